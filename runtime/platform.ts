@@ -1,0 +1,102 @@
+// Platform: everything a runtime gives us. `platforms/*.ts` implement it, one small file each, and the
+// simulator is one more. Nothing else may read a clock, draw randomness, or name a runtime's modules.
+
+import type { Core } from "../storage-wasm/core.ts";
+import type { Storage } from "./storage/storage.ts";
+
+/** A timer that can be cancelled; cancelling twice is harmless. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall clock, ms since 1970: record timestamps, retention. May jump. */
+  nowMs(): number;
+  /** Monotonic, ms with fractions: waits and measurements. Never jumps. */
+  monotonicMs(): number;
+  /** Calls `run` once after `delayMs`; does not keep the process alive. */
+  after(delayMs: number, run: () => void): Timer;
+  /** Calls `run` when the current turn of the event loop has handled its input: group commit, batching. */
+  soon(run: () => void): void;
+}
+
+export interface Random {
+  /** Uniform integer in [0, below). */
+  integer(below: number): number;
+  bytes(length: number): Uint8Array;
+}
+
+/** One accepted or dialled TCP connection. Callbacks are set once, before the first byte arrives. */
+export interface Connection {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** `chunk` belongs to the callee only during the call: copy what must stay. */
+  onData(receive: (chunk: Uint8Array) => void): void;
+  /** Called once, after which nothing else is called. `error` is undefined for an orderly end. */
+  onClose(closed: (error: Error | undefined) => void): void;
+  /**
+   * Queues bytes. `written` runs when the bytes are no longer needed (buffer may be reused).
+   * Returns false when the caller should wait for `onDrain` before it sends much more.
+   */
+  write(bytes: Uint8Array, written?: () => void): boolean;
+  onDrain(drained: () => void): void;
+  /** Groups the writes between cork and uncork into one system call where the runtime can. */
+  cork(): void;
+  uncork(): void;
+  pause(): void;
+  resume(): void;
+  /** Sends what is queued, then closes. */
+  end(): void;
+  /** Closes now. */
+  destroy(): void;
+}
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface Network {
+  listen(
+    options: { host: string; port: number },
+    accept: (connection: Connection) => void,
+  ): Promise<Listener>;
+  dial(options: { host: string; port: number; timeoutMs: number }): Promise<Connection>;
+}
+
+/** Web-standard request handler, as Hono's `app.fetch`. `remoteAddress` may be absent on edge runtimes. */
+export type HttpHandler = (
+  request: Request,
+  context: { remoteAddress?: string },
+) => Response | Promise<Response>;
+
+export interface HttpServer {
+  listen(options: { host: string; port: number }, handler: HttpHandler): Promise<Listener>;
+}
+
+/** One compression format. Outputs are bounded: `decompress` throws CORRUPT_MESSAGE or MESSAGE_TOO_LARGE. */
+export interface Codec {
+  compress(bytes: Uint8Array): Uint8Array;
+  decompress(bytes: Uint8Array, bytesMax: number): Uint8Array;
+}
+
+export type CodecName = "gzip" | "snappy" | "lz4" | "zstd";
+export type Codecs = { readonly [name in CodecName]: Codec };
+
+export interface Platform {
+  /** "node", "deno", "bun", "workerd" or "sim". */
+  readonly runtime: string;
+  /** The runtime's own version, e.g. "20.20.2". */
+  readonly runtimeVersion: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly core: Core;
+  readonly codecs: Codecs;
+  readonly network: Network;
+  readonly http: HttpServer;
+  /** Files below `folder` (created if absent); its lock is taken by the log folder, not here. */
+  openStorage(folder: string): Storage;
+  /** Memory of this process in bytes, as far as the runtime tells. */
+  memory(): { rss: number; heap: number; buffers: number };
+}

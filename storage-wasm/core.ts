@@ -1,0 +1,195 @@
+// The storage core as the rest of Timberline sees it: batch checks, stamps, scans, indexes, encoding and
+// CRC-32C on the linear memory of one WebAssembly instance. The only file of this folder that others import.
+// Pure and synchronous: bytes in, bytes and numbers out; no clock, no I/O.
+//
+// Calls cost about 10 ns, so they are one per batch or chunk, never one per record, and payloads are never
+// returned by copy: results are numbers, addresses, or views of the memory.
+
+/** Byte address in the core's linear memory. */
+export type Address = number;
+
+/** What `check` and `scan` can find wrong with a batch. 0 is none. Never renumber: the core returns them. */
+export const BatchFault = {
+  none: 0,
+  /** Fewer bytes than the header or its length say: a torn tail, or more is to be read. */
+  incomplete: 1,
+  /** Length below the header's or negative. */
+  length: 2,
+  magic: 3,
+  crc: 4,
+  /** Unknown codec or reserved attribute bits. */
+  attributes: 5,
+  /** count ≤ 0 or lastOffsetDelta ≠ count − 1 (not demanded of compacted batches on disk). */
+  count: 6,
+  /** A record's varints, lengths, offset deltas or trailing bytes do not add up. */
+  record: 7,
+  /** A record without key where `requireKeys` was asked. */
+  key: 8,
+  /** Producer id, epoch and sequence contradict each other. */
+  producer: 9,
+} as const;
+export type BatchFault = (typeof BatchFault)[keyof typeof BatchFault];
+
+/** Header of the batch last checked, scanned or parsed. One object, overwritten by the next call. */
+export interface BatchHeader {
+  /** Whole batch, header included. */
+  bytes: number;
+  baseOffset: number;
+  lastOffset: number;
+  leaderEpoch: number;
+  crc: number;
+  attributes: number;
+  /** 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
+  codec: number;
+  isTransactional: boolean;
+  isControl: boolean;
+  /** LogAppendTime rather than CreateTime. */
+  isLogAppendTime: boolean;
+  baseTimestamp: number;
+  maxTimestamp: number;
+  producerId: number;
+  producerEpoch: number;
+  baseSequence: number;
+  count: number;
+}
+
+export interface CheckRules {
+  readonly verifyCrc: boolean;
+  /** Walk the records of an uncompressed batch: structure, offset deltas, no trailing bytes. */
+  readonly walkRecords: boolean;
+  /** With walkRecords: a null key is a fault (compacted topics). */
+  readonly requireKeys: boolean;
+}
+
+/** Kafka's `.index`: (relative offset i32, position i32) pairs, both growing. Lives in the core's memory. */
+export interface OffsetIndex {
+  readonly entries: number;
+  append(relativeOffset: number, position: number): void;
+  /** Position of the largest entry ≤ relativeOffset; 0 if there is none. */
+  lookup(relativeOffset: number): number;
+  /** Largest entry whose position is ≤ `position`, as its relative offset; -1 if none. For chunked readers. */
+  lastRelativeOffset(): number;
+  lastPosition(): number;
+  /** Drops entries with a relative offset ≥ the given one. */
+  truncate(relativeOffset: number): void;
+  /** The file's bytes, big-endian, from entry `from` on; a view, valid until the next core call. */
+  fileBytes(from?: number): Uint8Array;
+  free(): void;
+}
+
+/** Kafka's `.timeindex`: (timestamp i64, relative offset i32), timestamps not falling. */
+export interface TimeIndex {
+  readonly entries: number;
+  /** Ignored unless the timestamp is above the last one (and the offset not below), as Kafka does. */
+  append(timestampMs: number, relativeOffset: number): void;
+  /** Relative offset of the largest entry with timestamp ≤ the given one; 0 if none. */
+  lookup(timestampMs: number): number;
+  lastTimestamp(): number;
+  lastRelativeOffset(): number;
+  truncate(relativeOffset: number): void;
+  fileBytes(from?: number): Uint8Array;
+  free(): void;
+}
+
+/** Result of `scan`: how far the chunk is valid, and one row per batch. */
+export interface Scan {
+  /** Batches found, at most `rowsMax`. */
+  readonly rows: number;
+  /** Bytes of whole, valid batches from the start of the chunk. */
+  readonly validBytes: number;
+  /** Why it stopped: none when the chunk ended exactly, incomplete when a batch is cut by the chunk's end. */
+  readonly fault: BatchFault;
+}
+
+export interface RecordHeader {
+  readonly key: string;
+  readonly value: Uint8Array | null;
+}
+
+export interface RecordInput {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly timestampMs: number;
+  readonly headers?: readonly RecordHeader[];
+}
+
+export interface DecodedRecord {
+  readonly offset: number;
+  readonly timestampMs: number;
+  /** Own copies, not views. */
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly RecordHeader[];
+}
+
+export interface EncodeOptions {
+  /** Attribute bits 0–2 and how to make them; null for none. */
+  readonly compression: { readonly id: number; compress(bytes: Uint8Array): Uint8Array } | null;
+  readonly baseOffset?: number;
+  readonly leaderEpoch?: number;
+  readonly producerId?: number;
+  readonly producerEpoch?: number;
+  readonly baseSequence?: number;
+  readonly isTransactional?: boolean;
+  readonly isControl?: boolean;
+}
+
+export interface Core {
+  // ---- memory ----
+  /** A view of the memory. Stale after anything that allocates: ask again rather than keep. */
+  bytes(at: Address, length: number): Uint8Array;
+  /** Throws `CoreMemoryFull` above the limit given to `createCore`. */
+  alloc(length: number): Address;
+  free(at: Address): void;
+  /**
+   * Address of `bytes`: where they are if they already lie in the core's memory, else a copy in the scratch
+   * area (valid until the next `place`; grown on demand, given back when large).
+   */
+  place(bytes: Uint8Array): Address;
+  /** Bytes of linear memory now, for metrics. */
+  readonly memoryBytes: number;
+
+  // ---- checksums ----
+  /** CRC-32C (Castagnoli) of memory; `seed` is the CRC of the bytes before, 0 at the start. */
+  crc32cAt(at: Address, length: number, seed?: number): number;
+  /** Same, of any bytes of any length (copied through the scratch area in pieces if need be). */
+  crc32c(bytes: Uint8Array, seed?: number): number;
+
+  // ---- batches ----
+  readonly header: BatchHeader;
+  /** Checks the batch that starts at `at`, at most `length` bytes; fills `header` as far as it got. */
+  check(at: Address, length: number, rules: CheckRules): BatchFault;
+  /** Base offset and partition leader epoch: both outside the CRC, nothing else changes. */
+  stamp(at: Address, baseOffset: number, leaderEpoch: number): void;
+  /** LogAppendTime: sets the timestamp type bit and maxTimestamp, and the new CRC. */
+  stampAppendTime(at: Address, length: number, timestampMs: number): void;
+  /** Walks whole batches from `at`; rows are then read by `row`. Header, length and (if asked) CRC checks. */
+  scan(at: Address, length: number, options: { verifyCrc: boolean; rowsMax?: number }): Scan;
+  /** Loads row `i` of the last scan into `header`; returns the batch's position relative to the chunk. */
+  row(i: number): number;
+  /** Position of the first batch in the chunk whose last offset is ≥ `offset`; -1 if none is whole here. */
+  findOffset(at: Address, length: number, offset: number): number;
+  /** Position of the first batch with maxTimestamp ≥ `timestampMs`; -1 if none. */
+  findTimestamp(at: Address, length: number, timestampMs: number): number;
+  /** First position of `needle` in memory [at, at+length), -1 if absent: a literal byte scan. */
+  findBytes(at: Address, length: number, needle: Uint8Array): number;
+
+  // ---- indexes ----
+  newOffsetIndex(): OffsetIndex;
+  newTimeIndex(): TimeIndex;
+  /** From file bytes; entries that do not grow, and all after them, are dropped (then `entries` tells). */
+  loadOffsetIndex(bytes: Uint8Array): OffsetIndex;
+  loadTimeIndex(bytes: Uint8Array): TimeIndex;
+
+  // ---- records ----
+  /** One batch of the given records in order, as a fresh array. At least one record. */
+  encode(records: readonly RecordInput[], options: EncodeOptions): Uint8Array;
+  /**
+   * All records of one whole batch. `decompress` is called once for a compressed batch. Throws `CorruptBatch`
+   * if lengths or counts do not add up.
+   */
+  decode(
+    batch: Uint8Array,
+    decompress: (codec: number, bytes: Uint8Array) => Uint8Array,
+  ): DecodedRecord[];
+}
