@@ -1,0 +1,38 @@
+// Platform on Deno >= 2: node:* modules for files and sockets, Deno.serve for HTTP.
+
+import type { HttpHandler, Listener, Platform } from "../platform.ts";
+import { platformWithNodeModules } from "./node-modules.ts";
+
+/** The part of Deno's namespace used here; its own type package is not needed for so little. */
+declare const Deno: {
+  version: { deno: string };
+  serve(
+    options: { hostname: string; port: number; onListen: (address: { port: number }) => void },
+    handler: (
+      request: Request,
+      info: { remoteAddr: { hostname?: string } },
+    ) => Response | Promise<Response>,
+  ): { addr: { port: number }; shutdown(): Promise<void> };
+};
+
+export function createPlatform(): Platform {
+  return platformWithNodeModules({
+    runtime: "deno",
+    runtimeVersion: Deno.version.deno,
+    http: { listen },
+  });
+}
+
+async function listen(
+  options: { host: string; port: number },
+  handler: HttpHandler,
+): Promise<Listener> {
+  const server = Deno.serve(
+    { hostname: options.host, port: options.port, onListen: () => {} },
+    (request, info) => {
+      const { hostname } = info.remoteAddr;
+      return handler(request, hostname === undefined ? {} : { remoteAddress: hostname });
+    },
+  );
+  return { host: options.host, port: server.addr.port, close: () => server.shutdown() };
+}

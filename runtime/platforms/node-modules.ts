@@ -1,0 +1,56 @@
+// What Node, Deno and Bun have in common because all three bring node:* modules: clock, randomness, files,
+// sockets, compression and the compiled storage core. Only `node.ts`, `deno.ts` and `bun.ts` import it.
+
+import { randomFillSync, randomInt } from "node:crypto";
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import * as zlib from "node:zlib";
+import { type Core, coreModuleUrl, createCore } from "../../storage-wasm/core.ts";
+import { createCodecs } from "../compression/codecs.ts";
+import type { Clock, HttpServer, Platform, Random, Timer } from "../platform.ts";
+import { openFileStorage } from "../storage/file.ts";
+import { sockets } from "./sockets.ts";
+
+/** Longest delay a timer takes (2^31 − 1 ms); more would fire at once. */
+const timerDelayMsMax = 0x7fffffff;
+
+/** The parts that differ are given; the rest is the same on all three. */
+export function platformWithNodeModules(own: {
+  runtime: string;
+  runtimeVersion: string;
+  http: HttpServer;
+}): Platform {
+  return {
+    ...own,
+    clock,
+    random,
+    core: loadCore(),
+    codecs: createCodecs(zlib),
+    network: sockets,
+    openStorage: openFileStorage,
+    memory() {
+      const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+      return { rss, heap: heapUsed, buffers: arrayBuffers };
+    },
+  };
+}
+
+const clock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs: number, run: () => void): Timer {
+    const timer = setTimeout(run, Math.min(delayMs, timerDelayMsMax));
+    timer.unref?.();
+    return { cancel: () => clearTimeout(timer) };
+  },
+  soon: (run) => void setImmediate(run),
+};
+
+const random: Random = {
+  integer: (below) => randomInt(below),
+  bytes: (length) => randomFillSync(new Uint8Array(length)),
+};
+
+function loadCore(): Core {
+  return createCore(new WebAssembly.Module(readFileSync(coreModuleUrl)));
+}

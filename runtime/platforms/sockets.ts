@@ -1,0 +1,118 @@
+// Network over node:net, which Node, Deno and Bun all have. Plain `data` events: whole frames inside a
+// chunk are handled in place by the door, so nothing is copied here.
+
+import * as net from "node:net";
+import type { Connection, Listener, Network } from "../platform.ts";
+
+export const sockets: Network = { listen, dial };
+
+function listen(
+  options: { host: string; port: number },
+  accept: (connection: Connection) => void,
+): Promise<Listener> {
+  const open = new Set<net.Socket>();
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    accept(new SocketConnection(socket));
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {
+      server.off("error", reject);
+      server.on("error", () => {});
+      const { port } = server.address() as net.AddressInfo;
+      resolve({ host: options.host, port, close: () => closeServer(server, open) });
+    });
+  });
+}
+
+function closeServer(server: net.Server, open: Set<net.Socket>): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    for (const socket of open) socket.destroy();
+  });
+}
+
+function dial(options: { host: string; port: number; timeoutMs: number }): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host: options.host, port: options.port, noDelay: true });
+    const fail = (error: Error) => {
+      socket.destroy();
+      reject(error);
+    };
+    const late = setTimeout(
+      () => fail(new Error(`no answer from ${options.host}:${options.port} in ${options.timeoutMs} ms`)),
+      options.timeoutMs,
+    );
+    socket.once("error", (error) => {
+      clearTimeout(late);
+      fail(error);
+    });
+    socket.once("connect", () => {
+      clearTimeout(late);
+      socket.removeAllListeners("error");
+      resolve(new SocketConnection(socket));
+    });
+  });
+}
+
+class SocketConnection implements Connection {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly #socket: net.Socket;
+
+  constructor(socket: net.Socket) {
+    this.#socket = socket;
+    this.remoteAddress = socket.remoteAddress ?? "";
+    this.remotePort = socket.remotePort ?? 0;
+    // A reset between accept and onClose must not end the process.
+    socket.on("error", () => {});
+  }
+
+  onData(receive: (chunk: Uint8Array) => void): void {
+    this.#socket.on("data", receive);
+  }
+
+  onClose(closed: (error: Error | undefined) => void): void {
+    let failure: Error | undefined;
+    this.#socket.once("error", (error: Error) => {
+      failure = error;
+    });
+    if (this.#socket.destroyed) queueMicrotask(() => closed(failure));
+    else this.#socket.once("close", () => closed(failure));
+  }
+
+  write(bytes: Uint8Array, written?: () => void): boolean {
+    // The callback also runs, with an error, when the socket dies: the buffer is free either way.
+    return written === undefined ? this.#socket.write(bytes) : this.#socket.write(bytes, written);
+  }
+
+  onDrain(drained: () => void): void {
+    this.#socket.on("drain", drained);
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
