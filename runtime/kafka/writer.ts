@@ -1,0 +1,192 @@
+// Writer: encodes one frame of the Kafka protocol into a growing buffer. Record data is not copied: it is
+// remembered as an attachment at its place, so a finished frame is [bytes, records, bytes, …] of known length.
+// A writer is reused through a pool; its chunks are views of its buffer, so it goes back only after they are sent.
+
+import type { Records } from "../records.ts";
+import { uuidBytes, writeUuid } from "./uuid.ts";
+
+export type Attachment = Uint8Array | Records;
+
+interface Cut {
+  /** Position in the buffer before which the attachment comes. */
+  readonly at: number;
+  readonly attachment: Attachment;
+}
+
+const initialBytes = 1024;
+/** Attachments smaller than this are copied: a piece of its own costs more than the copy. */
+const copiedBytesMax = 1024;
+const sizePrefixBytes = 4;
+const encoder = new TextEncoder();
+
+export class Writer {
+  private bytes = new Uint8Array(initialBytes);
+  private view = new DataView(this.bytes.buffer);
+  private at = 0;
+  private cuts: Cut[] = [];
+  private attachedBytes = 0;
+
+  /** Bytes written so far, attachments included. */
+  get length(): number {
+    return this.at + this.attachedBytes;
+  }
+
+  get capacity(): number {
+    return this.bytes.length;
+  }
+
+  reset(): void {
+    this.at = 0;
+    this.attachedBytes = 0;
+    if (this.cuts.length > 0) this.cuts = [];
+  }
+
+  /** Starts a frame: leaves room for its size. */
+  beginFrame(): void {
+    this.reset();
+    this.at = sizePrefixBytes;
+  }
+
+  /** Fills in the frame's size; returns all its bytes, prefix included. */
+  endFrame(): number {
+    this.view.setInt32(0, this.length - sizePrefixBytes);
+    return this.length;
+  }
+
+  /** The written bytes and attachments in order. Views: valid until the next `reset`. */
+  chunks(): Attachment[] {
+    const chunks: Attachment[] = [];
+    let from = 0;
+    for (const cut of this.cuts) {
+      if (cut.at > from) chunks.push(this.bytes.subarray(from, cut.at));
+      chunks.push(cut.attachment);
+      from = cut.at;
+    }
+    if (this.at > from) chunks.push(this.bytes.subarray(from, this.at));
+    return chunks;
+  }
+
+  /** True if all bytes are in `chunks()[0]`. */
+  get contiguous(): boolean {
+    return this.cuts.length === 0;
+  }
+
+  int8(value: number): void {
+    this.view.setInt8(this.advance(1), value);
+  }
+
+  int16(value: number): void {
+    this.view.setInt16(this.advance(2), value);
+  }
+
+  uint16(value: number): void {
+    this.view.setUint16(this.advance(2), value);
+  }
+
+  int32(value: number): void {
+    this.view.setInt32(this.advance(4), value);
+  }
+
+  uint32(value: number): void {
+    this.view.setUint32(this.advance(4), value);
+  }
+
+  int64(value: number): void {
+    const at = this.advance(8);
+    this.view.setInt32(at, Math.floor(value / 0x1_0000_0000));
+    this.view.setUint32(at + 4, value >>> 0);
+  }
+
+  float64(value: number): void {
+    this.view.setFloat64(this.advance(8), value);
+  }
+
+  boolean(value: boolean): void {
+    this.view.setInt8(this.advance(1), value ? 1 : 0);
+  }
+
+  uuid(text: string): void {
+    writeUuid(text, this.bytes, this.advance(uuidBytes));
+  }
+
+  uvarint(value: number): void {
+    let rest = value;
+    while (rest >= 128) {
+      this.bytes[this.advance(1)] = (rest & 127) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    this.bytes[this.advance(1)] = rest;
+  }
+
+  stringLength(length: number, flexible: boolean): void {
+    if (flexible) this.uvarint(length + 1);
+    else if (length <= 0x7fff) this.int16(length);
+    else throw new RangeError(`string of ${length} bytes, the protocol allows 32767`);
+  }
+
+  /** Length prefix of bytes, records and arrays; -1 is null. */
+  lengthPrefix(length: number, flexible: boolean): void {
+    if (flexible) this.uvarint(length + 1);
+    else this.int32(length);
+  }
+
+  string(text: string, flexible: boolean): void {
+    const length = text.length;
+    const start = this.at;
+    this.stringLength(length, flexible);
+    let at = this.advance(length);
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 127) {
+        this.at = start;
+        this.nonAscii(text, flexible);
+        return;
+      }
+      this.bytes[at++] = code;
+    }
+  }
+
+  /** Copies bytes into the frame. */
+  raw(bytes: Uint8Array): void {
+    const at = this.advance(bytes.length);
+    this.bytes.set(bytes, at);
+  }
+
+  /** Puts record data here without copying it; its length prefix was written before. */
+  attach(attachment: Attachment): void {
+    if (attachment instanceof Uint8Array && attachment.length <= copiedBytesMax) {
+      this.raw(attachment);
+      return;
+    }
+    this.cuts.push({ at: this.at, attachment });
+    this.attachedBytes += attachment.length;
+  }
+
+  /** Takes the bytes of a writer without attachments: tagged fields need their size before their bytes. */
+  append(other: Writer): void {
+    if (!other.contiguous) throw new TypeError("records cannot be a tagged field");
+    this.raw(other.bytes.subarray(0, other.at));
+  }
+
+  private nonAscii(text: string, flexible: boolean): void {
+    const bytes = encoder.encode(text);
+    this.stringLength(bytes.length, flexible);
+    this.raw(bytes);
+  }
+
+  private advance(count: number): number {
+    const at = this.at;
+    this.at = at + count;
+    if (this.at > this.bytes.length) this.grow();
+    return at;
+  }
+
+  private grow(): void {
+    let capacity = this.bytes.length * 2;
+    while (capacity < this.at) capacity *= 2;
+    const bytes = new Uint8Array(capacity);
+    bytes.set(this.bytes);
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+  }
+}
