@@ -1,0 +1,231 @@
+// Broker keys of the log: the defaults that topics take, and how the broker keeps its data. Kafka's names,
+// defaults and dynamic rules; where a default differs from Kafka's, the doc says so.
+
+import { boolean, double, int, LONG_MAX, list, long, string } from "./key.ts";
+import { COMPRESSION_TYPES, LOG_DIR_RULE } from "./rules.ts";
+
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const dynamic = "cluster-wide" as const;
+
+export const LOG_KEYS = {
+  "compression.gzip.level": int({
+    default: -1,
+    min: 1,
+    max: 9,
+    also: [-1],
+    dynamic,
+    doc: "Default of the topic key compression.gzip.level.",
+  }),
+  "compression.lz4.level": int({
+    default: 9,
+    min: 1,
+    max: 17,
+    dynamic,
+    doc: "Default of the topic key compression.lz4.level.",
+  }),
+  "compression.type": string({
+    default: "producer",
+    oneOf: COMPRESSION_TYPES,
+    dynamic,
+    doc: "Default of the topic key compression.type.",
+  }),
+  "compression.zstd.level": int({
+    default: 3,
+    min: -131072,
+    max: 22,
+    dynamic,
+    doc: "Default of the topic key compression.zstd.level.",
+  }),
+  "log.cleaner.delete.retention.ms": long({
+    default: 86_400_000,
+    unit: "ms",
+    min: 0,
+    dynamic,
+    doc: "Default of the topic key delete.retention.ms.",
+  }),
+  "log.cleaner.max.compaction.lag.ms": long({
+    default: LONG_MAX,
+    unit: "ms",
+    min: 1,
+    dynamic,
+    doc: "Default of the topic key max.compaction.lag.ms.",
+  }),
+  "log.cleaner.min.cleanable.ratio": double({
+    default: 0.5,
+    unit: "ratio",
+    min: 0,
+    max: 1,
+    dynamic,
+    doc: "Default of the topic key min.cleanable.dirty.ratio.",
+  }),
+  "log.cleaner.min.compaction.lag.ms": long({
+    default: 0,
+    unit: "ms",
+    min: 0,
+    dynamic,
+    doc: "Default of the topic key min.compaction.lag.ms.",
+  }),
+  "log.cleanup.policy": list({
+    default: "delete",
+    oneOf: ["compact", "delete"],
+    dynamic,
+    doc: "Default of the topic key cleanup.policy.",
+  }),
+  "log.dir": string({
+    default: "./timberline-data",
+    rule: LOG_DIR_RULE,
+    doc: "The data folder, if log.dirs is not set. Kafka's default is /tmp/kafka-logs.",
+  }),
+  "log.dirs": string({
+    rule: LOG_DIR_RULE,
+    fallbacks: [{ name: "log.dir", times: 1 }],
+    doc: "The data folder; one per broker. Holds the partitions, in Kafka's own layout, and the topics' metadata.",
+    related: ["timberline_disk_free_bytes"],
+  }),
+  "log.flush.interval.messages": long({
+    default: LONG_MAX,
+    unit: "count",
+    min: 1,
+    dynamic,
+    doc: "Default of the topic key flush.messages.",
+  }),
+  "log.flush.interval.ms": long({
+    unit: "ms",
+    min: 0,
+    dynamic,
+    fallbacks: [{ name: "log.flush.scheduler.interval.ms", times: 1 }],
+    doc: "Default of the topic key flush.ms; not set: log.flush.scheduler.interval.ms.",
+  }),
+  "log.flush.scheduler.interval.ms": long({
+    default: LONG_MAX,
+    unit: "ms",
+    min: 1,
+    doc: "Older name for log.flush.interval.ms, used where that is not set.",
+  }),
+  "log.index.interval.bytes": int({
+    default: 4096,
+    unit: "bytes",
+    min: 0,
+    dynamic,
+    doc: "Default of the topic key index.interval.bytes.",
+  }),
+  "log.index.size.max.bytes": int({
+    default: 10_485_760,
+    unit: "bytes",
+    min: 4,
+    dynamic,
+    doc: "Default of the topic key segment.index.bytes.",
+  }),
+  "log.local.retention.bytes": long({
+    default: -2,
+    unit: "bytes",
+    min: -2,
+    dynamic,
+    doc: "Default of the topic key local.retention.bytes.",
+  }),
+  "log.local.retention.ms": long({
+    default: -2,
+    unit: "ms",
+    min: -2,
+    dynamic,
+    doc: "Default of the topic key local.retention.ms.",
+  }),
+  "log.message.timestamp.after.max.ms": long({
+    default: HOUR_MS,
+    unit: "ms",
+    min: 0,
+    dynamic,
+    doc: "Default of the topic key message.timestamp.after.max.ms.",
+  }),
+  "log.message.timestamp.before.max.ms": long({
+    default: LONG_MAX,
+    unit: "ms",
+    min: 0,
+    dynamic,
+    doc: "Default of the topic key message.timestamp.before.max.ms.",
+  }),
+  "log.message.timestamp.type": string({
+    default: "CreateTime",
+    oneOf: ["CreateTime", "LogAppendTime"],
+    dynamic,
+    doc: "Default of the topic key message.timestamp.type.",
+  }),
+  "log.preallocate": boolean({
+    default: false,
+    dynamic,
+    doc: "Default of the topic key preallocate.",
+  }),
+  "log.retention.bytes": long({
+    default: -1,
+    unit: "bytes",
+    dynamic,
+    doc: "Default of the topic key retention.bytes.",
+  }),
+  "log.retention.check.interval.ms": long({
+    default: 300_000,
+    unit: "ms",
+    min: 1,
+    doc: "How often the broker looks for segments that retention.ms or retention.bytes has expired.",
+    related: ["timberline_retention_deleted_bytes_total"],
+  }),
+  "log.retention.hours": int({
+    default: 168,
+    unit: "hours",
+    doc: "Default of the topic key retention.ms in hours, where neither .ms nor .minutes is set; -1 keeps all.",
+  }),
+  "log.retention.minutes": int({
+    unit: "minutes",
+    doc: "Default of the topic key retention.ms in minutes, where .ms is not set; -1 keeps all.",
+  }),
+  "log.retention.ms": long({
+    unit: "ms",
+    min: -1,
+    dynamic,
+    fallbacks: [
+      { name: "log.retention.minutes", times: MINUTE_MS },
+      { name: "log.retention.hours", times: HOUR_MS },
+    ],
+    doc: "Default of the topic key retention.ms; not set: log.retention.minutes, then log.retention.hours.",
+  }),
+  "log.roll.hours": int({
+    default: 168,
+    unit: "hours",
+    min: 1,
+    doc: "Default of the topic key segment.ms in hours, where log.roll.ms is not set.",
+  }),
+  "log.roll.jitter.hours": int({
+    default: 0,
+    unit: "hours",
+    min: 0,
+    doc: "Default of the topic key segment.jitter.ms in hours, where log.roll.jitter.ms is not set.",
+  }),
+  "log.roll.jitter.ms": long({
+    unit: "ms",
+    min: 0,
+    dynamic,
+    fallbacks: [{ name: "log.roll.jitter.hours", times: HOUR_MS }],
+    doc: "Default of the topic key segment.jitter.ms.",
+  }),
+  "log.roll.ms": long({
+    unit: "ms",
+    min: 1,
+    dynamic,
+    fallbacks: [{ name: "log.roll.hours", times: HOUR_MS }],
+    doc: "Default of the topic key segment.ms; not set: log.roll.hours.",
+  }),
+  "log.segment.bytes": int({
+    default: 1_073_741_824,
+    unit: "bytes",
+    min: 1_048_576,
+    dynamic,
+    doc: "Default of the topic key segment.bytes.",
+  }),
+  "log.segment.delete.delay.ms": long({
+    default: MINUTE_MS,
+    unit: "ms",
+    min: 0,
+    dynamic,
+    doc: "Default of the topic key file.delete.delay.ms.",
+  }),
+} as const;

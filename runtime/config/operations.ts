@@ -1,0 +1,142 @@
+// AlterConfigs: from operations (set, append, subtract, delete) to the changes the control plane keeps, checked
+// as Kafka checks them. Topics refuse with INVALID_CONFIG, brokers with INVALID_REQUEST, as Kafka's do.
+
+import type { ConfigChanges } from "../../cluster/control-plane.ts";
+import type { ConfigOperation } from "../broker.ts";
+import { BrokerError } from "../errors.ts";
+import type { BrokerConfig } from "./broker-config.ts";
+import { type ConfigKey, splitList } from "./key.ts";
+import { findBrokerKey, findTopicKey, type TopicKeyName } from "./keys.ts";
+import { invalidValue, topicValue, unknownKey, validateTopicConfigs } from "./topic-config.ts";
+import { checkPlain } from "./value.ts";
+
+/** Whose configs: a topic's, one broker's, or the default of all brokers. */
+export type ConfigScope = "topic" | "broker" | "cluster";
+
+export interface ConfigTarget {
+  readonly scope: ConfigScope;
+  /** What is set for the resource now. */
+  readonly current: ReadonlyMap<string, string>;
+  readonly config: BrokerConfig;
+}
+
+/** IncrementalAlterConfigs. Throws INVALID_CONFIG or INVALID_REQUEST; nothing is changed then. */
+export function applyOperations(
+  target: ConfigTarget,
+  operations: readonly ConfigOperation[],
+): ConfigChanges {
+  refuseTwice(operations.map(({ name }) => name));
+  const changes = new Map<string, string | null>();
+  for (const operation of operations) {
+    if (operation.op === "delete") {
+      requireDynamic(operation.name, target.scope, { unknownAllowed: true });
+      changes.set(operation.name, null);
+    } else {
+      const key = requireDynamic(operation.name, target.scope, { unknownAllowed: false })!;
+      changes.set(key.name, checked(key, wanted(key, operation, target)));
+    }
+  }
+  checkWhole(target, changes);
+  return changes;
+}
+
+/** Old AlterConfigs: `configs` is all that stays; what it does not name goes back to its default. */
+export function replaceConfigs(
+  target: ConfigTarget,
+  configs: ReadonlyMap<string, string>,
+): ConfigChanges {
+  const changes = new Map<string, string | null>();
+  for (const name of target.current.keys()) changes.set(name, null);
+  for (const [name, value] of configs) {
+    const key = requireDynamic(name, target.scope, { unknownAllowed: false })!;
+    changes.set(name, checked(key, value));
+  }
+  checkWhole(target, changes);
+  return changes;
+}
+
+/** The values after the changes. */
+export function mergeChanges(
+  current: ReadonlyMap<string, string>,
+  changes: ConfigChanges,
+): Map<string, string> {
+  const merged = new Map(current);
+  for (const [name, value] of changes) {
+    if (value === null) merged.delete(name);
+    else merged.set(name, value);
+  }
+  return merged;
+}
+
+function wanted(
+  key: ConfigKey,
+  operation: Exclude<ConfigOperation, { op: "delete" }>,
+  target: ConfigTarget,
+): string {
+  if (operation.op === "set") return operation.value;
+  if (key.type !== "LIST") {
+    const verb = operation.op.toUpperCase();
+    throw refusal(key, `Can't ${verb} to key ${key.name} because its type is not LIST.`);
+  }
+  const items = splitList(valueNow(key, target));
+  const named = splitList(operation.value);
+  if (operation.op === "append") return [...new Set([...items, ...named])].join(",");
+  return items.filter((item) => !named.includes(item)).join(",");
+}
+
+/** Lists grow from the value that counts now, the default included. */
+function valueNow(key: ConfigKey, { scope, current, config }: ConfigTarget): string {
+  if (scope === "topic") return topicValue(key.name as TopicKeyName, current, config);
+  return current.get(key.name) ?? config.effective(key.name)?.text ?? "";
+}
+
+function checked(key: ConfigKey, value: string): string {
+  const result = checkPlain(key, value);
+  if ("text" in result) return result.text;
+  throw refusal(key, invalidValue(key, value, result.complaint));
+}
+
+function requireDynamic(
+  name: string,
+  scope: ConfigScope,
+  { unknownAllowed }: { unknownAllowed: boolean },
+): ConfigKey | undefined {
+  const key = scope === "topic" ? findTopicKey(name) : findBrokerKey(name);
+  if (!key) {
+    if (unknownAllowed) return undefined;
+    const code = scope === "topic" ? "INVALID_CONFIG" : "INVALID_REQUEST";
+    throw new BrokerError(code, unknownKey(name, scope === "topic" ? "topic" : "broker"));
+  }
+  if (scope === "topic") return key;
+  if (key.dynamic === "read-only") {
+    throw refusal(
+      key,
+      `Cannot update these configs dynamically: ${name} (set it at start: --set ${name}=…)`,
+    );
+  }
+  if (key.dynamic === "per-broker" && scope === "cluster") {
+    throw refusal(
+      key,
+      `Cannot update these configs at default cluster level, broker id must be specified: ${name}`,
+    );
+  }
+  return key;
+}
+
+/** A topic's values must also fit each other. */
+function checkWhole(target: ConfigTarget, changes: ConfigChanges): void {
+  if (target.scope !== "topic") return;
+  const merged = mergeChanges(target.current, changes);
+  for (const name of merged.keys()) if (!findTopicKey(name)) merged.delete(name);
+  validateTopicConfigs(merged);
+}
+
+function refuseTwice(names: readonly string[]): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw new BrokerError("INVALID_REQUEST", `Error due to duplicate config keys: ${twice}`);
+}
+
+function refusal(key: ConfigKey, message: string): BrokerError {
+  return new BrokerError(key.scope === "topic" ? "INVALID_CONFIG" : "INVALID_REQUEST", message);
+}
