@@ -1,0 +1,124 @@
+// What a producer's batch must be before it enters a log, and the one rewriting that a topic may demand
+// (`compression.type`). Pure apart from the core; called by `partition.ts` only.
+
+import {
+  type Address,
+  BatchFault,
+  type BatchHeader,
+  type CheckRules,
+  type Core,
+} from "../../storage-wasm/core.ts";
+import type { TopicConfig } from "../config.ts";
+import { BrokerError, type ErrorName } from "../errors.ts";
+import type { CodecName, Codecs } from "../platform.ts";
+
+/** Codec numbers in a batch's attributes. Persisted: never renumber. */
+const codecNames: readonly (CodecName | null)[] = [null, "gzip", "snappy", "lz4", "zstd"];
+
+const rulesPlain: CheckRules = { verifyCrc: true, walkRecords: true, requireKeys: false };
+const rulesKeyed: CheckRules = { verifyCrc: true, walkRecords: true, requireKeys: true };
+
+/** Throws what Kafka answers for a batch that it would refuse; leaves its facts in `core.header`. */
+export function checkBatch(core: Core, at: Address, length: number, config: TopicConfig): void {
+  const rules = config.cleanupPolicy.compact ? rulesKeyed : rulesPlain;
+  const fault = core.check(at, length, rules);
+  if (fault !== BatchFault.none) throw faultError(fault, core.header);
+  const { header } = core;
+  if (header.bytes !== length) {
+    throw new BrokerError("INVALID_RECORD", "a produce request carries exactly one batch per partition");
+  }
+  if (header.bytes > config.maxMessageBytes) {
+    throw new BrokerError(
+      "MESSAGE_TOO_LARGE",
+      `the batch has ${header.bytes} bytes, max.message.bytes is ${config.maxMessageBytes}: ` +
+        "send smaller batches or raise it for the topic",
+    );
+  }
+  if (header.isControl) {
+    throw new BrokerError("INVALID_RECORD", "clients must not write control batches");
+  }
+}
+
+/** Throws INVALID_TIMESTAMP when a producer's time is outside what the topic takes. */
+export function checkTimestamps(header: BatchHeader, config: TopicConfig, nowMs: number): void {
+  if (config.messageTimestampType === "LogAppendTime") return;
+  const { messageTimestampAfterMaxMs: afterMax, messageTimestampBeforeMaxMs: beforeMax } = config;
+  if (header.maxTimestamp - nowMs > afterMax) {
+    throw new BrokerError(
+      "INVALID_TIMESTAMP",
+      `timestamp ${header.maxTimestamp} is more than message.timestamp.after.max.ms=${afterMax} ahead of the broker`,
+    );
+  }
+  if (header.maxTimestamp >= 0 && nowMs - header.maxTimestamp > beforeMax) {
+    throw new BrokerError(
+      "INVALID_TIMESTAMP",
+      `timestamp ${header.maxTimestamp} is more than message.timestamp.before.max.ms=${beforeMax} old`,
+    );
+  }
+}
+
+/** The codec a topic stores this batch with, or undefined when the batch may stay as it is. */
+export function codecDemanded(header: BatchHeader, config: TopicConfig): number | undefined {
+  const { compressionType } = config;
+  if (compressionType === "producer") return undefined;
+  const wanted = compressionType === "uncompressed" ? 0 : codecNames.indexOf(compressionType);
+  return wanted === header.codec ? undefined : wanted;
+}
+
+/** Decompresses within a bound; throws CORRUPT_MESSAGE, MESSAGE_TOO_LARGE or UNSUPPORTED_COMPRESSION_TYPE. */
+export function decompressor(
+  codecs: Codecs,
+  bytesMax: number,
+): (codec: number, bytes: Uint8Array) => Uint8Array {
+  return (codec, bytes) => {
+    const name = codecNames[codec];
+    if (!name) throw new BrokerError("UNSUPPORTED_COMPRESSION_TYPE", `unknown compression codec ${codec}`);
+    return codecs[name].decompress(bytes, bytesMax);
+  };
+}
+
+/** The same records in a new batch of another codec, with the producer's fields kept. */
+export function recompress(
+  core: Core,
+  codecs: Codecs,
+  batch: Uint8Array,
+  options: { codec: number; decompressedBytesMax: number },
+): Uint8Array {
+  const { producerId, producerEpoch, baseSequence, isTransactional } = core.header;
+  const own = batch.slice();
+  const records = core.decode(own, decompressor(codecs, options.decompressedBytesMax));
+  const name = codecNames[options.codec] ?? null;
+  return core.encode(records, {
+    compression:
+      name === null ? null : { id: options.codec, compress: (bytes) => codecs[name].compress(bytes) },
+    producerId,
+    producerEpoch,
+    baseSequence,
+    isTransactional,
+  });
+}
+
+/** Kafka's error and a sentence for each fault the core can find. */
+const faultErrors: Record<Exclude<BatchFault, 0>, [ErrorName, string]> = {
+  [BatchFault.incomplete]: ["CORRUPT_MESSAGE", "the batch is shorter than its length field says"],
+  [BatchFault.length]: ["CORRUPT_MESSAGE", "the batch's length field is smaller than a batch header"],
+  [BatchFault.magic]: [
+    "UNSUPPORTED_FOR_MESSAGE_FORMAT",
+    "only record batches of magic 2 are taken: use a client of Kafka 0.11 or newer",
+  ],
+  [BatchFault.crc]: ["CORRUPT_MESSAGE", "the batch's CRC-32C does not match its bytes"],
+  [BatchFault.attributes]: ["INVALID_RECORD", "the batch's attributes use unknown bits or codecs"],
+  [BatchFault.count]: ["INVALID_RECORD", "the batch's record count and offsets contradict each other"],
+  [BatchFault.record]: ["INVALID_RECORD", "a record's lengths do not add up"],
+  [BatchFault.key]: ["INVALID_RECORD", "a compacted topic takes no record without a key"],
+  [BatchFault.producer]: ["INVALID_RECORD", "producer id, epoch and sequence contradict each other"],
+};
+
+function faultError(fault: Exclude<BatchFault, 0>, header: BatchHeader): BrokerError {
+  const [code, message] = faultErrors[fault] ?? ["CORRUPT_MESSAGE", `batch fault ${fault}`];
+  // The codec is the one attribute that newer clients may know and we do not.
+  if (fault === BatchFault.attributes && header.codec > 4) {
+    return new BrokerError("UNSUPPORTED_COMPRESSION_TYPE", `unknown compression codec ${header.codec}`);
+  }
+  return new BrokerError(code, message);
+}

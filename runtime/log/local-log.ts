@@ -1,0 +1,310 @@
+// The log of one partition on this broker: segments in order, the newest one written. Appends, reads, rolls,
+// truncates and forgets; decides nothing about leaders, acknowledgements or visibility (see `partition.ts`).
+
+import type { BatchHeader } from "../../storage-wasm/core.ts";
+import { BrokerError } from "../errors.ts";
+import type { Records } from "../records.ts";
+import type { BatchPosition } from "./batch-walk.ts";
+import {
+  deletedSuffix,
+  logSuffix,
+  offsetIndexSuffix,
+  offsetOf,
+  segmentFile,
+  snapshotSuffix,
+  timeIndexSuffix,
+  transactionIndexSuffix,
+} from "./log-files.ts";
+import { encodeSnapshot } from "./producer-snapshot.ts";
+import type { ProducerState } from "./producer-state.ts";
+import { Segment, type SegmentLimits } from "./segment.ts";
+import type { SegmentPlace } from "./segment-indexes.ts";
+
+/** Core memory that one log keeps for indexes of closed segments it has read from. */
+const closedIndexBytesMax = 16 * 1024 * 1024;
+
+export interface LocalLogState {
+  readonly segments: Segment[];
+  readonly nextOffset: number;
+  readonly logStartOffset: number;
+  readonly recoveryPoint: number;
+}
+
+export class LocalLog {
+  readonly place: SegmentPlace;
+  readonly producers: ProducerState;
+  readonly #segments: Segment[];
+  /** Segments taken out of the log whose files still wait for readers or for the delay. */
+  readonly #leaving = new Set<Segment>();
+  #nextOffset: number;
+  #logStartOffset: number;
+  #recoveryPoint: number;
+  #jitterMs: () => number;
+
+  constructor(
+    place: SegmentPlace,
+    state: LocalLogState,
+    producers: ProducerState,
+    jitterMs: () => number,
+  ) {
+    this.place = place;
+    this.producers = producers;
+    this.#segments = state.segments;
+    this.#nextOffset = state.nextOffset;
+    this.#logStartOffset = state.logStartOffset;
+    this.#recoveryPoint = state.recoveryPoint;
+    this.#jitterMs = jitterMs;
+  }
+
+  /** Offset the next record gets. */
+  get endOffset(): number {
+    return this.#nextOffset;
+  }
+
+  get startOffset(): number {
+    return this.#logStartOffset;
+  }
+
+  /** Everything below it is known to survive a power loss. */
+  get recoveryPoint(): number {
+    return this.#recoveryPoint;
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  get bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  get active(): Segment {
+    return this.#segments.at(-1)!;
+  }
+
+  /**
+   * Adds one stamped batch; `header.baseOffset` must be `endOffset`. Rolls first when it is due. On a
+   * `StorageError` the log is as it was before.
+   */
+  append(batch: Uint8Array, header: BatchHeader, limits: SegmentLimits, nowMs: number): void {
+    // Rolling touches other batches' headers never, but the core's header is overwritten by index reads.
+    if (this.active.isFullFor(header, limits, nowMs)) this.roll(nowMs);
+    this.active.append(batch, header, limits.indexIntervalBytes);
+    this.#nextOffset = header.lastOffset + 1;
+    this.producers.update(header);
+  }
+
+  /** Closes the active segment and starts one at the end offset, with a producer snapshot beside it. */
+  roll(nowMs: number): void {
+    this.active.persistIndexes();
+    this.writeSnapshot();
+    const segment = new Segment(this.place, {
+      baseOffset: this.#nextOffset,
+      nowMs,
+      rollJitterMs: this.#jitterMs(),
+      isNew: true,
+    });
+    this.#segments.push(segment);
+  }
+
+  /** The segment that holds `offset`; undefined outside the log. */
+  segmentOf(offset: number): Segment | undefined {
+    if (offset < this.#segments[0]!.baseOffset) return undefined;
+    return this.#segments[this.#indexOf(offset)];
+  }
+
+  /**
+   * Whole batches from the one that holds `offset` on, in [offset, endOffset), up to `bytesMax` and to the
+   * end of one segment; the first batch is whole even above it if `atLeastOneBatch`. The last batch may be cut by
+   * `bytesMax`: clients drop such a tail. `endOffset` is the high watermark or the last stable offset.
+   */
+  read(options: {
+    offset: number;
+    endOffset: number;
+    bytesMax: number;
+    atLeastOneBatch: boolean;
+  }): Records | undefined {
+    const { offset, endOffset, bytesMax } = options;
+    if (offset >= endOffset) return undefined;
+    for (let i = this.#indexOf(offset); i < this.#segments.length; i++) {
+      const segment = this.#segments[i]!;
+      const first = segment.locate(offset);
+      // Compaction or a gap may leave nothing at or after `offset` in this segment.
+      if (first === undefined || first.baseOffset >= endOffset) continue;
+      const end = this.#endPosition(segment, endOffset);
+      const length = lengthToRead(first, end, bytesMax, options.atLeastOneBatch);
+      if (length === 0) return undefined;
+      this.#limitIndexMemory(segment);
+      return held(segment, first.position, length);
+    }
+    return undefined;
+  }
+
+  /** Makes everything appended before the call durable; moves the recovery point. */
+  async flush(): Promise<void> {
+    const target = this.#nextOffset;
+    if (target <= this.#recoveryPoint) return;
+    const unsynced = this.#segments.slice(this.#indexOf(this.#recoveryPoint));
+    // Oldest first and all of them: the recovery point may only cross what is on the disk.
+    for (const segment of unsynced) {
+      segment.hold();
+      try {
+        await segment.file.sync();
+      } finally {
+        segment.release();
+      }
+    }
+    this.#recoveryPoint = Math.max(this.#recoveryPoint, target);
+  }
+
+  /** Forgets records below `offset` for readers; whole segments go with the next retention pass. */
+  moveStartOffset(offset: number): void {
+    if (offset < this.#logStartOffset || offset > this.#nextOffset) {
+      throw new BrokerError(
+        "OFFSET_OUT_OF_RANGE",
+        `offset ${offset} is outside ${this.#logStartOffset}..${this.#nextOffset}`,
+      );
+    }
+    this.#logStartOffset = offset;
+  }
+
+  /**
+   * Takes the first `count` segments out of the log; their files are renamed now and removed by
+   * `removeLeaving`. If all go, a new empty one is started first. Returns the bytes they had.
+   */
+  dropOldest(count: number, nowMs: number): { bytes: number; segments: Segment[] } {
+    if (count >= this.#segments.length && this.active.bytes > 0) this.roll(nowMs);
+    const dropped = this.#segments.splice(0, Math.min(count, this.#segments.length - 1));
+    let bytes = 0;
+    for (const segment of dropped) {
+      bytes += segment.bytes;
+      this.#rename(segment);
+      this.#leaving.add(segment);
+    }
+    this.#logStartOffset = Math.max(this.#logStartOffset, this.#segments[0]!.baseOffset);
+    this.#removeOldSnapshots();
+    return { bytes, segments: dropped };
+  }
+
+  /** Removes the files of a dropped segment, at once or when its last reader lets go. */
+  removeLeaving(segment: Segment): void {
+    if (!this.#leaving.has(segment)) return;
+    if (segment.holders > 0) {
+      segment.onReleased = () => this.removeLeaving(segment);
+      return;
+    }
+    this.#leaving.delete(segment);
+    segment.close();
+    for (const suffix of segmentSuffixes) this.place.storage.remove(this.#leavingPath(segment, suffix));
+  }
+
+  /** Files of segments that are dropped but not removed yet. */
+  removeAllLeaving(): void {
+    for (const segment of [...this.#leaving]) this.removeLeaving(segment);
+  }
+
+  writeSnapshot(): void {
+    const path = `${this.place.folder()}/${segmentFile(this.#nextOffset, snapshotSuffix)}`;
+    const bytes = encodeSnapshot(this.producers.entries(), (part) => this.place.core.crc32c(part));
+    const file = this.place.storage.open(path, { create: true });
+    try {
+      if (file.size > 0) file.truncate(0);
+      file.append(bytes);
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Indexes and a producer snapshot to their files, so that a clean start need not read the log. */
+  persist(): void {
+    for (const segment of this.#segments) segment.persistIndexes();
+    this.writeSnapshot();
+  }
+
+  close(): void {
+    for (const segment of [...this.#segments, ...this.#leaving]) segment.close();
+  }
+
+  #indexOf(offset: number): number {
+    let low = 0;
+    let high = this.#segments.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.#segments[middle]!.baseOffset <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #endPosition(segment: Segment, endOffset: number): number {
+    if (endOffset >= this.#nextOffset) return segment.bytes;
+    const next = this.#segments[this.#segments.indexOf(segment) + 1];
+    if (next !== undefined && endOffset >= next.baseOffset) return segment.bytes;
+    return segment.locate(endOffset)?.position ?? segment.bytes;
+  }
+
+  #limitIndexMemory(used: Segment): void {
+    if (used === this.active) return;
+    let bytes = 0;
+    for (const segment of this.#segments) bytes += segment.indexBytes;
+    for (const segment of this.#segments) {
+      if (bytes <= closedIndexBytesMax) return;
+      if (segment === used || segment === this.active) continue;
+      bytes -= segment.indexBytes;
+      segment.unloadIndexes();
+    }
+  }
+
+  #rename(segment: Segment): void {
+    const { storage } = this.place;
+    const present = new Set(storage.list(this.place.folder()).map((entry) => entry.name));
+    segment.unloadIndexes();
+    for (const suffix of segmentSuffixes) {
+      const name = segmentFile(segment.baseOffset, suffix);
+      if (present.has(name)) {
+        storage.rename(`${this.place.folder()}/${name}`, this.#leavingPath(segment, suffix));
+      }
+    }
+  }
+
+  #leavingPath(segment: Segment, suffix: string): string {
+    return `${this.place.folder()}/${segmentFile(segment.baseOffset, suffix)}${deletedSuffix}`;
+  }
+
+  #removeOldSnapshots(): void {
+    const oldest = this.#segments[0]!.baseOffset;
+    for (const { name } of this.place.storage.list(this.place.folder())) {
+      const offset = offsetOf(name, snapshotSuffix);
+      if (offset !== undefined && offset < oldest) {
+        this.place.storage.remove(`${this.place.folder()}/${name}`);
+      }
+    }
+  }
+}
+
+const segmentSuffixes = [logSuffix, offsetIndexSuffix, timeIndexSuffix, transactionIndexSuffix];
+
+function lengthToRead(
+  first: BatchPosition,
+  end: number,
+  bytesMax: number,
+  atLeastOneBatch: boolean,
+): number {
+  const available = end - first.position;
+  const wanted = atLeastOneBatch ? Math.max(first.bytes, bytesMax) : bytesMax;
+  return Math.max(0, Math.min(available, wanted));
+}
+
+function held(segment: Segment, position: number, length: number): Records {
+  segment.hold();
+  let isHeld = true;
+  return {
+    length,
+    parts: [{ file: segment.file, position, length }],
+    release() {
+      if (!isHeld) return;
+      isHeld = false;
+      segment.release();
+    },
+  };
+}

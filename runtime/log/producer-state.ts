@@ -1,0 +1,168 @@
+// What one partition remembers of its producers: epoch and the last five batches of each, to answer a
+// repeated batch with its original offset, to refuse gaps, and to fence old epochs (KIP-98, KIP-360). Pure.
+
+import type { BatchHeader } from "../../storage-wasm/core.ts";
+import { BrokerError } from "../errors.ts";
+import type { ProducerSnapshotEntry } from "./producer-snapshot.ts";
+
+/** Batches remembered per producer: what a client may have in flight. */
+const batchesMax = 5;
+
+interface KnownBatch {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  readonly timestampMs: number;
+}
+
+interface Producer {
+  epoch: number;
+  coordinatorEpoch: number;
+  lastTimestampMs: number;
+  transactionFirstOffset: number;
+  /** Oldest first. Empty after an epoch change by a marker. */
+  batches: KnownBatch[];
+}
+
+export class ProducerState {
+  readonly #producers = new Map<number, Producer>();
+
+  get size(): number {
+    return this.#producers.size;
+  }
+
+  /**
+   * The original first offset when the batch was appended before, else undefined: append it. Throws
+   * INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER or INVALID_RECORD.
+   */
+  duplicateOf(batch: BatchHeader): number | undefined {
+    const producer = this.#producers.get(batch.producerId);
+    if (producer === undefined) return undefined;
+    if (batch.producerEpoch < producer.epoch) {
+      throw new BrokerError(
+        "INVALID_PRODUCER_EPOCH",
+        `producer ${batch.producerId} used epoch ${batch.producerEpoch}, the newest is ${producer.epoch}: ` +
+          "another instance took over",
+      );
+    }
+    if (batch.producerEpoch > producer.epoch) {
+      if (batch.baseSequence !== 0) throw outOfOrder(batch, 0);
+      return undefined;
+    }
+    const known = producer.batches.find((each) => each.firstSequence === batch.baseSequence);
+    const lastSequence = sequenceAfter(batch.baseSequence, batch.count - 1);
+    if (known !== undefined && known.lastSequence === lastSequence) return known.firstOffset;
+    const last = producer.batches.at(-1);
+    if (last === undefined) return undefined;
+    const expected = sequenceAfter(last.lastSequence, 1);
+    if (batch.baseSequence !== expected) throw outOfOrder(batch, expected);
+    return undefined;
+  }
+
+  /** Remembers a batch that is in the log at `batch.baseOffset`. */
+  update(batch: BatchHeader): void {
+    if (batch.producerId < 0) return;
+    const producer = this.#producer(batch);
+    producer.lastTimestampMs = batch.maxTimestamp;
+    if (batch.isControl) {
+      producer.transactionFirstOffset = -1;
+      return;
+    }
+    producer.batches.push({
+      firstSequence: batch.baseSequence,
+      lastSequence: sequenceAfter(batch.baseSequence, batch.lastOffset - batch.baseOffset),
+      firstOffset: batch.baseOffset,
+      lastOffset: batch.lastOffset,
+      timestampMs: batch.maxTimestamp,
+    });
+    if (producer.batches.length > batchesMax) producer.batches.shift();
+    if (batch.isTransactional && producer.transactionFirstOffset < 0) {
+      producer.transactionFirstOffset = batch.baseOffset;
+    }
+  }
+
+  /** Forgets producers that have written nothing since `beforeMs` and have no transaction open. */
+  expire(beforeMs: number): void {
+    for (const [id, producer] of this.#producers) {
+      if (producer.lastTimestampMs < beforeMs && producer.transactionFirstOffset < 0) {
+        this.#producers.delete(id);
+      }
+    }
+  }
+
+  entries(): ProducerSnapshotEntry[] {
+    return [...this.#producers].map(([producerId, producer]) => {
+      const last = producer.batches.at(-1);
+      return {
+        producerId,
+        producerEpoch: producer.epoch,
+        lastSequence: last?.lastSequence ?? -1,
+        lastOffset: last?.lastOffset ?? -1,
+        offsetDelta: last ? last.lastOffset - last.firstOffset : 0,
+        timestampMs: producer.lastTimestampMs,
+        coordinatorEpoch: producer.coordinatorEpoch,
+        transactionFirstOffset: producer.transactionFirstOffset,
+      };
+    });
+  }
+
+  /** Replaces everything by a snapshot; only the newest batch of each producer survives in it. */
+  load(entries: readonly ProducerSnapshotEntry[]): void {
+    this.#producers.clear();
+    for (const entry of entries) {
+      this.#producers.set(entry.producerId, {
+        epoch: entry.producerEpoch,
+        coordinatorEpoch: entry.coordinatorEpoch,
+        lastTimestampMs: entry.timestampMs,
+        transactionFirstOffset: entry.transactionFirstOffset,
+        batches: entry.lastSequence < 0 ? [] : [batchOf(entry)],
+      });
+    }
+  }
+
+  clear(): void {
+    this.#producers.clear();
+  }
+
+  #producer(batch: BatchHeader): Producer {
+    let producer = this.#producers.get(batch.producerId);
+    if (producer === undefined) {
+      producer = {
+        epoch: batch.producerEpoch,
+        coordinatorEpoch: -1,
+        lastTimestampMs: -1,
+        transactionFirstOffset: -1,
+        batches: [],
+      };
+      this.#producers.set(batch.producerId, producer);
+    } else if (batch.producerEpoch > producer.epoch) {
+      producer.epoch = batch.producerEpoch;
+      producer.batches = [];
+    }
+    return producer;
+  }
+}
+
+/** Sequences wrap from 2^31 − 1 to 0. */
+export function sequenceAfter(sequence: number, step: number): number {
+  return (sequence + step) % 2 ** 31;
+}
+
+function batchOf(entry: ProducerSnapshotEntry): KnownBatch {
+  const first = entry.lastSequence - entry.offsetDelta;
+  return {
+    firstSequence: first >= 0 ? first : first + 2 ** 31,
+    lastSequence: entry.lastSequence,
+    firstOffset: entry.lastOffset - entry.offsetDelta,
+    lastOffset: entry.lastOffset,
+    timestampMs: entry.timestampMs,
+  };
+}
+
+function outOfOrder(batch: BatchHeader, expected: number): BrokerError {
+  return new BrokerError(
+    "OUT_OF_ORDER_SEQUENCE_NUMBER",
+    `producer ${batch.producerId} sent sequence ${batch.baseSequence}, expected ${expected}`,
+  );
+}

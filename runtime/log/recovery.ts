@@ -1,0 +1,211 @@
+// Opening a partition's folder: after a clean stop from its indexes and snapshot, after any other from the
+// log itself. Leaves a folder in which every batch from the recovery point on was checked, indexes fit their
+// logs, and nothing stands after the first invalid byte.
+
+import { LeaderEpochs } from "./leader-epochs.ts";
+import { decodeEpochs, encodeEpochs } from "./checkpoints.ts";
+import type { LocalLogState } from "./local-log.ts";
+import {
+  deletedSuffix,
+  leaderEpochFile,
+  logSuffix,
+  offsetOf,
+  segmentFile,
+  snapshotSuffix,
+} from "./log-files.ts";
+import { decodeSnapshot } from "./producer-snapshot.ts";
+import { ProducerState } from "./producer-state.ts";
+import { Segment } from "./segment.ts";
+import type { SegmentPlace } from "./segment-indexes.ts";
+
+export interface RecoveryOptions {
+  readonly place: SegmentPlace;
+  /** The last stop was clean: indexes and sizes can be believed. */
+  readonly wasClean: boolean;
+  /** Below it everything was synced; from the checkpoint, 0 if unknown. */
+  readonly recoveryPoint: number;
+  /** From the checkpoint; 0 if unknown. */
+  readonly logStartOffset: number;
+  readonly indexIntervalBytes: number;
+  readonly nowMs: number;
+  readonly jitterMs: () => number;
+}
+
+export interface Recovered {
+  readonly state: LocalLogState;
+  readonly producers: ProducerState;
+  readonly epochs: LeaderEpochs;
+  /** Bytes cut from the end because they were not whole, valid batches. */
+  readonly truncatedBytes: number;
+  /** Bytes that were read and checked. */
+  readonly checkedBytes: number;
+}
+
+export function openPartitionFolder(options: RecoveryOptions): Recovered {
+  const { place } = options;
+  const names = place.storage.list(place.folder()).map((entry) => entry.name);
+  removeLeftovers(place, names);
+  const segments = openSegments(options, names);
+  const check = recoverSegments(options, segments);
+  const last = segments.at(-1)!;
+  const nextOffset = check.nextOffset ?? last.readNextOffset();
+  const logStartOffset = Math.min(
+    nextOffset,
+    Math.max(options.logStartOffset, segments[0]!.baseOffset),
+  );
+  const producers = loadProducers(place, segments, { names, nextOffset, logStartOffset });
+  return {
+    state: {
+      segments,
+      nextOffset,
+      logStartOffset,
+      recoveryPoint: options.wasClean ? nextOffset : Math.min(options.recoveryPoint, nextOffset),
+    },
+    producers,
+    epochs: loadEpochs(place, { check, nextOffset, logStartOffset }),
+    truncatedBytes: check.truncatedBytes,
+    checkedBytes: check.checkedBytes,
+  };
+}
+
+function removeLeftovers(place: SegmentPlace, names: readonly string[]): void {
+  for (const name of names) {
+    if (name.endsWith(deletedSuffix) || name.endsWith(".tmp")) {
+      place.storage.remove(`${place.folder()}/${name}`);
+    }
+  }
+}
+
+function openSegments(options: RecoveryOptions, names: readonly string[]): Segment[] {
+  const bases = names
+    .map((name) => offsetOf(name, logSuffix))
+    .filter((base) => base !== undefined)
+    .sort((a, b) => a - b);
+  const { place, nowMs, jitterMs } = options;
+  const open = (baseOffset: number, isNew: boolean) =>
+    new Segment(place, { baseOffset, nowMs, rollJitterMs: jitterMs(), isNew });
+  if (bases.length > 0) return bases.map((base) => open(base, false));
+  return [open(options.logStartOffset, true)];
+}
+
+interface Check {
+  truncatedBytes: number;
+  checkedBytes: number;
+  /** Known when the last segment was read; else it is found by its index. */
+  nextOffset: number | undefined;
+  /** Leader epochs met in the batches that were read, with their first offsets. */
+  epochs: { epoch: number; startOffset: number }[];
+}
+
+/** Checks what may be torn; drops everything after the first segment that was. */
+function recoverSegments(options: RecoveryOptions, segments: Segment[]): Check {
+  const check: Check = { truncatedBytes: 0, checkedBytes: 0, nextOffset: undefined, epochs: [] };
+  for (let i = 0; i < segments.length; i++) {
+    const segment = segments[i]!;
+    const end = segments[i + 1]?.baseOffset ?? Infinity;
+    const isTrusted = options.wasClean || end <= options.recoveryPoint;
+    if (isTrusted && segment.open()) {
+      check.nextOffset = undefined;
+      continue;
+    }
+    const cut = recoverSegment(options, segment, check);
+    if (cut === 0) continue;
+    check.truncatedBytes += cut + dropAfter(options.place, segments, i);
+    return check;
+  }
+  return check;
+}
+
+function recoverSegment(options: RecoveryOptions, segment: Segment, check: Check): number {
+  check.checkedBytes += segment.bytes;
+  check.nextOffset = segment.baseOffset;
+  return segment.recover(options.indexIntervalBytes, (header) => {
+    check.nextOffset = header.lastOffset + 1;
+    if (header.leaderEpoch >= 0 && header.leaderEpoch !== check.epochs.at(-1)?.epoch) {
+      check.epochs.push({ epoch: header.leaderEpoch, startOffset: header.baseOffset });
+    }
+  });
+}
+
+/** Records after a hole would get wrong neighbours: they were never acknowledged as durable. */
+function dropAfter(place: SegmentPlace, segments: Segment[], index: number): number {
+  let bytes = 0;
+  for (const segment of segments.splice(index + 1)) {
+    bytes += segment.bytes;
+    segment.close();
+    for (const { name } of place.storage.list(place.folder())) {
+      if (name.startsWith(segmentFile(segment.baseOffset, "."))) {
+        place.storage.remove(`${place.folder()}/${name}`);
+      }
+    }
+  }
+  return bytes;
+}
+
+/** The newest snapshot that can be read, and what the log has after it. */
+function loadProducers(
+  place: SegmentPlace,
+  segments: readonly Segment[],
+  log: { names: readonly string[]; nextOffset: number; logStartOffset: number },
+): ProducerState {
+  const producers = new ProducerState();
+  const from = loadSnapshot(place, log, producers) ?? log.logStartOffset;
+  for (const [i, segment] of segments.entries()) {
+    const end = segments[i + 1]?.baseOffset ?? log.nextOffset;
+    if (end <= from) continue;
+    const position = segment.locate(from)?.position ?? segment.bytes;
+    segment.walk({ from: position, verifyCrc: false }, (header) => {
+      if (header.baseOffset >= from) producers.update(header);
+    });
+  }
+  return producers;
+}
+
+/** Loads the newest good snapshot at or below the end and returns its offset; removes those above. */
+function loadSnapshot(
+  place: SegmentPlace,
+  log: { names: readonly string[]; nextOffset: number },
+  producers: ProducerState,
+): number | undefined {
+  const offsets = log.names
+    .map((name) => offsetOf(name, snapshotSuffix))
+    .filter((offset) => offset !== undefined)
+    .sort((a, b) => b - a);
+  for (const offset of offsets) {
+    const path = `${place.folder()}/${segmentFile(offset, snapshotSuffix)}`;
+    const bytes = offset <= log.nextOffset ? place.storage.readFile(path) : undefined;
+    const entries = bytes && decodeSnapshot(bytes, (part) => place.core.crc32c(part));
+    if (entries !== undefined) {
+      producers.load(entries);
+      return offset;
+    }
+    place.storage.remove(path);
+  }
+  return undefined;
+}
+
+function loadEpochs(
+  place: SegmentPlace,
+  log: { check: Check; nextOffset: number; logStartOffset: number },
+): LeaderEpochs {
+  const path = `${place.folder()}/${leaderEpochFile}`;
+  const bytes = place.storage.readFile(path);
+  const epochs = new LeaderEpochs(bytes ? readEpochs(bytes) : []);
+  let changed = false;
+  for (const { epoch, startOffset } of log.check.epochs) {
+    if (epoch > epochs.latest()) changed = epochs.assign(epoch, startOffset) || changed;
+  }
+  changed = epochs.truncateEnd(log.nextOffset) || changed;
+  changed = epochs.truncateStart(log.logStartOffset) || changed;
+  if (changed) place.storage.writeFile(path, encodeEpochs(epochs.entries()));
+  return epochs;
+}
+
+/** A checkpoint that cannot be read is rebuilt from the batches, as far as they were read. */
+function readEpochs(bytes: Uint8Array): ReturnType<typeof decodeEpochs> {
+  try {
+    return decodeEpochs(bytes);
+  } catch {
+    return [];
+  }
+}
