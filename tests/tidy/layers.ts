@@ -1,0 +1,80 @@
+// Who may import whom, as data. The picture is the one of the README's section on the flow of the data: doors
+// above the broker, the broker above the log, and what all of them share below everything.
+
+import type { Source } from "./source.ts";
+
+export type Area = keyof typeof mayImport;
+
+/** First match decides. Contracts and tables that every layer needs are "shared". */
+const areas: readonly (readonly [RegExp, Area])[] = [
+  [/^tests\//, "tests"],
+  [/^storage-wasm\/core\.ts$/, "core"],
+  [/^storage-wasm\//, "storage-wasm"],
+  [/^cluster\/control-plane\.ts$/, "control-plane"],
+  [/^cluster\//, "cluster"],
+  [/^runtime\/mod\.ts$/, "mod"],
+  [/^runtime\/platforms\//, "platforms"],
+  [/^runtime\/cli\//, "cli"],
+  [/^runtime\/client\//, "client"],
+  [/^runtime\/(server\.ts$|server\/)/, "server"],
+  [/^runtime\/http\//, "http"],
+  [/^runtime\/kafka\//, "kafka"],
+  [/^runtime\/(local-broker\.ts$|broker\/)/, "broker"],
+  [/^runtime\/groups\//, "groups"],
+  [/^runtime\/transactions\//, "transactions"],
+  [/^runtime\/replication\//, "replication"],
+  [/^runtime\/log\//, "log"],
+  [/^runtime\/storage\/storage\.ts$/, "shared"],
+  [/^runtime\/storage\//, "storage"],
+  [/^runtime\/telemetry\//, "telemetry"],
+  [/^runtime\/docs\//, "docs"],
+  [/^runtime\/(compression|config|security)\//, "shared"],
+  [/^runtime\/[^/]+\.ts$/, "shared"],
+];
+
+const anywhere = ["shared", "core", "control-plane"] as const;
+
+/** What each area may import besides itself. */
+const mayImport = {
+  core: ["storage-wasm"],
+  "storage-wasm": ["core"],
+  "control-plane": [],
+  cluster: ["control-plane"],
+  shared: ["core", "control-plane"],
+  storage: ["shared"],
+  telemetry: ["shared"],
+  docs: ["shared"],
+  log: [...anywhere, "telemetry"],
+  groups: [...anywhere, "log", "telemetry"],
+  transactions: [...anywhere, "log", "telemetry"],
+  replication: [...anywhere, "log", "telemetry"],
+  broker: [...anywhere, "groups", "transactions", "replication", "log", "telemetry"],
+  kafka: [...anywhere, "telemetry"],
+  http: [...anywhere, "telemetry", "docs"],
+  client: [...anywhere, "kafka"],
+  server: [...anywhere, "http", "kafka", "broker", "log", "telemetry", "docs", "cluster"],
+  platforms: [...anywhere, "storage", "cluster"],
+  cli: [...anywhere, "client", "server", "log", "docs", "platforms"],
+  mod: [...anywhere, "client", "server", "platforms"],
+  tests: "everything",
+} as const;
+
+/** The area a project file belongs to; undefined for one that has no place. */
+export function areaOf(path: string): Area | undefined {
+  return areas.find(([pattern]) => pattern.test(path))?.[1];
+}
+
+/** One sentence per import that goes the wrong way. */
+export function layerFaults(source: Source): string[] {
+  const area = areaOf(source.path);
+  if (area === undefined) return [`${source.path} belongs to no area of tests/tidy/layers.ts`];
+  const allowed: readonly string[] | "everything" = mayImport[area];
+  if (allowed === "everything") return [];
+  const faults: string[] = [];
+  for (const { target, line } of source.imports) {
+    const other = areaOf(target);
+    if (other === undefined || other === area || allowed.includes(other)) continue;
+    faults.push(`${source.path}:${line} (${area}) must not import ${target} (${other})`);
+  }
+  return faults;
+}
