@@ -18,6 +18,8 @@ export interface ClientConnection {
   readonly listener: string;
   /** Aborted when the connection is gone: long polls end. */
   readonly signal: AbortSignal;
+  /** Ends the connection where the protocol leaves no other way to say that something failed. */
+  close(reason: string): void;
 }
 
 export interface HandlerContext {

@@ -24,11 +24,11 @@ import type { Writer } from "./writer.ts";
 export interface FieldOptions<T> {
   /** First version that has the field. */
   readonly since?: number;
-  /** Last version that has it. */
+  /** Last version that has it (inclusive). */
   readonly until?: number;
   /** May be null: in all versions, or from one on. */
   readonly nullable?: true | number;
-  /** Value where a version lacks the field; with it the field is optional when encoding. */
+  /** Value where a version lacks the field; with it, or with a tag, the field is optional when encoding. */
   readonly default?: T | null;
   /** Tagged field of flexible versions: number, and first version in which it is tagged. */
   readonly tag?: number;
@@ -65,7 +65,9 @@ type StructIn<S extends Shape> = Flat<
 >;
 type NoOptions = { readonly since?: number };
 type NullOf<O> = O extends { readonly nullable: true | number } ? null : never;
-type OptionalOf<O> = O extends { readonly default: unknown } ? true : false;
+type OptionalOf<O> = O extends { readonly default: unknown } | { readonly tag: number }
+  ? true
+  : false;
 type FieldOf<Out, O, In = Out> = Field<Out | NullOf<O>, In | NullOf<O>, OptionalOf<O>>;
 
 // ---- fields ----

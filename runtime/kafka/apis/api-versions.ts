@@ -1,0 +1,96 @@
+// ApiVersions (18): which APIs and versions this broker speaks, derived from the registrations. Every client
+// asks it first. v0–2 fixed, v3 flexible with the client's name (KIP-511) and features (KIP-584), v4 allows
+// features whose lowest level is 0. The answer's header is always v0. A version we do not know is answered
+// with error 35 and a v0 body that says what we know, so that a newer client can step down.
+
+import { errorCodes } from "../error-codes.ts";
+import type { Handler } from "../handler.ts";
+import {
+  type Api,
+  array,
+  boolean,
+  defineApi,
+  int16,
+  int32,
+  int64,
+  type ResponseInput,
+  string,
+  struct,
+} from "../schema.ts";
+
+export const apiVersions = defineApi({
+  key: 18,
+  name: "ApiVersions",
+  versions: { min: 0, max: 4 },
+  flexibleSince: 3,
+  request: struct({
+    clientSoftwareName: string({ since: 3 }),
+    clientSoftwareVersion: string({ since: 3 }),
+  }),
+  response: struct({
+    errorCode: int16(),
+    apiKeys: array(struct({ apiKey: int16(), minVersion: int16(), maxVersion: int16() })),
+    throttleTimeMs: int32({ since: 1, default: 0 }),
+    supportedFeatures: array(struct({ name: string(), minVersion: int16(), maxVersion: int16() }), {
+      since: 3,
+      tag: 0,
+      default: [],
+    }),
+    finalizedFeaturesEpoch: int64({ since: 3, tag: 1, default: -1 }),
+    finalizedFeatures: array(
+      struct({ name: string(), maxVersionLevel: int16(), minVersionLevel: int16() }),
+      { since: 3, tag: 2, default: [] },
+    ),
+    zkMigrationReady: boolean({ since: 3, tag: 3, default: false }),
+  }),
+});
+
+/** Kafka 4.1's level of `metadata.version` (4.1-IV1), and the oldest it can be set to (3.3-IV3). */
+const metadataVersion = { name: "metadata.version", minVersion: 7, maxVersion: 27 };
+const softwareNamePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
+
+/** `apis` is asked on first use: the list of registrations holds this handler too. */
+export function answerApiVersions(apis: () => readonly Api[]): Handler<typeof apiVersions> {
+  let answer: ResponseInput<typeof apiVersions> | undefined;
+  return (request, { apiVersion }) => {
+    if (apiVersion >= 3 && !isNamed(request)) return refusal(errorCodes.INVALID_REQUEST);
+    answer ??= {
+      ...refusal(errorCodes.NONE),
+      apiKeys: apis().map(({ key, advertisedMin, versions }) => ({
+        apiKey: key,
+        minVersion: advertisedMin,
+        maxVersion: versions.max,
+      })),
+      supportedFeatures: [metadataVersion],
+      finalizedFeaturesEpoch: 0,
+      finalizedFeatures: [
+        {
+          name: metadataVersion.name,
+          maxVersionLevel: metadataVersion.maxVersion,
+          minVersionLevel: metadataVersion.maxVersion,
+        },
+      ],
+    };
+    return answer;
+  };
+}
+
+/** What a client that asks in an unknown version gets, in v0 form. */
+export function unknownVersionAnswer(): ResponseInput<typeof apiVersions> {
+  const { key, versions } = apiVersions;
+  return {
+    ...refusal(errorCodes.UNSUPPORTED_VERSION),
+    apiKeys: [{ apiKey: key, minVersion: versions.min, maxVersion: versions.max }],
+  };
+}
+
+function isNamed(client: { clientSoftwareName: string; clientSoftwareVersion: string }): boolean {
+  return (
+    softwareNamePattern.test(client.clientSoftwareName) &&
+    softwareNamePattern.test(client.clientSoftwareVersion)
+  );
+}
+
+function refusal(errorCode: number): ResponseInput<typeof apiVersions> {
+  return { errorCode, apiKeys: [] };
+}

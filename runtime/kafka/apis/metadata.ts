@@ -1,0 +1,203 @@
+// Metadata (3): brokers, topics, leaders. v0: no topics named means all; from v1 null means all and an empty
+// list none. v4 lets a client forbid auto-creation; v8 asks for authorized operations (cluster's until v10);
+// v10 adds topic ids, v12 lets a client ask by id alone; v13 adds a top-level error.
+// A topic that does not exist is created when client and broker allow it, and the answer describes it whole.
+
+import type { ClusterState, TopicRecord } from "../../../cluster/control-plane.ts";
+import { errorAnswer, errorCodes } from "../error-codes.ts";
+import type { Handler, HandlerContext } from "../handler.ts";
+import {
+  array,
+  boolean,
+  defineApi,
+  int16,
+  int32,
+  type RequestOf,
+  type ResponseInput,
+  string,
+  struct,
+  uuid,
+} from "../schema.ts";
+import { zeroUuid } from "../uuid.ts";
+
+/** "Not asked for" in the fields of authorized operations. */
+export const operationsNotAsked = -2147483648;
+/** Bits of all operations a topic has: READ WRITE CREATE DELETE ALTER DESCRIBE DESCRIBE_ and ALTER_CONFIGS. */
+export const topicOperations = 3576;
+/** CREATE ALTER DESCRIBE CLUSTER_ACTION DESCRIBE_CONFIGS ALTER_CONFIGS IDEMPOTENT_WRITE. */
+export const clusterOperations = 8096;
+
+export const metadata = defineApi({
+  key: 3,
+  name: "Metadata",
+  versions: { min: 0, max: 13 },
+  flexibleSince: 9,
+  request: struct({
+    topics: array(
+      struct({
+        topicId: uuid({ since: 10, default: zeroUuid }),
+        name: string({ nullable: 10 }),
+      }),
+      { nullable: 1 },
+    ),
+    allowAutoTopicCreation: boolean({ since: 4, default: true }),
+    includeClusterAuthorizedOperations: boolean({ since: 8, until: 10, default: false }),
+    includeTopicAuthorizedOperations: boolean({ since: 8, default: false }),
+  }),
+  response: struct({
+    throttleTimeMs: int32({ since: 3, default: 0 }),
+    brokers: array(
+      struct({
+        nodeId: int32(),
+        host: string(),
+        port: int32(),
+        rack: string({ since: 1, nullable: true, default: null }),
+      }),
+    ),
+    clusterId: string({ since: 2, nullable: true, default: null }),
+    controllerId: int32({ since: 1, default: -1 }),
+    topics: array(
+      struct({
+        errorCode: int16(),
+        name: string({ nullable: 12 }),
+        topicId: uuid({ since: 10, default: zeroUuid }),
+        isInternal: boolean({ since: 1, default: false }),
+        partitions: array(
+          struct({
+            errorCode: int16(),
+            partitionIndex: int32(),
+            leaderId: int32(),
+            leaderEpoch: int32({ since: 7, default: -1 }),
+            replicaNodes: array(int32()),
+            isrNodes: array(int32()),
+            offlineReplicas: array(int32(), { since: 5, default: [] }),
+          }),
+        ),
+        topicAuthorizedOperations: int32({ since: 8, default: operationsNotAsked }),
+      }),
+    ),
+    clusterAuthorizedOperations: int32({ since: 8, until: 10, default: operationsNotAsked }),
+    errorCode: int16({ since: 13, default: 0 }),
+  }),
+});
+
+type Request = RequestOf<typeof metadata>;
+type Response = ResponseInput<typeof metadata>;
+type TopicAnswer = Response["topics"][number];
+type Asked = NonNullable<Request["topics"]>[number];
+
+const internalTopics = new Set(["__consumer_offsets", "__transaction_state"]);
+
+export const handleMetadata: Handler<typeof metadata> = (request, context) => {
+  const operations = request.includeTopicAuthorizedOperations
+    ? topicOperations
+    : operationsNotAsked;
+  const { topics: known } = context.broker.cluster();
+  if (asksForAll(request, context.apiVersion)) {
+    const all = Array.from(known.values(), (topic) => topicAnswer(topic, operations));
+    return answer(request, context, all);
+  }
+  const asked = request.topics ?? [];
+  const missing = asked.filter((topic) => isNamed(topic) && !known.has(topic.name));
+  if (missing.length === 0 || !request.allowAutoTopicCreation) {
+    const found = asked.map((topic) => find(topic, context, operations, noFailures));
+    return answer(request, context, found);
+  }
+  return createMissing(missing, context).then((failures) =>
+    answer(
+      request,
+      context,
+      asked.map((topic) => find(topic, context, operations, failures)),
+    ),
+  );
+};
+
+/** Error code by topic name. */
+type Failures = ReadonlyMap<string, number>;
+const noFailures: Failures = new Map();
+
+function asksForAll(request: Request, version: number): boolean {
+  return request.topics === null || (version === 0 && request.topics.length === 0);
+}
+
+function isNamed(topic: Asked): topic is Asked & { name: string } {
+  return topic.name !== null && topic.topicId === zeroUuid;
+}
+
+async function createMissing(
+  missing: readonly Asked[],
+  { broker, report }: HandlerContext,
+): Promise<Failures> {
+  const failures = new Map<string, number>();
+  for (const name of new Set(missing.map((topic) => topic.name ?? ""))) {
+    try {
+      await broker.autoCreateTopic(name);
+    } catch (error) {
+      const { errorCode } = errorAnswer(error, `auto-creating topic "${name}"`, report);
+      // Another client was faster: that is what was wanted.
+      if (errorCode !== errorCodes.TOPIC_ALREADY_EXISTS) failures.set(name, errorCode);
+    }
+  }
+  return failures;
+}
+
+function find(
+  asked: Asked,
+  { broker }: HandlerContext,
+  operations: number,
+  failures: Failures,
+): TopicAnswer {
+  const { topics, topicsById } = broker.cluster();
+  const byId = asked.topicId !== zeroUuid;
+  const name = asked.name ?? "";
+  const topic = byId ? topicsById.get(asked.topicId) : topics.get(name);
+  if (topic) return topicAnswer(topic, operations);
+  const errorCode = byId
+    ? errorCodes.UNKNOWN_TOPIC_ID
+    : (failures.get(name) ?? unknownTopicCode(name));
+  const base = { errorCode, name: asked.name, topicId: asked.topicId, partitions: [] };
+  return { ...base, topicAuthorizedOperations: operationsNotAsked };
+}
+
+/** A name that no topic can have is told apart, so that clients give up on it instead of waiting. */
+function unknownTopicCode(name: string): number {
+  const legal = /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== "." && name !== "..";
+  return legal ? errorCodes.UNKNOWN_TOPIC_OR_PARTITION : errorCodes.INVALID_TOPIC_EXCEPTION;
+}
+
+function topicAnswer(topic: TopicRecord, operations: number): TopicAnswer {
+  return {
+    errorCode: errorCodes.NONE,
+    name: topic.name,
+    topicId: topic.id,
+    isInternal: internalTopics.has(topic.name),
+    partitions: topic.partitions.map((partition) => ({
+      errorCode: partition.leader < 0 ? errorCodes.LEADER_NOT_AVAILABLE : errorCodes.NONE,
+      partitionIndex: partition.partition,
+      leaderId: partition.leader,
+      leaderEpoch: partition.leaderEpoch,
+      replicaNodes: partition.replicas,
+      isrNodes: partition.isr,
+    })),
+    topicAuthorizedOperations: operations,
+  };
+}
+
+function answer(request: Request, { broker }: HandlerContext, topics: TopicAnswer[]): Response {
+  const state = broker.cluster();
+  return {
+    brokers: liveBrokers(state),
+    clusterId: state.clusterId,
+    controllerId: state.controllerId,
+    topics,
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+      ? clusterOperations
+      : operationsNotAsked,
+  };
+}
+
+function liveBrokers(state: ClusterState): Response["brokers"] {
+  return Array.from(state.brokers.values())
+    .filter((broker) => !broker.fenced)
+    .map(({ id, host, port, rack }) => ({ nodeId: id, host, port, rack }));
+}
