@@ -66,6 +66,7 @@ export type ControlPlaneFault =
   | "topic-unknown"
   | "invalid-partitions"
   | "invalid-replication-factor"
+  | "invalid-assignment"
   | "storage-failed";
 
 /** What a control plane can refuse; the broker turns it into a `BrokerError`. */
@@ -91,10 +92,13 @@ export interface ControlPlane {
   }): Promise<BrokerRecord>;
   /**
    * `assignments[p]` = replicas of partition p, the first is the preferred leader; or a count and a factor.
-   * Faults: topic-exists, invalid-partitions, invalid-replication-factor.
+   * Faults: topic-exists, invalid-partitions, invalid-replication-factor, invalid-assignment (a list that is
+   * empty, uneven, repeats a broker or names one that is not registered). `id` is given only for a topic that
+   * exists on disk already, as in a folder another broker wrote.
    */
   createTopic(request: {
     name: string;
+    id?: TopicId;
     layout:
       | { partitions: number; replicationFactor: number }
       | { assignments: readonly (readonly number[])[] };
@@ -102,7 +106,10 @@ export interface ControlPlane {
   }): Promise<TopicRecord>;
   /** Fault: topic-unknown. */
   deleteTopic(name: string): Promise<void>;
-  /** Grows to `partitions` in total. Faults: topic-unknown, invalid-partitions (not more than now). */
+  /**
+   * Grows to `partitions` in total; `assignments` are those of the new ones. Faults: topic-unknown,
+   * invalid-partitions (not more than now), invalid-assignment.
+   */
   createPartitions(request: {
     name: string;
     partitions: number;

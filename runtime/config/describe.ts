@@ -51,10 +51,9 @@ export function describeBrokerConfigs(
   names: readonly string[] | null = null,
 ): ConfigEntry[] {
   return selected("broker", names).map((key) => {
-    const synonyms = synonymsOf(key.name, config);
-    const own = synonyms.find(({ name }) => name === key.name);
+    const synonyms = isNodeId(key) ? nodeIdSynonyms(key, config) : ownSynonyms(key, config);
     return entry(key, {
-      value: isNodeId(key) ? String(config.nodeId) : (own?.value ?? null),
+      value: synonyms[0]?.value ?? null,
       synonyms,
       readOnly: key.dynamic === "read-only",
     });
@@ -107,6 +106,19 @@ function oncePerSource(settings: readonly Setting[]): Setting[] {
 
 function rank({ source }: Synonym): number {
   return SOURCE_ORDER.indexOf(source);
+}
+
+/** A broker key's own value comes first: what a weaker name says above it is that name's affair. */
+function ownSynonyms(key: ConfigKey, config: BrokerConfig): Synonym[] {
+  const synonyms = synonymsOf(key.name, config);
+  const own = synonyms.findIndex(({ name }) => name === key.name);
+  return own < 0 ? [] : synonyms.slice(own);
+}
+
+/** The number counts under either name, whichever was used to set it. */
+function nodeIdSynonyms(key: ConfigKey, config: BrokerConfig): Synonym[] {
+  const { text, layer } = config.effective("node.id") as Setting;
+  return [{ name: key.name, value: text, source: SOURCES[layer] }];
 }
 
 /** Kafka shows the one number under both names. */

@@ -1,0 +1,136 @@
+// ClusterImage: the whole truth of the in-process control plane as an immutable value, and the changes that lead
+// from one image to the next. Pure: no clock, no randomness, no I/O. Changes are what the journal persists:
+// their field names are frozen ("Persisted: never rename").
+
+import type {
+  BrokerRecord,
+  ClusterChange,
+  ClusterState,
+  PartitionRecord,
+  TopicId,
+  TopicRecord,
+} from "./control-plane.ts";
+import { VersionedMap } from "./versioned-map.ts";
+
+type Configs = ReadonlyMap<string, string>;
+
+export interface ClusterImage extends ClusterState {
+  readonly brokers: VersionedMap<number, BrokerRecord>;
+  readonly topics: VersionedMap<string, TopicRecord>;
+  readonly topicsById: VersionedMap<TopicId, TopicRecord>;
+  readonly brokerConfigs: VersionedMap<number | null, Configs>;
+  /** First producer id that was never handed out. */
+  readonly nextProducerId: number;
+}
+
+/** Each holds the new truth of one thing, so replaying a change twice does no harm. */
+export type ImageChange =
+  | { readonly put: "topic"; readonly topic: TopicRecord }
+  | { readonly put: "topic-removal"; readonly name: string }
+  | { readonly put: "broker"; readonly broker: BrokerRecord }
+  | { readonly put: "broker-configs"; readonly broker: number | null; readonly configs: Configs }
+  | { readonly put: "producer-ids"; readonly next: number };
+
+export function emptyImage(clusterId: string): ClusterImage {
+  return {
+    clusterId,
+    controllerId: -1,
+    brokers: VersionedMap.of(),
+    topics: VersionedMap.of(),
+    topicsById: VersionedMap.of(),
+    brokerConfigs: VersionedMap.of(),
+    nextProducerId: 0,
+  };
+}
+
+export function applyChange(image: ClusterImage, change: ImageChange): ClusterImage {
+  switch (change.put) {
+    case "topic":
+      return withTopic(image, change.topic);
+    case "topic-removal":
+      return withoutTopic(image, change.name);
+    case "broker": {
+      const { broker } = change;
+      const controllerId =
+        image.controllerId < 0 && !broker.fenced ? broker.id : image.controllerId;
+      return { ...image, controllerId, brokers: image.brokers.with(broker.id, broker) };
+    }
+    case "broker-configs": {
+      const { broker, configs } = change;
+      return { ...image, brokerConfigs: image.brokerConfigs.with(broker, configs) };
+    }
+    case "producer-ids":
+      return { ...image, nextProducerId: Math.max(image.nextProducerId, change.next) };
+  }
+}
+
+/** What watchers are told of a change, given the image before it; undefined: nothing they can see. */
+export function describeChange(
+  before: ClusterImage,
+  change: ImageChange,
+): ClusterChange | undefined {
+  switch (change.put) {
+    case "topic": {
+      const known = before.topics.has(change.topic.name);
+      return { kind: known ? "topic-changed" : "topic-created", topic: change.topic };
+    }
+    case "topic-removal": {
+      const topic = before.topics.get(change.name);
+      return topic && { kind: "topic-deleted", topic };
+    }
+    case "broker":
+      return { kind: "broker-changed", broker: change.broker };
+    case "broker-configs":
+      return { kind: "broker-configs-changed", broker: change.broker };
+    case "producer-ids":
+      return undefined;
+  }
+}
+
+/** The changes that make this image from an empty one. */
+export function* changesOf(image: ClusterImage): Generator<ImageChange> {
+  for (const broker of image.brokers.values()) yield { put: "broker", broker };
+  for (const topic of image.topics.values()) yield { put: "topic", topic };
+  for (const [broker, configs] of image.brokerConfigs) {
+    yield { put: "broker-configs", broker, configs };
+  }
+  yield { put: "producer-ids", next: image.nextProducerId };
+}
+
+/** Nobody of a previous process is alive until it registers again. */
+export function fenceAll(image: ClusterImage): ClusterImage {
+  let { brokers } = image;
+  for (const broker of image.brokers.values()) {
+    brokers = brokers.with(broker.id, { ...broker, fenced: true });
+  }
+  return { ...image, controllerId: -1, brokers };
+}
+
+export function newPartition(partition: number, replicas: readonly number[]): PartitionRecord {
+  return {
+    partition,
+    leader: replicas[0] as number,
+    leaderEpoch: 0,
+    partitionEpoch: 0,
+    replicas,
+    isr: replicas,
+  };
+}
+
+function withTopic(image: ClusterImage, topic: TopicRecord): ClusterImage {
+  return {
+    ...image,
+    topics: image.topics.with(topic.name, topic),
+    topicsById: image.topicsById.with(topic.id, topic),
+  };
+}
+
+function withoutTopic(image: ClusterImage, name: string): ClusterImage {
+  const topic = image.topics.get(name);
+  if (!topic) return image;
+  return {
+    ...image,
+    topics: image.topics.without(name),
+    topicsById: image.topicsById.without(topic.id),
+  };
+}

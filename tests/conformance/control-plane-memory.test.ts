@@ -1,0 +1,266 @@
+// ControlPlane in process: the conformance suite with and without files, and what files add: crashes at every
+// byte and between any two steps, damage, newer formats, failing disks.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { type ClusterFiles, openMemoryControlPlane } from "../../cluster/memory.ts";
+import { controlPlaneSuite, faultOf } from "./control-plane.ts";
+
+const one = { partitions: 1, replicationFactor: 1 };
+const NO_CONFIGS = new Map<string, string>();
+
+/** Files that survive in this object; `crash` gives what a machine finds that lost power now. */
+class FakeFiles implements ClusterFiles {
+  snapshot: Uint8Array | undefined;
+  journal = new Uint8Array();
+  syncedBytes = 0;
+  syncs = 0;
+  /** Runs before each step; throws to fail it. */
+  before: (step: string) => void = () => undefined;
+
+  readSnapshot = () => this.snapshot;
+  readJournal = () => (this.journal.length > 0 ? this.journal : undefined);
+
+  writeSnapshot(bytes: Uint8Array): void {
+    this.before("snapshot");
+    this.snapshot = bytes;
+  }
+
+  appendJournal(bytes: Uint8Array): void {
+    this.before("append");
+    const grown = new Uint8Array(this.journal.length + bytes.length);
+    grown.set(this.journal);
+    grown.set(bytes, this.journal.length);
+    this.journal = grown;
+  }
+
+  async syncJournal(): Promise<void> {
+    const bytes = this.journal.length;
+    this.syncs += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.before("sync");
+    this.syncedBytes = Math.max(this.syncedBytes, Math.min(bytes, this.journal.length));
+  }
+
+  truncateJournal(bytes: number): void {
+    this.before("truncate");
+    this.journal = this.journal.slice(0, bytes);
+    this.syncedBytes = Math.min(this.syncedBytes, bytes);
+  }
+
+  close(): void {
+    this.before("close");
+  }
+
+  crash(keptBytes: number): FakeFiles {
+    const after = new FakeFiles();
+    after.snapshot = this.snapshot;
+    after.journal = this.journal.slice(0, Math.max(keptBytes, this.syncedBytes));
+    after.syncedBytes = after.journal.length;
+    return after;
+  }
+}
+
+/** A linear congruential generator: the same ids in every run. */
+function seeded(seed: number) {
+  let state = seed;
+  const next = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 8;
+  };
+  return {
+    integer: (below: number) => next() % below,
+    bytes: (length: number) => Uint8Array.from({ length }, () => next() & 0xff),
+  };
+}
+
+let seed = 1;
+const open = (files?: ClusterFiles) =>
+  openMemoryControlPlane({ random: seeded(seed++), ...(files ? { files } : {}) });
+
+async function started(files: ClusterFiles) {
+  const plane = open(files);
+  await plane.register({ id: 1, host: "127.0.0.1", port: 9092, rack: null });
+  return plane;
+}
+
+controlPlaneSuite("memory", () => open());
+controlPlaneSuite("memory with files", () => open(new FakeFiles()));
+
+test("openMemoryControlPlane() finds everything again after a restart", async () => {
+  const files = new FakeFiles();
+  const plane = await started(files);
+  const configs = new Map([["retention.ms", "5"]]);
+  const layout = { partitions: 3, replicationFactor: 1 };
+  const topic = await plane.createTopic({ name: "a", layout, configs });
+  await plane.createTopic({ name: "gone", layout: one, configs });
+  await plane.deleteTopic("gone");
+  await plane.alterBrokerConfigs(null, new Map([["max.connections", "5"]]));
+  await plane.alterBrokerConfigs(1, new Map([["max.connections", "6"]]));
+  const before = plane.state();
+  await plane.close();
+
+  const again = open(files);
+  const after = again.state();
+  assert.is(after.clusterId, before.clusterId);
+  assert.equal([...after.topics.values()], [topic]);
+  assert.equal(after.topicsById.get(topic.id), topic);
+  assert.equal([...after.brokerConfigs.get(null)!], [["max.connections", "5"]]);
+  assert.equal([...after.brokerConfigs.get(1)!], [["max.connections", "6"]]);
+  assert.ok(after.brokers.get(1)!.fenced, "a broker of the last life is not alive");
+  const broker = await again.register({ id: 1, host: "127.0.0.1", port: 1, rack: null });
+  assert.ok(broker.epoch > before.brokers.get(1)!.epoch);
+});
+
+test("a crash at any byte loses nothing acknowledged and invents nothing", async () => {
+  const files = new FakeFiles();
+  const plane = await started(files);
+  const acknowledged: { bytes: number; topics: number }[] = [];
+  for (let index = 0; index < 12; index++) {
+    await plane.createTopic({ name: `t${index}`, layout: one, configs: NO_CONFIGS });
+    acknowledged.push({ bytes: files.journal.length, topics: index + 1 });
+  }
+  files.syncedBytes = 0;
+  for (let bytes = 0; bytes <= files.journal.length; bytes++) {
+    const reopened = open(files.crash(bytes));
+    const known = acknowledged.filter((each) => each.bytes <= bytes).at(-1)?.topics ?? 0;
+    assert.is(reopened.state().topics.size, known, `${bytes} bytes kept`);
+  }
+});
+
+test("a crash between two steps of a snapshot leaves the same truth", async () => {
+  for (const stop of ["snapshot", "truncate"]) {
+    const files = new FakeFiles();
+    const plane = await started(files);
+    await plane.createTopic({ name: "kept", layout: one, configs: NO_CONFIGS });
+    await plane.createTopic({ name: "gone", layout: one, configs: NO_CONFIGS });
+    await plane.deleteTopic("gone");
+    files.before = (step) => {
+      if (step === stop) throw new Error("power lost");
+    };
+    const big = new Map([["note", "x".repeat(1 << 20)]]);
+    await plane.alterBrokerConfigs(1, big);
+    const reopened = open(files.crash(files.journal.length));
+    assert.equal([...reopened.state().topics.keys()], ["kept"], stop);
+    assert.is(reopened.state().brokerConfigs.get(1)!.get("note")!.length, 1 << 20, stop);
+  }
+});
+
+test("the journal goes into a snapshot when it has grown, and goes on after it", async () => {
+  const files = new FakeFiles();
+  const plane = await started(files);
+  const big = new Map([["note", "x".repeat(1 << 20)]]);
+  await plane.alterBrokerConfigs(1, big);
+  assert.is(files.journal.length, 0);
+  assert.ok(files.snapshot!.length > 1 << 20);
+  await plane.createTopic({ name: "later", layout: one, configs: NO_CONFIGS });
+  const first = await plane.allocateProducerIds(10);
+  const again = open(files.crash(0));
+  assert.ok(again.state().topics.has("later"));
+  assert.ok((await again.allocateProducerIds(1)) >= first + 10);
+});
+
+test("allocateProducerIds() gives no id twice over crashes", async () => {
+  let files = new FakeFiles();
+  const taken = new Set<number>();
+  for (let life = 0; life < 5; life++) {
+    const plane = open(files);
+    for (let call = 0; call < 7; call++) {
+      const first = await plane.allocateProducerIds(3);
+      for (let id = first; id < first + 3; id++) taken.add(id);
+    }
+    files = files.crash(0);
+  }
+  assert.is(taken.size, 5 * 7 * 3);
+});
+
+test("damage before a good change, in the snapshot or a missing snapshot is refused", async () => {
+  const files = new FakeFiles();
+  const plane = await started(files);
+  await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
+  await plane.createTopic({ name: "b", layout: one, configs: NO_CONFIGS });
+  const flipped = (bytes: Uint8Array, position: number) => {
+    const copy = bytes.slice();
+    copy[position]! ^= 1;
+    return copy;
+  };
+  for (const position of [0, 40, 120]) {
+    const damaged = files.crash(0);
+    damaged.journal = flipped(damaged.journal, position);
+    assert.throws(() => open(damaged), /damaged/);
+  }
+  for (let position = 0; position < files.snapshot!.length; position++) {
+    const damaged = files.crash(0);
+    damaged.snapshot = flipped(damaged.snapshot!, position);
+    assert.throws(() => open(damaged), /damaged/, `byte ${position}`);
+  }
+  const lost = files.crash(0);
+  lost.snapshot = undefined;
+  assert.throws(() => open(lost), /missing/);
+});
+
+test("a newer format and another cluster's folder are refused in one sentence", async () => {
+  const files = new FakeFiles();
+  await (await started(files)).close();
+  const { sealLine } = await import("../../cluster/change-codec.ts");
+  const newer = files.crash(0);
+  newer.snapshot = sealLine('{"format":2,"kind":"timberline-cluster"}');
+  assert.throws(() => open(newer), /format 2, this version reads up to 1/);
+  assert.throws(
+    () => openMemoryControlPlane({ random: seeded(1), files, clusterId: "other" }),
+    /belongs to cluster .{22}, not to other/,
+  );
+});
+
+test("a full disk refuses the change and the next one works", async () => {
+  const files = new FakeFiles();
+  const plane = await started(files);
+  files.before = () => {
+    throw new Error("disk full");
+  };
+  const create = (name: string) => plane.createTopic({ name, layout: one, configs: NO_CONFIGS });
+  assert.is(await faultOf(create("a")), "storage-failed");
+  assert.not.ok(plane.state().topics.has("a"));
+  files.before = () => undefined;
+  assert.is(await faultOf(create("a")), undefined);
+  assert.ok(open(files.crash(0)).state().topics.has("a"));
+});
+
+test("after a failed sync nothing is acknowledged any more", async () => {
+  const files = new FakeFiles();
+  const plane = await started(files);
+  files.before = (step) => {
+    if (step === "sync") throw new Error("EIO");
+  };
+  const create = (name: string) =>
+    faultOf(plane.createTopic({ name, layout: one, configs: NO_CONFIGS }));
+  assert.equal(await Promise.all([create("a"), create("b")]), ["storage-failed", "storage-failed"]);
+  files.before = () => undefined;
+  assert.is(await create("c"), "storage-failed");
+  assert.is(plane.state().topics.size, 0);
+});
+
+test("changes asked for together share a sync", async () => {
+  const files = new FakeFiles();
+  const plane = await started(files);
+  const before = files.syncs;
+  await Promise.all(
+    Array.from({ length: 500 }, (_, index) =>
+      plane.createTopic({ name: `t${index}`, layout: one, configs: NO_CONFIGS }),
+    ),
+  );
+  assert.ok(files.syncs - before <= 2, `${files.syncs - before} syncs`);
+});
+
+test("close() ends what is under way and refuses what comes later", async () => {
+  const files = new FakeFiles();
+  const plane = await started(files);
+  const under = plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
+  await plane.close();
+  await under;
+  assert.ok(open(files.crash(0)).state().topics.has("a"));
+  const late = plane.createTopic({ name: "b", layout: one, configs: NO_CONFIGS });
+  assert.is(await faultOf(late), "storage-failed");
+});
+
+test.run();
