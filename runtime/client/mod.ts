@@ -1,0 +1,5 @@
+// What a program imports as `timberline/client`: a Kafka client for every runtime, speaking to Timberline and
+// to any other Kafka.
+
+export type * from "./api.ts";
+export { ClientError, type ClientErrorCode } from "./error.ts";
