@@ -14,8 +14,11 @@ export interface Clock {
   nowMs(): number;
   /** Monotonic, ms with fractions: waits and measurements. Never jumps. */
   monotonicMs(): number;
-  /** Calls `run` once after `delayMs`; does not keep the process alive. */
-  after(delayMs: number, run: () => void): Timer;
+  /**
+   * Calls `run` once after `delayMs`. Does not keep the process alive, unless `keepAlive`: for waits that a
+   * program awaits, such as a client's retry while no socket is open.
+   */
+  after(delayMs: number, run: () => void, options?: { readonly keepAlive?: boolean }): Timer;
   /** Calls `run` when the current turn of the event loop has handled its input: group commit, batching. */
   soon(run: () => void): void;
 }

@@ -38,9 +38,9 @@ export function platformWithNodeModules(own: {
 const clock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  after(delayMs: number, run: () => void): Timer {
+  after(delayMs: number, run: () => void, options?: { readonly keepAlive?: boolean }): Timer {
     const timer = setTimeout(run, Math.min(delayMs, timerDelayMsMax));
-    timer.unref?.();
+    if (options?.keepAlive !== true) timer.unref?.();
     return { cancel: () => clearTimeout(timer) };
   },
   soon: (run) => void setImmediate(run),
