@@ -43,6 +43,30 @@ export function emptyImage(clusterId: string): ClusterImage {
   };
 }
 
+/** The image that many changes make, built at once: what opening a folder needs. */
+export function imageOf(clusterId: string, changes: Iterable<ImageChange>): ClusterImage {
+  const brokers = new Map<number, BrokerRecord>();
+  const topics = new Map<string, TopicRecord>();
+  const brokerConfigs = new Map<number | null, Configs>();
+  let nextProducerId = 0;
+  for (const change of changes) {
+    if (change.put === "topic") topics.set(change.topic.name, change.topic);
+    else if (change.put === "topic-removal") topics.delete(change.name);
+    else if (change.put === "broker") brokers.set(change.broker.id, change.broker);
+    else if (change.put === "broker-configs") brokerConfigs.set(change.broker, change.configs);
+    else nextProducerId = Math.max(nextProducerId, change.next);
+  }
+  const topicsById = new Map([...topics.values()].map((topic) => [topic.id, topic]));
+  return {
+    ...emptyImage(clusterId),
+    brokers: VersionedMap.of(brokers),
+    topics: VersionedMap.of(topics),
+    topicsById: VersionedMap.of(topicsById),
+    brokerConfigs: VersionedMap.of(brokerConfigs),
+    nextProducerId,
+  };
+}
+
 export function applyChange(image: ClusterImage, change: ImageChange): ClusterImage {
   switch (change.put) {
     case "topic":

@@ -3,13 +3,7 @@
 // format; a newer one is refused. Called by `memory.ts` only.
 
 import { decodeLine, encodeLine, openLine, sealLine } from "./change-codec.ts";
-import {
-  applyChange,
-  type ClusterImage,
-  changesOf,
-  emptyImage,
-  type ImageChange,
-} from "./cluster-image.ts";
+import { type ClusterImage, changesOf, type ImageChange, imageOf } from "./cluster-image.ts";
 import { ControlPlaneError } from "./control-plane.ts";
 
 /** What the journal needs of a disk; all errors thrown mean "not written, or not known to be". */
@@ -66,12 +60,13 @@ export class Journal {
     }
     const snapshot = snapshotBytes
       ? readSnapshot(snapshotBytes)
-      : { image: emptyImage(newClusterId()), sequence: 0 };
+      : { clusterId: newClusterId(), changes: [], sequence: 0 };
     const journal = new Journal(files, {
       sequence: snapshot.sequence,
       snapshotBytes: snapshotBytes?.length ?? 0,
     });
-    const image = journal.#replay(snapshot.image, journalBytes);
+    const later = journal.#replay(journalBytes);
+    const image = imageOf(snapshot.clusterId, [...snapshot.changes, ...later]);
     if (!snapshotBytes) journal.compact(image);
     return { journal, image };
   }
@@ -114,9 +109,10 @@ export class Journal {
     this.#journalBytes += bytes.length;
   }
 
-  #replay(snapshot: ClusterImage, bytes: Uint8Array): ClusterImage {
+  /** The changes that the snapshot does not have. */
+  #replay(bytes: Uint8Array): ImageChange[] {
     const { lines, validBytes } = splitLines(bytes);
-    let image = snapshot;
+    const changes: ImageChange[] = [];
     for (const [index, line] of lines.entries()) {
       if (index === 0) {
         readHeader(line, JOURNAL_KIND);
@@ -124,12 +120,12 @@ export class Journal {
       }
       const { sequence, change } = readLine(line, "journal");
       if (sequence <= this.#sequence) continue;
-      image = applyChange(image, change);
+      changes.push(change);
       this.#sequence = sequence;
     }
     if (validBytes < bytes.length) this.#files.truncateJournal(validBytes);
     this.#journalBytes = validBytes;
-    return image;
+    return changes;
   }
 }
 
@@ -140,13 +136,18 @@ function encodeSnapshot(image: ClusterImage, sequence: number): Uint8Array {
   return joined([headerLine(header), ...lines]);
 }
 
-function readSnapshot(bytes: Uint8Array): { image: ClusterImage; sequence: number } {
+interface Snapshot {
+  readonly clusterId: string;
+  readonly changes: readonly ImageChange[];
+  readonly sequence: number;
+}
+
+function readSnapshot(bytes: Uint8Array): Snapshot {
   const lines = bytes.at(-1) === 0x0a ? rawLines(bytes) : [];
   const header = readHeader(lines[0] ?? new Uint8Array(), SNAPSHOT_KIND);
   if (header.lines !== lines.length - 1) throw damaged("snapshot");
-  let image = emptyImage(header.clusterId ?? "");
-  for (const line of lines.slice(1)) image = applyChange(image, readLine(line, "snapshot").change);
-  return { image, sequence: header.sequence ?? 0 };
+  const changes = lines.slice(1).map((line) => readLine(line, "snapshot").change);
+  return { clusterId: header.clusterId ?? "", changes, sequence: header.sequence ?? 0 };
 }
 
 /**
