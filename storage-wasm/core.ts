@@ -5,6 +5,17 @@
 // Calls cost about 10 ns, so they are one per batch or chunk, never one per record, and payloads are never
 // returned by copy: results are numbers, addresses, or views of the memory.
 
+import { createInstance } from "./instance.ts";
+import { WasmCore } from "./wasm-core.ts";
+
+export { CoreMemoryFull, CorruptBatch } from "./errors.ts";
+
+/**
+ * The compiled core module, for runtimes that read files: `new WebAssembly.Module(bytes of this)`. Where wasm
+ * must be imported statically, it is `storage-wasm/dist/core.wasm`.
+ */
+export const coreModuleUrl: URL = new URL("./dist/core.wasm", import.meta.url);
+
 /** Byte address in the core's linear memory. */
 export type Address = number;
 
@@ -27,6 +38,8 @@ export const BatchFault = {
   key: 8,
   /** Producer id, epoch and sequence contradict each other. */
   producer: 9,
+  /** Only `scan`: a base offset not above the last offset before it, or negative. */
+  offsets: 10,
 } as const;
 export type BatchFault = (typeof BatchFault)[keyof typeof BatchFault];
 
@@ -64,11 +77,13 @@ export interface CheckRules {
 /** Kafka's `.index`: (relative offset i32, position i32) pairs, both growing. Lives in the core's memory. */
 export interface OffsetIndex {
   readonly entries: number;
+  /** Throws RangeError unless both lie above the last entry's and are i32 ≥ 0. */
   append(relativeOffset: number, position: number): void;
   /** Position of the largest entry ≤ relativeOffset; 0 if there is none. */
   lookup(relativeOffset: number): number;
-  /** Largest entry whose position is ≤ `position`, as its relative offset; -1 if none. For chunked readers. */
+  /** Of the last entry; -1 if none. */
   lastRelativeOffset(): number;
+  /** Of the last entry; 0 if none. */
   lastPosition(): number;
   /** Drops entries with a relative offset ≥ the given one. */
   truncate(relativeOffset: number): void;
@@ -84,8 +99,11 @@ export interface TimeIndex {
   append(timestampMs: number, relativeOffset: number): void;
   /** Relative offset of the largest entry with timestamp ≤ the given one; 0 if none. */
   lookup(timestampMs: number): number;
+  /** Of the last entry; -1 if none. */
   lastTimestamp(): number;
+  /** Of the last entry; -1 if none. */
   lastRelativeOffset(): number;
+  /** Drops entries with a relative offset ≥ the given one. */
   truncate(relativeOffset: number): void;
   fileBytes(from?: number): Uint8Array;
   free(): void;
@@ -97,7 +115,10 @@ export interface Scan {
   readonly rows: number;
   /** Bytes of whole, valid batches from the start of the chunk. */
   readonly validBytes: number;
-  /** Why it stopped: none when the chunk ended exactly, incomplete when a batch is cut by the chunk's end. */
+  /**
+   * Why it stopped: none when the chunk ended exactly or `rowsMax` was reached, incomplete when a batch is cut
+   * by the chunk's end.
+   */
   readonly fault: BatchFault;
 }
 
@@ -192,4 +213,17 @@ export interface Core {
     batch: Uint8Array,
     decompress: (codec: number, bytes: Uint8Array) => Uint8Array,
   ): DecodedRecord[];
+}
+
+const memoryBytesMaxDefault = 512 * 1024 * 1024;
+
+/**
+ * A core of its own memory, which starts at 1 MiB and grows up to `memoryBytesMax` (default 512 MiB, at most
+ * 4 GiB). `module` is what `coreModuleUrl` names, compiled.
+ */
+export function createCore(
+  module: WebAssembly.Module,
+  options: { memoryBytesMax?: number } = {},
+): Core {
+  return new WasmCore(createInstance(module).raw, options.memoryBytesMax ?? memoryBytesMaxDefault);
 }

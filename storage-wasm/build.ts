@@ -1,0 +1,153 @@
+// Builds the storage core: AssemblyScript → core module → component (its WIT embedded) → jco's glue, all into
+// `dist/`. Run by `npm install` (script `prepare`); does nothing when the inputs have not changed.
+// `dist/core.wasm` is the core module that a platform compiles, `dist/core.js` the glue that `instance.ts` imports.
+
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const folder = dirname(fileURLToPath(import.meta.url));
+export const distFolder = join(folder, "dist");
+const witFile = join(folder, "wit", "storage-core.wit");
+const world = "storage-core";
+
+/** Compiler flags. No assertions inside, no ambient `abort`: a bug traps. 16 pages: starts with 1 MiB. */
+const compilerFlags = [
+  ...["-O3", "--noAssert", "--runtime", "stub", "--use", "abort="],
+  ...["--enable", "simd", "--initialMemory", "16"],
+];
+
+/** Hash of all that decides about `dist/`: sources, contract, this file, the tools' versions. */
+export function inputsHash(): string {
+  const hash = createHash("sha256");
+  for (const file of inputFiles()) {
+    hash.update(`${relative(folder, file).replaceAll("\\", "/")}\0`).update(readFileSync(file));
+  }
+  return hash.digest("hex");
+}
+
+/** Builds into `into`, whether or not it is up to date. */
+export async function build(into: string): Promise<void> {
+  const tools = await import("@bytecodealliance/jco-transpile/wasm-tools");
+  const { transpileBytes } = await import("@bytecodealliance/jco-transpile");
+  const witSource = readFileSync(witFile, "utf8");
+  const binary = await compile(exportNames(witSource));
+  const component = await tools.componentNew(
+    await tools.componentEmbed({ binary, witSource, world }),
+    [],
+  );
+  const { files } = await transpileBytes(component, { name: "core", instantiation: "sync" });
+  rmSync(into, { recursive: true, force: true });
+  for (const [name, bytes] of Object.entries(files)) {
+    const path = join(into, name === "core.core.wasm" ? "core.wasm" : name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, name === "core.js" ? pureGlue(new TextDecoder().decode(bytes)) : bytes);
+  }
+  writeFileSync(join(into, "core.component.wasm"), component);
+  writeFileSync(join(into, "inputs.sha256"), `${inputsHash()}\n`);
+}
+
+/** Whether `dist/` was built from the inputs as they are. */
+export function isUpToDate(): boolean {
+  const stamp = join(distFolder, "inputs.sha256");
+  return existsSync(stamp) && readFileSync(stamp, "utf8").trim() === inputsHash();
+}
+
+function inputFiles(): string[] {
+  const assembly = join(folder, "assembly");
+  const sources = readdirSync(assembly).filter((name) => name.endsWith(".ts"));
+  return [
+    ...sources.sort().map((name) => join(assembly, name)),
+    witFile,
+    join(folder, "build.ts"),
+    ...["assemblyscript", "@bytecodealliance/jco-transpile"].map(toolManifest),
+  ];
+}
+
+/** package.json of a tool: its version is an input too. */
+function toolManifest(name: string): string {
+  for (let at = folder; at !== dirname(at); at = dirname(at)) {
+    const file = join(at, "node_modules", name, "package.json");
+    if (existsSync(file)) return file;
+  }
+  throw new Error(`${name} is not installed: run npm install`);
+}
+
+/** "crc32c-at" → "timberline:storage-core/checksums@0.1.0#crc32c-at" for every function of the contract. */
+function exportNames(wit: string): Map<string, string> {
+  const [, packageName, version] = /^package ([\w:-]+)@([\w.]+);/m.exec(wit) ?? [];
+  const names = new Map<string, string>();
+  for (const [, name, body] of wit.matchAll(/^interface ([\w-]+) \{\n([\s\S]*?)^\}/gm)) {
+    for (const [, method] of body!.matchAll(/^ {2}([\w-]+): func/gm)) {
+      names.set(method!, `${packageName}/${name}@${version}#${method}`);
+    }
+  }
+  return names;
+}
+
+/** The parts of binaryen's module that the renaming needs. */
+interface CompiledModule {
+  getNumExports(): number;
+  getExportByIndex(index: number): number;
+  addFunctionExport(internalName: string, externalName: string): number;
+  removeExport(externalName: string): void;
+}
+interface Binaryen {
+  getExportInfo(ref: number): { name: string; value: string };
+}
+
+/** AssemblyScript cannot write names such as "a:b/c@1#d": exports are renamed after compilation. */
+async function compile(names: Map<string, string>): Promise<Uint8Array> {
+  const asc = await import("assemblyscript/asc");
+  let binary: Uint8Array | undefined;
+  class RenameExports {
+    declare binaryen: Binaryen;
+    afterCompile(module: CompiledModule): void {
+      const refs = Array.from({ length: module.getNumExports() }, (_, i) =>
+        module.getExportByIndex(i),
+      );
+      const missing = new Set(names.keys());
+      for (const { name, value } of refs.map((ref) => this.binaryen.getExportInfo(ref))) {
+        if (name === "memory" || name === "cabi_realloc") continue;
+        const method = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+        const promised = names.get(method);
+        if (!promised) throw new Error(`${name} is exported but not in the contract`);
+        missing.delete(method);
+        module.addFunctionExport(value, promised);
+        module.removeExport(name);
+      }
+      if (missing.size) throw new Error(`not exported: ${[...missing].join(", ")}`);
+    }
+  }
+  const { error, stderr } = await asc.main(
+    ["assembly/exports.ts", "--baseDir", folder, "--outFile", "core.wasm", ...compilerFlags],
+    {
+      transforms: [RenameExports] as never,
+      writeFile: (_name: string, contents: Uint8Array | string) => {
+        if (typeof contents !== "string") binary = contents;
+      },
+    },
+  );
+  if (error || !binary) throw new Error(`asc: ${error?.message}\n${stderr.toString()}`);
+  return binary;
+}
+
+/** Nothing of the glue may touch its surroundings: no environment, no files, no process. */
+function pureGlue(glue: string): string {
+  const debugSwitch = "if (!globalThis?.process?.env?.JCO_DEBUG) { return; }";
+  const pure = glue.replace(debugSwitch, "return;");
+  const ambient = /\bprocess\b\??\.|\bDeno\b|\bimport\(|\bfetch\(|^import /m.exec(pure);
+  if (ambient) throw new Error(`the glue reaches for ${ambient[0]}: teach build.ts about it`);
+  return pure;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  if (isUpToDate()) {
+    console.log("storage core: up to date");
+  } else {
+    const start = performance.now();
+    await build(distFolder);
+    console.log(`storage core: built in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  }
+}
