@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Job, TestFile } from "./suite-plan.ts";
-import { type FileResult, mark, type Report } from "./suite-report.ts";
+import { type FileResult, mark, type Report, saysMissing } from "./suite-report.ts";
 
 const child = fileURLToPath(new URL("./suite-file.ts", import.meta.url));
 /** A test that prints without end must not fill the memory of the runner. */
@@ -106,7 +106,15 @@ class JobProcess {
   #end(passed: number, failed: number): void {
     const path = this.#files[this.#done]?.path ?? "";
     const elapsedMs = performance.now() - this.#startedMs;
-    this.#ended({ path, passed, failed, elapsedMs, output: this.#output });
+    const isEmpty = passed + failed === 0 && !saysMissing(this.#output);
+    if (isEmpty) this.#keep("no test ran: is test.run() called?\n");
+    this.#ended({
+      path,
+      passed,
+      failed: isEmpty ? 1 : failed,
+      elapsedMs,
+      output: this.#output,
+    });
     this.#done += 1;
     this.#output = "";
   }

@@ -26,6 +26,11 @@ export interface FileResult {
 /** Tests that need a tool which is not here print this line themselves: see `missing-tool.ts`. */
 const SKIPPED = /^skipped: (.+)$/gm;
 
+/** Whether a file left tests out because a tool is not here. */
+export function saysMissing(output: string): boolean {
+  return output.match(SKIPPED) !== null;
+}
+
 export function progressLine(result: FileResult, position: string): string {
   const seconds = (result.elapsedMs / 1000).toFixed(1);
   const counts = result.failed > 0 ? `${result.failed} FAILED` : `${result.passed} passed`;

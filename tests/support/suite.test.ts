@@ -58,6 +58,15 @@ test("run() fails a file that crashes or queues nothing, and still runs the ones
   assert.match(ran.text, /1 tests stand after/);
 });
 
+test("run() fails a file without tests, unless it says which tool it misses", () => {
+  const ran = runSuite({
+    "tests/unit/a.test.ts": "test.run();",
+    "tests/unit/b.test.ts": 'console.log("skipped: kcat");',
+  });
+  assert.equal(ran.lines.slice(-2), ["skipped: kcat", "0 passed, 1 failed"]);
+  assert.match(ran.text, /no test ran/);
+});
+
 test("run() ends a file at the limit its header names, and what it had started", () => {
   const ran = runSuite({
     "tests/a.test.ts": `

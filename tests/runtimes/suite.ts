@@ -1,0 +1,35 @@
+// Runs the whole list of cases against one server on one runtime, in order: the cases use topics of their own
+// and leave the server running, so they can share it.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { requestJson } from "../support/http-client.ts";
+import type { TestRuntime } from "../support/runtimes.ts";
+import { TestServer } from "../support/server.ts";
+import type { Given } from "./case.ts";
+import { httpCases } from "./http-cases.ts";
+import { kafkaCases } from "./kafka-cases.ts";
+import { lifeCases } from "./life-cases.ts";
+
+/** Queues the cases; the file that calls it calls `test.run()`. */
+export function onRuntime(label: string, runtime: TestRuntime): void {
+  let server: TestServer;
+  test.before(async () => {
+    server = await TestServer.start({ runtime });
+  });
+  test.after(async () => {
+    await server.kill();
+  });
+  test(`${label} is the one asked for: ${runtime.name} ${runtime.version}`, async () => {
+    const told = await requestJson<Record<string, unknown>>(`${server.http}/v1/cluster`);
+    assert.match(JSON.stringify(told), `"${runtime.name}"`);
+    assert.match(JSON.stringify(told), `"${runtime.version}"`);
+  });
+  for (const { name, run } of [...lifeCases, ...httpCases, ...kafkaCases]) {
+    test(`${label} ${name}`, () => run(given(server, runtime)));
+  }
+}
+
+function given(server: TestServer, runtime: TestRuntime): Given {
+  return { server, runtime, kafka: server.kafka, http: server.http };
+}
