@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { isUpToDate } from "../storage-wasm/build.ts";
 import { projectFolder } from "./support/project.ts";
 import { layerFaults } from "./tidy/layers.ts";
 import * as rules from "./tidy/rules.ts";
@@ -164,6 +165,10 @@ test("cycleFaults() finds value imports in a circle, not type imports", () => {
 });
 
 test("cycleFaults() finds none in the project", () => clean(rules.cycleFaults(sources)));
+
+test("the storage core that is used was built from the sources that are here", () => {
+  assert.ok(isUpToDate(), "run npm install: storage-wasm/dist is older than its sources");
+});
 
 test("the top level has only the fixed names", () => {
   clean(paths.filter((path) => !(path.includes("/") ? TOP_FOLDERS : TOP_FILES).test(path)));

@@ -14,7 +14,7 @@ export interface TestFile {
 }
 
 /** Folders and files whose tests are pure and quick. */
-const SHARED = [/^tests\/unit\//, /^tests\/conformance\//];
+const SHARED = [/^tests\/(unit|conformance)\//];
 /** Run only by `--slow`, or when a word names the file: they take minutes. */
 const SLOW = [/\.slow\.test\.ts$/, /^tests\/(bench|chaos)\//];
 /** Needs the machine for itself: timing, or all ports and cores. Run last, one at a time. */
