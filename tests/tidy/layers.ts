@@ -8,6 +8,7 @@ export type Area = keyof typeof mayImport;
 /** First match decides. Contracts and tables that every layer needs are "shared". */
 const areas: readonly (readonly [RegExp, Area])[] = [
   [/^tests\//, "tests"],
+  [/^(runtime|storage-wasm)\/build\.ts$/, "scripts"],
   [/^storage-wasm\/core\.ts$/, "core"],
   [/^storage-wasm\//, "storage-wasm"],
   [/^cluster\/control-plane\.ts$/, "control-plane"],
@@ -16,10 +17,10 @@ const areas: readonly (readonly [RegExp, Area])[] = [
   [/^runtime\/platforms\//, "platforms"],
   [/^runtime\/cli\//, "cli"],
   [/^runtime\/client\//, "client"],
-  [/^runtime\/(server\.ts$|server\/)/, "server"],
+  [/^runtime\/(server\.ts$|cluster-files\.ts$|server\/)/, "server"],
   [/^runtime\/http\//, "http"],
   [/^runtime\/kafka\//, "kafka"],
-  [/^runtime\/(local-broker\.ts$|broker\/)/, "broker"],
+  [/^runtime\/(local-[^/]+\.ts$|fetch-wait\.ts$|broker\/)/, "broker"],
   [/^runtime\/groups\//, "groups"],
   [/^runtime\/transactions\//, "transactions"],
   [/^runtime\/replication\//, "replication"],
@@ -56,6 +57,7 @@ const mayImport = {
   platforms: [...anywhere, "storage", "cluster"],
   cli: [...anywhere, "client", "server", "log", "docs", "platforms"],
   mod: [...anywhere, "client", "server", "platforms"],
+  scripts: ["scripts"],
   tests: "everything",
 } as const;
 
