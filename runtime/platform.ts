@@ -1,6 +1,7 @@
 // Platform: everything a runtime gives us. `platforms/*.ts` implement it, one small file each, and the
 // simulator is one more. Nothing else may read a clock, draw randomness, or name a runtime's modules.
 
+import type { ControlPlane } from "../cluster/control-plane.ts";
 import type { Core } from "../storage-wasm/core.ts";
 import type { Storage } from "./storage/storage.ts";
 
@@ -100,6 +101,8 @@ export interface Platform {
   readonly http: HttpServer;
   /** Files below `folder` (created if absent); its lock is taken by the log folder, not here. */
   openStorage(folder: string): Storage;
+  /** The control plane of a broker that is alone, kept in `storage`. Absent `clusterId`: its own or a new one. */
+  openControlPlane(storage: Storage, options: { clusterId?: string }): ControlPlane;
   /** Memory of this process in bytes, as far as the runtime tells. */
   memory(): { rss: number; heap: number; buffers: number };
 }

@@ -25,7 +25,10 @@ export function checkBatch(core: Core, at: Address, length: number, config: Topi
   if (fault !== BatchFault.none) throw faultError(fault, core.header);
   const { header } = core;
   if (header.bytes !== length) {
-    throw new BrokerError("INVALID_RECORD", "a produce request carries exactly one batch per partition");
+    throw new BrokerError(
+      "INVALID_RECORD",
+      "a produce request carries exactly one batch per partition",
+    );
   }
   if (header.bytes > config.maxMessageBytes) {
     throw new BrokerError(
@@ -72,7 +75,8 @@ export function decompressor(
 ): (codec: number, bytes: Uint8Array) => Uint8Array {
   return (codec, bytes) => {
     const name = codecNames[codec];
-    if (!name) throw new BrokerError("UNSUPPORTED_COMPRESSION_TYPE", `unknown compression codec ${codec}`);
+    if (!name)
+      throw new BrokerError("UNSUPPORTED_COMPRESSION_TYPE", `unknown compression codec ${codec}`);
     return codecs[name].decompress(bytes, bytesMax);
   };
 }
@@ -90,7 +94,9 @@ export function recompress(
   const name = codecNames[options.codec] ?? null;
   return core.encode(records, {
     compression:
-      name === null ? null : { id: options.codec, compress: (bytes) => codecs[name].compress(bytes) },
+      name === null
+        ? null
+        : { id: options.codec, compress: (bytes) => codecs[name].compress(bytes) },
     producerId,
     producerEpoch,
     baseSequence,
@@ -101,24 +107,37 @@ export function recompress(
 /** Kafka's error and a sentence for each fault the core can find. */
 const faultErrors: Record<Exclude<BatchFault, 0>, [ErrorName, string]> = {
   [BatchFault.incomplete]: ["CORRUPT_MESSAGE", "the batch is shorter than its length field says"],
-  [BatchFault.length]: ["CORRUPT_MESSAGE", "the batch's length field is smaller than a batch header"],
+  [BatchFault.length]: [
+    "CORRUPT_MESSAGE",
+    "the batch's length field is smaller than a batch header",
+  ],
   [BatchFault.magic]: [
     "UNSUPPORTED_FOR_MESSAGE_FORMAT",
     "only record batches of magic 2 are taken: use a client of Kafka 0.11 or newer",
   ],
   [BatchFault.crc]: ["CORRUPT_MESSAGE", "the batch's CRC-32C does not match its bytes"],
   [BatchFault.attributes]: ["INVALID_RECORD", "the batch's attributes use unknown bits or codecs"],
-  [BatchFault.count]: ["INVALID_RECORD", "the batch's record count and offsets contradict each other"],
+  [BatchFault.count]: [
+    "INVALID_RECORD",
+    "the batch's record count and offsets contradict each other",
+  ],
   [BatchFault.record]: ["INVALID_RECORD", "a record's lengths do not add up"],
   [BatchFault.key]: ["INVALID_RECORD", "a compacted topic takes no record without a key"],
-  [BatchFault.producer]: ["INVALID_RECORD", "producer id, epoch and sequence contradict each other"],
+  [BatchFault.offsets]: ["INVALID_RECORD", "the batch's offsets do not grow"],
+  [BatchFault.producer]: [
+    "INVALID_RECORD",
+    "producer id, epoch and sequence contradict each other",
+  ],
 };
 
 function faultError(fault: Exclude<BatchFault, 0>, header: BatchHeader): BrokerError {
   const [code, message] = faultErrors[fault] ?? ["CORRUPT_MESSAGE", `batch fault ${fault}`];
   // The codec is the one attribute that newer clients may know and we do not.
   if (fault === BatchFault.attributes && header.codec > 4) {
-    return new BrokerError("UNSUPPORTED_COMPRESSION_TYPE", `unknown compression codec ${header.codec}`);
+    return new BrokerError(
+      "UNSUPPORTED_COMPRESSION_TYPE",
+      `unknown compression codec ${header.codec}`,
+    );
   }
   return new BrokerError(code, message);
 }

@@ -39,7 +39,10 @@ export function findBatch(
 ): BatchPosition | undefined {
   let position = from;
   while (position + walkHeaderBytes <= end) {
-    const count = file.readSync(chunk.subarray(0, Math.min(walkChunkBytes, end - position)), position);
+    const count = file.readSync(
+      chunk.subarray(0, Math.min(walkChunkBytes, end - position)),
+      position,
+    );
     let at = 0;
     while (at + walkHeaderBytes <= count) {
       const bytes = lengthEnd + view.getInt32(at + lengthAt);
@@ -73,7 +76,7 @@ export function walkBatches(
   core: Core,
   file: StorageFile,
   options: { from: number; end: number; verifyCrc: boolean },
-  visit: (header: BatchHeader, position: number) => boolean | void,
+  visit: (header: BatchHeader, position: number) => unknown,
 ): WalkResult {
   let { from: position } = options;
   let capacity = Math.min(scanChunkBytes, Math.max(1, options.end - position));

@@ -195,7 +195,8 @@ export class LocalLog {
     }
     this.#leaving.delete(segment);
     segment.close();
-    for (const suffix of segmentSuffixes) this.place.storage.remove(this.#leavingPath(segment, suffix));
+    for (const suffix of segmentSuffixes)
+      this.place.storage.remove(this.#leavingPath(segment, suffix));
   }
 
   /** Files of segments that are dropped but not removed yet. */

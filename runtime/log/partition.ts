@@ -6,7 +6,7 @@ import type { Appended, ProducerView } from "../broker.ts";
 import type { TopicConfig } from "../config.ts";
 import { BrokerError } from "../errors.ts";
 import type { Clock, Codecs } from "../platform.ts";
-import { type Records, noRecords } from "../records.ts";
+import { noRecords, type Records } from "../records.ts";
 import { StorageError } from "../storage/storage.ts";
 import { checkBatch, checkTimestamps, codecDemanded, recompress } from "./append-checks.ts";
 import { encodeEpochs } from "./checkpoints.ts";
@@ -227,7 +227,8 @@ export class Partition implements Flushable {
   abandon(): void {
     this.#isClosed = true;
     this.takeOffline(
-      this.fault ?? new BrokerError("NOT_LEADER_OR_FOLLOWER", `${this.topic}-${this.partition} is closed`),
+      this.fault ??
+        new BrokerError("NOT_LEADER_OR_FOLLOWER", `${this.topic}-${this.partition} is closed`),
     );
     this.log.close();
   }
@@ -274,7 +275,8 @@ export class Partition implements Flushable {
     try {
       checkBatch(core, at, length, this.config);
     } catch (error) {
-      if (error instanceof BrokerError && error.code === "CORRUPT_MESSAGE") counters.corruptBatches++;
+      if (error instanceof BrokerError && error.code === "CORRUPT_MESSAGE")
+        counters.corruptBatches++;
       throw error;
     }
     checkTimestamps(core.header, this.config, nowMs);
@@ -306,7 +308,10 @@ export class Partition implements Flushable {
 
   #persistEpochs(): void {
     const { storage } = this.log.place;
-    storage.writeFile(`${this.log.place.folder()}/${leaderEpochFile}`, encodeEpochs(this.epochs.entries()));
+    storage.writeFile(
+      `${this.log.place.folder()}/${leaderEpochFile}`,
+      encodeEpochs(this.epochs.entries()),
+    );
   }
 
   #startMoved(): void {

@@ -54,7 +54,8 @@ export function decodeSnapshot(
   if (bytes.length < headerBytes) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = view.getInt32(crcFrom);
-  if (view.getInt16(0) !== version || bytes.length !== headerBytes + count * entryBytes) return undefined;
+  if (view.getInt16(0) !== version || bytes.length !== headerBytes + count * entryBytes)
+    return undefined;
   if (view.getUint32(2) !== crc32c(bytes.subarray(crcFrom)) >>> 0) return undefined;
   return Array.from({ length: count }, (_, i) => decodeEntry(view, headerBytes + i * entryBytes));
 }

@@ -2,8 +2,8 @@
 // log itself. Leaves a folder in which every batch from the recovery point on was checked, indexes fit their
 // logs, and nothing stands after the first invalid byte.
 
-import { LeaderEpochs } from "./leader-epochs.ts";
 import { decodeEpochs, encodeEpochs } from "./checkpoints.ts";
+import { LeaderEpochs } from "./leader-epochs.ts";
 import type { LocalLogState } from "./local-log.ts";
 import {
   deletedSuffix,

@@ -45,10 +45,15 @@ function dropByTime(
 function dropBySize(segments: readonly RetentionSegment[], rules: RetentionRules): number {
   if (rules.retentionBytes < 0) return 0;
   let excess = segments.reduce((sum, segment) => sum + segment.bytes, 0) - rules.retentionBytes;
-  return countWhile(segments.slice(0, -1), rules, (segment) => {
-    excess -= segment.bytes;
-    return excess >= 0;
-  }, segments);
+  return countWhile(
+    segments.slice(0, -1),
+    rules,
+    (segment) => {
+      excess -= segment.bytes;
+      return excess >= 0;
+    },
+    segments,
+  );
 }
 
 function dropByStart(segments: readonly RetentionSegment[], rules: RetentionRules): number {

@@ -46,7 +46,11 @@ export class SegmentIndexes {
   }
 
   /** From the files; undefined when one is absent, torn, not growing, or points behind `logBytes`. */
-  static load(place: SegmentPlace, baseOffset: number, logBytes: number): SegmentIndexes | undefined {
+  static load(
+    place: SegmentPlace,
+    baseOffset: number,
+    logBytes: number,
+  ): SegmentIndexes | undefined {
     const offsetBytes = readIndex(place, baseOffset, offsetIndexSuffix, offsetEntryBytes);
     const timeBytes = readIndex(place, baseOffset, timeIndexSuffix, timeEntryBytes);
     if (offsetBytes === undefined || timeBytes === undefined) return undefined;
@@ -75,7 +79,12 @@ export class SegmentIndexes {
       offsetEntryBytes,
       this.offsets,
     );
-    this.#timesWritten = this.#write(timeIndexSuffix, this.#timesWritten, timeEntryBytes, this.times);
+    this.#timesWritten = this.#write(
+      timeIndexSuffix,
+      this.#timesWritten,
+      timeEntryBytes,
+      this.times,
+    );
   }
 
   truncate(relativeOffset: number): void {
@@ -90,7 +99,12 @@ export class SegmentIndexes {
     this.times.free();
   }
 
-  #write(suffix: string, written: number, entryBytes: number, index: OffsetIndex | TimeIndex): number {
+  #write(
+    suffix: string,
+    written: number,
+    entryBytes: number,
+    index: OffsetIndex | TimeIndex,
+  ): number {
     const path = `${this.#place.folder()}/${segmentFile(this.#baseOffset, suffix)}`;
     const file = this.#place.storage.open(path, { create: true });
     try {

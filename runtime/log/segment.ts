@@ -6,7 +6,12 @@ import type { BatchHeader } from "../../storage-wasm/core.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import { type BatchPosition, findBatch, type WalkResult, walkBatches } from "./batch-walk.ts";
 import { logSuffix, segmentFile } from "./log-files.ts";
-import { offsetEntryBytes, SegmentIndexes, type SegmentPlace, timeEntryBytes } from "./segment-indexes.ts";
+import {
+  offsetEntryBytes,
+  SegmentIndexes,
+  type SegmentPlace,
+  timeEntryBytes,
+} from "./segment-indexes.ts";
 
 /** Offsets in an index are relative to the base and 31 bits wide. */
 const relativeOffsetMax = 2 ** 31 - 1;
@@ -60,7 +65,8 @@ export class Segment {
 
   /** Loaded on demand and kept; `unloadIndexes` gives the memory back. */
   get indexes(): SegmentIndexes {
-    this.#indexes ??= SegmentIndexes.load(this.#place, this.baseOffset, this.bytes) ?? this.#rebuilt();
+    this.#indexes ??=
+      SegmentIndexes.load(this.#place, this.baseOffset, this.bytes) ?? this.#rebuilt();
     return this.#indexes;
   }
 
@@ -94,7 +100,8 @@ export class Segment {
   isFullFor(header: BatchHeader, limits: SegmentLimits, nowMs: number): boolean {
     if (this.bytes === 0) return false;
     if (this.bytes + header.bytes > Math.min(limits.segmentBytes, positionMax)) return true;
-    if (this.#ageMs(header.maxTimestamp, nowMs) > limits.segmentMs - this.#rollJitterMs) return true;
+    if (this.#ageMs(header.maxTimestamp, nowMs) > limits.segmentMs - this.#rollJitterMs)
+      return true;
     if (header.lastOffset - this.baseOffset > relativeOffsetMax) return true;
     const { offsets, times } = this.indexes;
     return (
@@ -117,7 +124,7 @@ export class Segment {
 
   walk(
     options: { from: number; verifyCrc: boolean },
-    visit: (header: BatchHeader, position: number) => boolean | void,
+    visit: (header: BatchHeader, position: number) => unknown,
   ): WalkResult {
     const { from, verifyCrc } = options;
     return walkBatches(this.#place.core, this.file, { from, end: this.bytes, verifyCrc }, visit);

@@ -41,5 +41,9 @@ async function listen(
       return handler(request, address === undefined ? {} : { remoteAddress: address });
     },
   });
-  return { host: options.host, port: server.port, close: async () => void (await server.stop(true)) };
+  return {
+    host: options.host,
+    port: server.port,
+    close: async () => void (await server.stop(true)),
+  };
 }

@@ -5,10 +5,12 @@ import { randomFillSync, randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import * as zlib from "node:zlib";
+import { openMemoryControlPlane } from "../../cluster/memory.ts";
 import { type Core, coreModuleUrl, createCore } from "../../storage-wasm/core.ts";
 import { createCodecs } from "../compression/codecs.ts";
 import type { Clock, HttpServer, Platform, Random, Timer } from "../platform.ts";
 import { openFileStorage } from "../storage/file.ts";
+import { clusterFiles } from "./cluster-files.ts";
 import { sockets } from "./sockets.ts";
 
 /** Longest delay a timer takes (2^31 − 1 ms); more would fire at once. */
@@ -28,6 +30,8 @@ export function platformWithNodeModules(own: {
     codecs: createCodecs(zlib),
     network: sockets,
     openStorage: openFileStorage,
+    openControlPlane: (storage, options) =>
+      openMemoryControlPlane({ random, files: clusterFiles(storage), ...options }),
     memory() {
       const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
       return { rss, heap: heapUsed, buffers: arrayBuffers };

@@ -42,7 +42,10 @@ function dial(options: { host: string; port: number; timeoutMs: number }): Promi
       reject(error);
     };
     const late = setTimeout(
-      () => fail(new Error(`no answer from ${options.host}:${options.port} in ${options.timeoutMs} ms`)),
+      () =>
+        fail(
+          new Error(`no answer from ${options.host}:${options.port} in ${options.timeoutMs} ms`),
+        ),
       options.timeoutMs,
     );
     socket.once("error", (error) => {

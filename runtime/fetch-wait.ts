@@ -1,0 +1,149 @@
+// Fetch on local partitions: reads what is there, and when that is less than asked for, waits until enough has
+// come, the time is up, or the client is gone. Used by `local-broker.ts` only.
+
+import type { FetchedPartition, FetchPartition, FetchRequest } from "./broker.ts";
+import { BrokerError } from "./errors.ts";
+import type { Partition } from "./log/partition.ts";
+import type { Clock } from "./platform.ts";
+import { noRecords } from "./records.ts";
+
+/** Finds the partition or throws the error that its fetch answers. */
+export type FindPartition = (asked: FetchPartition) => Partition;
+
+export interface WaitCounters {
+  waitingFetches: number;
+}
+
+export function fetchLocally(
+  find: FindPartition,
+  clock: Clock,
+  counters: WaitCounters,
+  request: FetchRequest,
+): readonly FetchedPartition[] | Promise<readonly FetchedPartition[]> {
+  const found = readAll(find, request);
+  if (isEnough(found, request) || request.waitMsMax <= 0) return found;
+  releaseAll(found);
+  return wait(find, clock, counters, request);
+}
+
+function wait(
+  find: FindPartition,
+  clock: Clock,
+  counters: WaitCounters,
+  request: FetchRequest,
+): Promise<readonly FetchedPartition[]> {
+  return new Promise((resolve) => {
+    let isDone = false;
+    let isLooking = false;
+    const stops: (() => void)[] = [];
+    const finish = (answer: readonly FetchedPartition[]) => {
+      isDone = true;
+      counters.waitingFetches--;
+      for (const stop of stops) stop();
+      resolve(answer);
+    };
+    const look = () => {
+      isLooking = false;
+      if (isDone) return;
+      const found = readAll(find, request);
+      if (isEnough(found, request)) finish(found);
+      else releaseAll(found);
+    };
+    // Several partitions may grow in one turn: one look is enough for all of them.
+    const lookSoon = () => {
+      if (isLooking) return;
+      isLooking = true;
+      queueMicrotask(look);
+    };
+    counters.waitingFetches++;
+    const timer = clock.after(request.waitMsMax, () => {
+      if (!isDone) finish(readAll(find, request));
+    });
+    stops.push(() => timer.cancel());
+    stops.push(...watchAll(find, request, lookSoon));
+    stops.push(onAbort(request.signal, () => !isDone && finish(noneOf(request))));
+    // Something may have come between the first read and the watches.
+    lookSoon();
+  });
+}
+
+function watchAll(find: FindPartition, request: FetchRequest, changed: () => void): (() => void)[] {
+  const stops: (() => void)[] = [];
+  for (const asked of request.partitions) {
+    try {
+      stops.push(find(asked).watch(changed));
+    } catch (error) {
+      // It went away in between: the next look finds that out and answers.
+      if (!(error instanceof BrokerError)) throw error;
+    }
+  }
+  return stops;
+}
+
+function onAbort(signal: AbortSignal | undefined, aborted: () => void): () => void {
+  if (signal === undefined) return () => {};
+  if (signal.aborted) queueMicrotask(aborted);
+  signal.addEventListener("abort", aborted, { once: true });
+  return () => signal.removeEventListener("abort", aborted);
+}
+
+function readAll(find: FindPartition, request: FetchRequest): FetchedPartition[] {
+  let bytesLeft = request.bytesMax;
+  let isFirst = true;
+  return request.partitions.map((asked) => {
+    const one = readOne(find, asked, Math.min(asked.bytesMax, bytesLeft), isFirst);
+    if (one.records.length > 0) isFirst = false;
+    bytesLeft = Math.max(0, bytesLeft - one.records.length);
+    return one;
+  });
+}
+
+function readOne(
+  find: FindPartition,
+  asked: FetchPartition,
+  bytesMax: number,
+  atLeastOneBatch: boolean,
+): FetchedPartition {
+  const { topic, partition: index, offset } = asked;
+  let partition: Partition | undefined;
+  try {
+    partition = find(asked);
+    const records = partition.read({ offset, bytesMax, atLeastOneBatch });
+    return { topic, partition: index, error: null, ...positions(partition), records };
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    return { topic, partition: index, error, ...positions(partition), records: noRecords };
+  }
+}
+
+function positions(partition: Partition | undefined) {
+  return {
+    highWatermark: partition?.highWatermark ?? -1,
+    lastStableOffset: partition?.highWatermark ?? -1,
+    logStartOffset: partition?.log.startOffset ?? -1,
+    abortedTransactions: [],
+  };
+}
+
+function isEnough(found: readonly FetchedPartition[], request: FetchRequest): boolean {
+  let bytes = 0;
+  for (const one of found) {
+    if (one.error !== null) return true;
+    bytes += one.records.length;
+  }
+  return bytes >= request.bytesMin;
+}
+
+function releaseAll(found: readonly FetchedPartition[]): void {
+  for (const one of found) one.records.release();
+}
+
+function noneOf(request: FetchRequest): FetchedPartition[] {
+  return request.partitions.map(({ topic, partition }) => ({
+    topic,
+    partition,
+    error: null,
+    ...positions(undefined),
+    records: noRecords,
+  }));
+}

@@ -1,0 +1,348 @@
+// LocalBroker: the Broker on this process's own logs. Reads and writes go to partitions, topics and configs to
+// the control plane; this file only connects the two and turns their refusals into Kafka's errors.
+
+import {
+  type BrokerRecord,
+  type ClusterState,
+  type ConfigChanges,
+  type ControlPlane,
+  ControlPlaneError,
+  type ControlPlaneFault,
+  type TopicRecord,
+} from "../cluster/control-plane.ts";
+import type {
+  Appended,
+  AppendRequest,
+  Broker,
+  ConfigEntry,
+  ConfigOperation,
+  ConfigResource,
+  CreatedTopic,
+  CreateTopicRequest,
+  EpochEndOffset,
+  FetchedPartition,
+  FetchPartition,
+  FetchRequest,
+  ListedOffset,
+  LogDirView,
+  OffsetSpec,
+  PartitionView,
+  ProducerView,
+  TopicPartition,
+} from "./broker.ts";
+import {
+  applyOperations,
+  type BrokerConfig,
+  type ConfigTarget,
+  describeBrokerConfigs,
+  describeClusterDefaults,
+  describeTopicConfigs,
+  replaceConfigs,
+} from "./config.ts";
+import { BrokerError, type ErrorName } from "./errors.ts";
+import { fetchLocally } from "./fetch-wait.ts";
+import { LocalPartitions } from "./local-partitions.ts";
+import type { LogFolder } from "./log/log-folder.ts";
+import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
+import type { Partition } from "./log/partition.ts";
+import { checkNewTopic, createdTopic, partitionsMax, plannedTopic } from "./new-topic.ts";
+import type { Platform } from "./platform.ts";
+
+export interface LocalBrokerOptions {
+  readonly platform: Pick<Platform, "clock" | "core" | "codecs">;
+  readonly controlPlane: ControlPlane;
+  readonly folder: LogFolder;
+  readonly brokerId: number;
+  readonly config: BrokerConfig;
+}
+
+export class LocalBroker implements Broker {
+  readonly brokerId: number;
+  readonly waits = { waitingFetches: 0 };
+  readonly #platform: LocalBrokerOptions["platform"];
+  readonly #controlPlane: ControlPlane;
+  readonly #folder: LogFolder;
+  readonly #partitions: LocalPartitions;
+  readonly #find = (asked: FetchPartition): Partition =>
+    this.#current(asked, asked.currentLeaderEpoch);
+
+  constructor(options: LocalBrokerOptions) {
+    this.brokerId = options.brokerId;
+    this.#platform = options.platform;
+    this.#controlPlane = options.controlPlane;
+    this.#folder = options.folder;
+    this.#partitions = new LocalPartitions(options);
+  }
+
+  /** Opens the partitions. `adopt`: folders without a topic are Kafka's and become topics. */
+  open(options: { adopt: boolean }): Promise<void> {
+    return this.#partitions.open(options);
+  }
+
+  /** Stops following the control plane; the partitions are closed by the log folder. */
+  close(): void {
+    this.#partitions.close();
+  }
+
+  /** The broker's configuration, dynamic changes included. */
+  get config(): BrokerConfig {
+    return this.#partitions.config;
+  }
+
+  cluster(): ClusterState {
+    return this.#controlPlane.state();
+  }
+
+  self(): BrokerRecord {
+    return this.cluster().brokers.get(this.brokerId)!;
+  }
+
+  append(request: AppendRequest): Appended | Promise<Appended> {
+    const partition = this.#partitions.get(request);
+    // One broker alone is all of its in-sync replicas.
+    if (request.acks === -1 && partition.config.minInsyncReplicas > 1) {
+      const inSync = this.#record(request).isr.length;
+      if (inSync < partition.config.minInsyncReplicas) {
+        throw new BrokerError(
+          "NOT_ENOUGH_REPLICAS",
+          `${request.topic}-${request.partition} has ${inSync} in-sync replicas, min.insync.replicas is ` +
+            `${partition.config.minInsyncReplicas}: lower it or add brokers`,
+        );
+      }
+    }
+    return partition.append(request.batch, { waits: request.acks !== 0 });
+  }
+
+  fetch(request: FetchRequest): readonly FetchedPartition[] | Promise<readonly FetchedPartition[]> {
+    return fetchLocally(this.#find, this.#platform.clock, this.waits, request);
+  }
+
+  async listOffsets(
+    request: TopicPartition & {
+      spec: OffsetSpec;
+      currentLeaderEpoch: number;
+      isolation: FetchRequest["isolation"];
+    },
+  ): Promise<ListedOffset> {
+    try {
+      const partition = this.#current(request, request.currentLeaderEpoch);
+      if (partition.fault) throw partition.fault;
+      return { error: null, ...this.#lookUp(partition, request.spec) };
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      return { error, offset: -1, timestampMs: -1, leaderEpoch: -1 };
+    }
+  }
+
+  epochEndOffset(
+    request: TopicPartition & { leaderEpoch: number; currentLeaderEpoch: number },
+  ): EpochEndOffset {
+    try {
+      const { epochs, log } = this.#current(request, request.currentLeaderEpoch);
+      const end = epochs.endOffset(request.leaderEpoch, log.endOffset);
+      return { error: null, leaderEpoch: end?.epoch ?? -1, endOffset: end?.endOffset ?? -1 };
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      return { error, leaderEpoch: -1, endOffset: -1 };
+    }
+  }
+
+  async deleteRecords(request: TopicPartition & { offset: number }): Promise<number> {
+    return this.#partitions.get(request).deleteRecords(request.offset);
+  }
+
+  async initProducerId(request: {
+    transactionalId: string | null;
+  }): Promise<{ producerId: number; producerEpoch: number }> {
+    if (request.transactionalId !== null) {
+      throw new BrokerError(
+        "COORDINATOR_NOT_AVAILABLE",
+        "this broker coordinates no transactions: use an idempotent producer without transactional.id",
+      );
+    }
+    const producerId = await this.#asked(this.#controlPlane.allocateProducerIds(1));
+    return { producerId, producerEpoch: 0 };
+  }
+
+  async createTopic(request: CreateTopicRequest): Promise<CreatedTopic> {
+    const topic = checkNewTopic(request, this.cluster(), this.config);
+    if (request.validateOnly) return plannedTopic(topic, this.config);
+    return createdTopic(await this.#asked(this.#controlPlane.createTopic(topic)), this.config);
+  }
+
+  async autoCreateTopic(name: string): Promise<void> {
+    if (!this.config.flag("auto.create.topics.enable")) {
+      throw new BrokerError(
+        "UNKNOWN_TOPIC_OR_PARTITION",
+        `there is no topic '${name}', and auto.create.topics.enable is false`,
+      );
+    }
+    try {
+      await this.createTopic({ name, partitions: -1, replicationFactor: -1, configs: new Map() });
+    } catch (error) {
+      // Two clients may ask for the same new topic at once.
+      if (!(error instanceof BrokerError) || error.code !== "TOPIC_ALREADY_EXISTS") throw error;
+    }
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    if (!this.config.flag("delete.topic.enable")) {
+      throw new BrokerError("TOPIC_DELETION_DISABLED", "delete.topic.enable is false");
+    }
+    await this.#asked(this.#controlPlane.deleteTopic(name));
+  }
+
+  async createPartitions(request: {
+    name: string;
+    partitions: number;
+    assignments?: readonly (readonly number[])[];
+    validateOnly?: boolean;
+  }): Promise<void> {
+    const topic = this.#topic(request.name);
+    const now = topic.partitions.length;
+    if (request.partitions <= now || request.partitions > partitionsMax) {
+      throw new BrokerError(
+        "INVALID_PARTITIONS",
+        `topic '${request.name}' has ${now} partitions: ask for more than that, up to ${partitionsMax}`,
+      );
+    }
+    if (request.validateOnly) return;
+    await this.#asked(this.#controlPlane.createPartitions(request));
+  }
+
+  describeConfigs(
+    resource: ConfigResource,
+    names: readonly string[] | null,
+  ): readonly ConfigEntry[] {
+    if (resource.kind === "topic") {
+      return describeTopicConfigs(this.#topic(resource.name).configs, this.config, names);
+    }
+    return resource.broker === null
+      ? describeClusterDefaults(this.config, names)
+      : describeBrokerConfigs(this.config, names);
+  }
+
+  async alterConfigs(
+    resource: ConfigResource,
+    operations: readonly ConfigOperation[],
+    options: { validateOnly: boolean },
+  ): Promise<void> {
+    const changes = applyOperations(this.#configTarget(resource), operations);
+    if (!options.validateOnly) await this.#putConfigs(resource, changes);
+  }
+
+  async replaceConfigs(
+    resource: ConfigResource,
+    configs: ReadonlyMap<string, string>,
+    options: { validateOnly: boolean },
+  ): Promise<void> {
+    const changes = replaceConfigs(this.#configTarget(resource), configs);
+    if (!options.validateOnly) await this.#putConfigs(resource, changes);
+  }
+
+  describePartition(request: TopicPartition): PartitionView {
+    const { log, highWatermark } = this.#partitions.get(request);
+    const { leader, leaderEpoch, replicas, isr } = this.#record(request);
+    return {
+      topic: request.topic,
+      partition: request.partition,
+      leader,
+      leaderEpoch,
+      replicas,
+      isr,
+      logStartOffset: log.startOffset,
+      highWatermark,
+      logEndOffset: log.endOffset,
+      sizeBytes: log.bytes,
+      segments: log.segments.length,
+    };
+  }
+
+  describeProducers(request: TopicPartition): readonly ProducerView[] {
+    return this.#partitions.get(request).producerViews();
+  }
+
+  describeLogDirs(): readonly LogDirView[] {
+    const { storage, fault } = this.#folder;
+    const { totalBytes, freeBytes } = storage.space();
+    const partitions = [...this.#partitions.all()].map(({ topic, partition, log }) => ({
+      topic,
+      partition,
+      sizeBytes: log.bytes,
+    }));
+    const error = fault ?? null;
+    return [{ path: storage.root, error, totalBytes, usableBytes: freeBytes, partitions }];
+  }
+
+  /** The partition, if the client's idea of its leader epoch is ours. */
+  #current(place: TopicPartition, currentLeaderEpoch: number): Partition {
+    const partition = this.#partitions.get(place);
+    if (currentLeaderEpoch < 0 || currentLeaderEpoch === partition.leaderEpoch) return partition;
+    const isOld = currentLeaderEpoch < partition.leaderEpoch;
+    throw new BrokerError(
+      isOld ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH",
+      `the leader epoch of ${place.topic}-${place.partition} is ${partition.leaderEpoch}, ` +
+        `the client knows ${currentLeaderEpoch}`,
+    );
+  }
+
+  #lookUp(partition: Partition, spec: OffsetSpec): Omit<ListedOffset, "error"> {
+    const { log, highWatermark, epochs } = partition;
+    const at = (offset: number, timestampMs = -1) => ({
+      offset,
+      timestampMs,
+      leaderEpoch: offset < 0 ? -1 : Math.max(epochs.epochAt(offset), 0),
+    });
+    if (spec === "earliest" || spec === "earliest-local") return at(log.startOffset);
+    if (spec === "latest") return at(highWatermark);
+    const found =
+      spec === "max-timestamp"
+        ? withMaxTimestamp(this.#platform, partition)
+        : firstAtOrAfter(this.#platform, partition, spec.timestampMs);
+    return found === undefined ? at(-1) : at(found.offset, found.timestampMs);
+  }
+
+  #topic(name: string): TopicRecord {
+    const topic = this.cluster().topics.get(name);
+    if (topic) return topic;
+    throw new BrokerError("UNKNOWN_TOPIC_OR_PARTITION", `there is no topic '${name}'`);
+  }
+
+  #record({ topic, partition }: TopicPartition) {
+    return this.#topic(topic).partitions[partition]!;
+  }
+
+  #configTarget(resource: ConfigResource): ConfigTarget {
+    const { config } = this;
+    if (resource.kind === "topic") {
+      return { scope: "topic", current: this.#topic(resource.name).configs, config };
+    }
+    const current = this.cluster().brokerConfigs.get(resource.broker) ?? new Map();
+    return { scope: resource.broker === null ? "cluster" : "broker", current, config };
+  }
+
+  async #putConfigs(resource: ConfigResource, changes: ConfigChanges): Promise<void> {
+    if (changes.size === 0) return;
+    if (resource.kind === "topic") {
+      await this.#asked(this.#controlPlane.alterTopicConfigs(resource.name, changes));
+    } else await this.#asked(this.#controlPlane.alterBrokerConfigs(resource.broker, changes));
+  }
+
+  async #asked<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (cause) {
+      if (!(cause instanceof ControlPlaneError)) throw cause;
+      throw new BrokerError(controlPlaneErrors[cause.fault], cause.message, { cause });
+    }
+  }
+}
+
+const controlPlaneErrors: Record<ControlPlaneFault, ErrorName> = {
+  "topic-exists": "TOPIC_ALREADY_EXISTS",
+  "topic-unknown": "UNKNOWN_TOPIC_OR_PARTITION",
+  "invalid-partitions": "INVALID_PARTITIONS",
+  "invalid-replication-factor": "INVALID_REPLICATION_FACTOR",
+  "invalid-assignment": "INVALID_REPLICA_ASSIGNMENT",
+  "storage-failed": "KAFKA_STORAGE_ERROR",
+};

@@ -1,0 +1,183 @@
+// The partitions of this process, kept in step with the control plane: opened when a topic appears, grown,
+// reconfigured and deleted with it. Used by `local-broker.ts` only.
+
+import type { ClusterChange, ControlPlane, TopicRecord } from "../cluster/control-plane.ts";
+import type { TopicPartition } from "./broker.ts";
+import { type BrokerConfig, resolveTopicConfig } from "./config.ts";
+import { BrokerError } from "./errors.ts";
+import { partitionFolder } from "./log/log-files.ts";
+import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
+import type { Partition } from "./log/partition.ts";
+import { StorageError } from "./storage/storage.ts";
+
+/** Kafka keeps its metadata in a partition's folder; it is nobody's topic. */
+const foreignTopics = new Set(["__cluster_metadata"]);
+
+/** A partition, or why it could not be opened. */
+type Slot = Partition | BrokerError;
+
+export class LocalPartitions {
+  readonly #controlPlane: ControlPlane;
+  readonly #folder: LogFolder;
+  readonly #brokerId: number;
+  readonly #topics = new Map<string, Slot[]>();
+  #config: BrokerConfig;
+  #stopWatching: () => void = () => {};
+
+  constructor(options: {
+    controlPlane: ControlPlane;
+    folder: LogFolder;
+    brokerId: number;
+    config: BrokerConfig;
+  }) {
+    this.#controlPlane = options.controlPlane;
+    this.#folder = options.folder;
+    this.#brokerId = options.brokerId;
+    this.#config = options.config;
+  }
+
+  /** The broker's config with what is set dynamically for all brokers and for this one. */
+  get config(): BrokerConfig {
+    return this.#config;
+  }
+
+  /**
+   * Opens what the control plane knows. Folders of topics it does not know are adopted when the directory was
+   * written by Kafka, and set aside otherwise.
+   */
+  async open(options: { adopt: boolean }): Promise<void> {
+    this.#readConfig();
+    const found = this.#folder.found();
+    if (options.adopt) await this.#adopt(found);
+    const { topics } = this.#controlPlane.state();
+    for (const { topic, partition } of found) {
+      const isKnown = topics.get(topic)?.partitions[partition] !== undefined;
+      if (!isKnown && !foreignTopics.has(topic)) {
+        this.#folder.setAside(partitionFolder(topic, partition));
+      }
+    }
+    for (const topic of topics.values()) this.#openTopic(topic, { isNew: false });
+    this.#stopWatching = this.#controlPlane.watch((change) => this.#apply(change));
+  }
+
+  close(): void {
+    this.#stopWatching();
+  }
+
+  /** Throws UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, or why it is offline. */
+  get(place: TopicPartition): Partition {
+    const slot = this.#topics.get(place.topic)?.[place.partition];
+    if (slot === undefined) throw this.#absent(place);
+    if (slot instanceof BrokerError) throw slot;
+    return slot;
+  }
+
+  all(): Iterable<Partition> {
+    return this.#folder.partitions.values();
+  }
+
+  #absent({ topic, partition }: TopicPartition): BrokerError {
+    const known = this.#controlPlane.state().topics.get(topic)?.partitions[partition];
+    return known === undefined
+      ? new BrokerError(
+          "UNKNOWN_TOPIC_OR_PARTITION",
+          `there is no partition ${partition} of topic '${topic}'`,
+        )
+      : new BrokerError(
+          "NOT_LEADER_OR_FOLLOWER",
+          `broker ${this.#brokerId} does not lead ${topic}-${partition}, broker ${known.leader} does`,
+        );
+  }
+
+  #apply(change: ClusterChange): void {
+    if (change.kind === "topic-created") this.#openTopic(change.topic, { isNew: true });
+    else if (change.kind === "topic-changed") this.#changeTopic(change.topic);
+    else if (change.kind === "topic-deleted") this.#deleteTopic(change.topic);
+    else if (change.kind === "broker-configs-changed") this.#readConfig();
+  }
+
+  #openTopic(topic: TopicRecord, options: { isNew: boolean }): void {
+    const slots = this.#topics.get(topic.name) ?? [];
+    this.#topics.set(topic.name, slots);
+    for (const record of topic.partitions) {
+      if (!record.replicas.includes(this.#brokerId) || slots[record.partition]) continue;
+      const slot = this.#openPartition(topic, record.partition, options.isNew);
+      if (!(slot instanceof BrokerError)) slot.leaderEpoch = record.leaderEpoch;
+      slots[record.partition] = slot;
+    }
+  }
+
+  #openPartition(topic: TopicRecord, partition: number, isNew: boolean): Slot {
+    try {
+      return this.#folder.open({
+        topic: topic.name,
+        partition,
+        topicId: topic.id,
+        config: resolveTopicConfig(topic.configs, this.#config),
+        decompressedBytesMax: this.#config.number("timberline.decompressed.bytes.max"),
+        isNew,
+      });
+    } catch (cause) {
+      if (cause instanceof BrokerError) return cause;
+      if (!(cause instanceof StorageError)) throw cause;
+      return new BrokerError(
+        "KAFKA_STORAGE_ERROR",
+        `${topic.name}-${partition} could not be opened: ${cause.message}`,
+        { cause },
+      );
+    }
+  }
+
+  #changeTopic(topic: TopicRecord): void {
+    this.#openTopic(topic, { isNew: true });
+    for (const slot of this.#topics.get(topic.name) ?? []) {
+      if (slot === undefined || slot instanceof BrokerError) continue;
+      slot.config = resolveTopicConfig(topic.configs, this.#config);
+      slot.leaderEpoch = topic.partitions[slot.partition]?.leaderEpoch ?? slot.leaderEpoch;
+    }
+  }
+
+  #deleteTopic(topic: TopicRecord): void {
+    const slots = this.#topics.get(topic.name) ?? [];
+    this.#topics.delete(topic.name);
+    for (const slot of slots) {
+      if (slot !== undefined && !(slot instanceof BrokerError)) this.#folder.delete(slot);
+    }
+  }
+
+  #readConfig(): void {
+    const { brokerConfigs, topics } = this.#controlPlane.state();
+    this.#config = this.#config.withDynamic({
+      cluster: brokerConfigs.get(null) ?? new Map(),
+      broker: brokerConfigs.get(this.#brokerId) ?? new Map(),
+    });
+    const decompressedBytesMax = this.#config.number("timberline.decompressed.bytes.max");
+    for (const topic of topics.values()) {
+      for (const slot of this.#topics.get(topic.name) ?? []) {
+        if (slot === undefined || slot instanceof BrokerError) continue;
+        slot.config = resolveTopicConfig(topic.configs, this.#config);
+        slot.decompressedBytesMax = decompressedBytesMax;
+      }
+    }
+  }
+
+  /** Makes topics of the folders that Kafka left, with the ids they have. */
+  async #adopt(found: readonly FoundPartition[]): Promise<void> {
+    const topics = new Map<string, { count: number; id: string | undefined }>();
+    for (const { topic, partition, topicId } of found) {
+      if (foreignTopics.has(topic) || this.#controlPlane.state().topics.has(topic)) continue;
+      const known = topics.get(topic) ?? { count: 0, id: undefined };
+      known.count = Math.max(known.count, partition + 1);
+      known.id ??= topicId;
+      topics.set(topic, known);
+    }
+    for (const [name, { count, id }] of topics) {
+      await this.#controlPlane.createTopic({
+        name,
+        ...(id === undefined ? {} : { id }),
+        layout: { partitions: count, replicationFactor: 1 },
+        configs: new Map(),
+      });
+    }
+  }
+}

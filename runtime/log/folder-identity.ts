@@ -1,0 +1,117 @@
+// Who a log directory belongs to and whether it was left in order: Kafka's `meta.properties` (with our format
+// version added), its clean-shutdown marker and its two offset checkpoints. Used by `log-folder.ts` only.
+
+import { BrokerError } from "../errors.ts";
+import type { Storage } from "../storage/storage.ts";
+import {
+  CheckpointError,
+  decodeOffsets,
+  decodeProperties,
+  encodeOffsets,
+  encodeProperties,
+  type OffsetCheckpoint,
+} from "./checkpoints.ts";
+
+/** Raised when files are written that an older Timberline would misread. Persisted: never lower. */
+export const folderFormat = 1;
+
+const propertiesFile = "meta.properties";
+const cleanShutdownFile = ".kafka_cleanshutdown";
+const recoveryPointsFile = "recovery-point-offset-checkpoint";
+const startOffsetsFile = "log-start-offset-checkpoint";
+
+const formatKey = "timberline.format";
+
+export interface FolderIdentity {
+  readonly clusterId: string | undefined;
+  readonly brokerId: number | undefined;
+  /** No Timberline has written here before: what lies here, if anything, is Kafka's. */
+  readonly isForeign: boolean;
+}
+
+/** Reads and checks the identity. Throws `BrokerError` with one sentence when the folder is not for us. */
+export function readIdentity(storage: Storage): FolderIdentity {
+  const bytes = storage.readFile(propertiesFile);
+  if (bytes === undefined) return { clusterId: undefined, brokerId: undefined, isForeign: true };
+  const properties = decodeProperties(bytes);
+  const format = Number(properties.get(formatKey) ?? "0");
+  if (!(format <= folderFormat)) {
+    throw new BrokerError(
+      "KAFKA_STORAGE_ERROR",
+      `the data folder ${storage.root} has format ${properties.get(formatKey)}, this version reads up to ` +
+        `${folderFormat}: start it with the newer Timberline that wrote it`,
+    );
+  }
+  const brokerId = properties.get("node.id") ?? properties.get("broker.id");
+  return {
+    clusterId: properties.get("cluster.id"),
+    brokerId: brokerId === undefined ? undefined : Number(brokerId),
+    isForeign: format === 0,
+  };
+}
+
+/** Writes who we are, keeping what else the file says; nothing when it says so already. */
+export function writeIdentity(
+  storage: Storage,
+  identity: { clusterId: string; brokerId: number; newDirectoryId: () => string },
+): void {
+  const properties = decodeProperties(storage.readFile(propertiesFile) ?? new Uint8Array());
+  const before = text(encodeProperties(properties));
+  properties.set("version", "1");
+  properties.set("cluster.id", identity.clusterId);
+  properties.set("node.id", String(identity.brokerId));
+  if (!properties.has("directory.id")) properties.set("directory.id", identity.newDirectoryId());
+  properties.set(formatKey, String(folderFormat));
+  const after = encodeProperties(properties);
+  if (text(after) !== before) storage.writeFile(propertiesFile, after);
+}
+
+/** Whether the last stop was clean. The marker is taken away: from now on a stop is unclean until proved. */
+export function takeCleanShutdown(storage: Storage): boolean {
+  const wasClean = storage.readFile(cleanShutdownFile) !== undefined;
+  if (wasClean) storage.remove(cleanShutdownFile);
+  return wasClean;
+}
+
+export function markCleanShutdown(storage: Storage, brokerEpoch: number): void {
+  const text = JSON.stringify({ version: 0, brokerEpoch });
+  storage.writeFile(cleanShutdownFile, new TextEncoder().encode(text));
+}
+
+export interface FolderCheckpoints {
+  readonly recoveryPoints: ReadonlyMap<string, number>;
+  readonly startOffsets: ReadonlyMap<string, number>;
+}
+
+/** By folder name. A checkpoint that cannot be read counts as absent: then everything is checked. */
+export function readCheckpoints(storage: Storage): FolderCheckpoints {
+  return {
+    recoveryPoints: readOffsets(storage, recoveryPointsFile),
+    startOffsets: readOffsets(storage, startOffsetsFile),
+  };
+}
+
+export function writeRecoveryPoints(storage: Storage, entries: readonly OffsetCheckpoint[]): void {
+  storage.writeFile(recoveryPointsFile, encodeOffsets(entries));
+}
+
+export function writeStartOffsets(storage: Storage, entries: readonly OffsetCheckpoint[]): void {
+  storage.writeFile(startOffsetsFile, encodeOffsets(entries));
+}
+
+function readOffsets(storage: Storage, file: string): ReadonlyMap<string, number> {
+  const bytes = storage.readFile(file);
+  if (bytes === undefined) return new Map();
+  try {
+    return new Map(
+      decodeOffsets(bytes).map(({ topic, partition, offset }) => [`${topic}-${partition}`, offset]),
+    );
+  } catch (error) {
+    if (error instanceof CheckpointError) return new Map();
+    throw error;
+  }
+}
+
+function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}

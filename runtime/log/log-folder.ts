@@ -1,0 +1,314 @@
+// A log directory: all partitions of one broker on one disk, in Kafka's layout. Opens and closes them, keeps
+// the checkpoints, runs retention and background syncs, and stops everything when the disk fails.
+
+import type { Core } from "../../storage-wasm/core.ts";
+import type { TopicConfig } from "../config.ts";
+import { BrokerError } from "../errors.ts";
+import type { Clock, Codecs, Random, Timer } from "../platform.ts";
+import { type Storage, StorageError } from "../storage/storage.ts";
+import {
+  decodePartitionMetadata,
+  encodePartitionMetadata,
+  type OffsetCheckpoint,
+} from "./checkpoints.ts";
+import { Flusher } from "./flusher.ts";
+import {
+  type FolderCheckpoints,
+  markCleanShutdown,
+  readCheckpoints,
+  takeCleanShutdown,
+  writeRecoveryPoints,
+  writeStartOffsets,
+} from "./folder-identity.ts";
+import { LocalLog } from "./local-log.ts";
+import { LogCounters } from "./log-counters.ts";
+import {
+  deletedFolder,
+  isDeletedFolder,
+  partitionFolder,
+  partitionMetadataFile,
+  partitionOf,
+  strayFolder,
+} from "./log-files.ts";
+import { Partition, type PartitionHost } from "./partition.ts";
+import { openPartitionFolder } from "./recovery.ts";
+
+/** How often recovery points go to their file: what a crash makes us read again at most. */
+const checkpointIntervalMs = 60_000;
+/** How often background syncs are looked for. */
+const flushCheckIntervalMs = 250;
+/** Partitions synced at once when closing. */
+const closesAtOnce = 4;
+
+export interface LogFolderOptions {
+  readonly storage: Storage;
+  readonly core: Core;
+  readonly codecs: Codecs;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly retentionCheckIntervalMs: () => number;
+  readonly producerIdExpirationMs: () => number;
+  /** Told what a person should know; never about records. */
+  readonly report: (event: LogFolderEvent) => void;
+}
+
+export type LogFolderEvent =
+  | { readonly kind: "failed"; readonly error: StorageError }
+  | { readonly kind: "truncated"; readonly folder: string; readonly bytes: number }
+  | { readonly kind: "stray"; readonly folder: string; readonly renamedTo: string };
+
+/** A partition's folder found on disk. */
+export interface FoundPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Undefined when Kafka's `partition.metadata` is absent or unreadable. */
+  readonly topicId: string | undefined;
+}
+
+export class LogFolder {
+  readonly storage: Storage;
+  readonly counters = new LogCounters();
+  readonly partitions = new Map<string, Partition>();
+  /** Set when the disk failed: nothing is acknowledged any more. */
+  fault: BrokerError | undefined;
+  /** Whether the last stop was clean. */
+  readonly wasClean: boolean;
+  readonly #options: LogFolderOptions;
+  readonly #host: PartitionHost;
+  readonly #checkpoints: FolderCheckpoints;
+  readonly #timers = new Map<string, Timer>();
+  #isClosed = false;
+
+  /** The storage must be locked by the caller. Removes the leftovers of deleted topics. */
+  constructor(options: LogFolderOptions) {
+    this.#options = options;
+    this.storage = options.storage;
+    this.#host = {
+      core: options.core,
+      codecs: options.codecs,
+      clock: options.clock,
+      flusher: new Flusher(options.clock),
+      counters: this.counters,
+      fail: (error) => this.#fail(error),
+      startOffsetMoved: () => this.#checkpointStartOffsets(),
+    };
+    this.wasClean = takeCleanShutdown(this.storage);
+    this.#checkpoints = readCheckpoints(this.storage);
+    for (const { name } of this.storage.list("")) {
+      if (isDeletedFolder(name)) this.storage.remove(name);
+    }
+  }
+
+  /** Partitions on disk, whether or not anybody knows their topics. */
+  found(): FoundPartition[] {
+    const found: FoundPartition[] = [];
+    for (const { name, folder } of this.storage.list("")) {
+      const place = folder ? partitionOf(name) : undefined;
+      if (place === undefined) continue;
+      const bytes = this.storage.readFile(`${name}/${partitionMetadataFile}`);
+      found.push({ ...place, topicId: bytes && decodePartitionMetadata(bytes) });
+    }
+    return found;
+  }
+
+  /** Opens a partition's folder, recovering what an unclean stop left; creates it when absent. */
+  open(request: {
+    topic: string;
+    partition: number;
+    topicId: string;
+    config: TopicConfig;
+    decompressedBytesMax: number;
+    /** There is nothing on disk yet: skip looking. */
+    isNew: boolean;
+  }): Partition {
+    if (this.fault) throw this.fault;
+    const folder = partitionFolder(request.topic, request.partition);
+    if (!request.isNew) this.#setAsideForeign(folder, request.topicId);
+    const { core, clock, random } = this.#options;
+    const place = { storage: this.storage, core, folder: () => folder };
+    const jitterMs = () => drawJitter(random, request.config.segmentJitterMs);
+    const startedMs = clock.monotonicMs();
+    const recovered = openPartitionFolder({
+      place,
+      wasClean: this.wasClean || request.isNew,
+      recoveryPoint: this.#checkpoints.recoveryPoints.get(folder) ?? 0,
+      logStartOffset: this.#checkpoints.startOffsets.get(folder) ?? 0,
+      indexIntervalBytes: request.config.indexIntervalBytes,
+      nowMs: clock.nowMs(),
+      jitterMs,
+    });
+    this.#noteRecovery(folder, recovered, clock.monotonicMs() - startedMs);
+    if (this.storage.readFile(`${folder}/${partitionMetadataFile}`) === undefined) {
+      const metadata = encodePartitionMetadata(request.topicId);
+      this.storage.writeFile(`${folder}/${partitionMetadataFile}`, metadata);
+    }
+    const log = new LocalLog(place, recovered.state, recovered.producers, jitterMs);
+    const partition = new Partition(this.#host, { ...request, log, epochs: recovered.epochs });
+    this.partitions.set(folder, partition);
+    return partition;
+  }
+
+  /** Ends the partition and takes its folder away; readers under way keep their bytes. */
+  delete(partition: Partition): void {
+    const folder = partitionFolder(partition.topic, partition.partition);
+    this.partitions.delete(folder);
+    const renamed = deletedFolder(folder, hex(this.#options.random.bytes(16)));
+    partition.abandon();
+    this.storage.rename(folder, renamed);
+    this.#options.clock.after(partition.config.fileDeleteDelayMs, () => {
+      if (!this.#isClosed) this.storage.remove(renamed);
+    });
+  }
+
+  /** A folder whose topic is not known: kept under another name, for a person to look at. */
+  setAside(folder: string): void {
+    const renamedTo = strayFolder(folder, hex(this.#options.random.bytes(16)));
+    this.storage.rename(folder, renamedTo);
+    this.#options.report({ kind: "stray", folder, renamedTo });
+  }
+
+  /** Starts retention, checkpoints and background syncs. */
+  startHousekeeping(): void {
+    const { retentionCheckIntervalMs } = this.#options;
+    this.#every("retention", retentionCheckIntervalMs, () => this.applyRetention());
+    this.#every(
+      "checkpoint",
+      () => checkpointIntervalMs,
+      () => this.checkpoint(),
+    );
+    this.#every(
+      "flush",
+      () => flushCheckIntervalMs,
+      () => {
+        for (const partition of this.partitions.values()) partition.flushIfDue();
+      },
+    );
+  }
+
+  applyRetention(): void {
+    const now = this.#options.clock.nowMs();
+    const producersBefore = now - this.#options.producerIdExpirationMs();
+    for (const partition of this.partitions.values()) {
+      this.counters.retentionDeletedBytes += partition.applyRetention(now);
+      partition.log.producers.expire(producersBefore);
+    }
+    this.#checkpointStartOffsets();
+  }
+
+  checkpoint(): void {
+    if (this.fault) return;
+    this.#guarded(() =>
+      writeRecoveryPoints(
+        this.storage,
+        this.#offsets((each) => each.log.recoveryPoint),
+      ),
+    );
+    this.#checkpointStartOffsets();
+  }
+
+  /** Clean stop: all durable, checkpoints and the marker written. Skips what a failed disk refuses. */
+  async close(brokerEpoch: number): Promise<void> {
+    this.#isClosed = true;
+    for (const timer of this.#timers.values()) timer.cancel();
+    const waiting = [...this.partitions.values()];
+    const closeNext = async (): Promise<void> => {
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        await this.#closePartition(next);
+      }
+    };
+    await Promise.all(Array.from({ length: closesAtOnce }, closeNext));
+    this.checkpoint();
+    this.#guarded(() => markCleanShutdown(this.storage, brokerEpoch));
+  }
+
+  async #closePartition(partition: Partition): Promise<void> {
+    try {
+      await partition.close();
+    } catch (error) {
+      // A full disk may refuse indexes or snapshots: then this was not a clean stop.
+      if (!(error instanceof StorageError)) throw error;
+      this.#fail(error);
+      partition.abandon();
+    }
+  }
+
+  #setAsideForeign(folder: string, topicId: string): void {
+    const bytes = this.storage.readFile(`${folder}/${partitionMetadataFile}`);
+    const found = bytes && decodePartitionMetadata(bytes);
+    if (found !== undefined && found !== topicId) this.setAside(folder);
+  }
+
+  #noteRecovery(
+    folder: string,
+    recovered: { truncatedBytes: number; checkedBytes: number },
+    durationMs: number,
+  ): void {
+    if (recovered.checkedBytes > 0) this.counters.recoveryMs += durationMs;
+    if (recovered.truncatedBytes === 0) return;
+    this.counters.truncatedBytes += recovered.truncatedBytes;
+    this.#options.report({ kind: "truncated", folder, bytes: recovered.truncatedBytes });
+  }
+
+  #fail(error: StorageError): BrokerError {
+    if (this.fault) return this.fault;
+    this.fault = new BrokerError(
+      "KAFKA_STORAGE_ERROR",
+      `the log directory ${this.storage.root} failed: ${error.message}`,
+      { cause: error },
+    );
+    this.#options.report({ kind: "failed", error });
+    for (const partition of this.partitions.values()) partition.takeOffline(this.fault);
+    return this.fault;
+  }
+
+  #checkpointStartOffsets(): void {
+    if (this.fault) return;
+    this.#guarded(() =>
+      writeStartOffsets(
+        this.storage,
+        this.#offsets((each) => each.log.startOffset),
+      ),
+    );
+  }
+
+  /** A full disk refuses checkpoints too; the next one will be written when there is space. */
+  #guarded(write: () => void): void {
+    if (this.fault) return;
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      if (error.fault !== "full") this.#fail(error);
+    }
+  }
+
+  #offsets(of: (partition: Partition) => number): OffsetCheckpoint[] {
+    return [...this.partitions.values()].map((partition) => ({
+      topic: partition.topic,
+      partition: partition.partition,
+      offset: of(partition),
+    }));
+  }
+
+  #every(name: string, intervalMs: () => number, run: () => void): void {
+    const again = () => {
+      this.#timers.set(
+        name,
+        this.#options.clock.after(intervalMs(), () => {
+          if (this.#isClosed) return;
+          run();
+          again();
+        }),
+      );
+    };
+    again();
+  }
+}
+
+function drawJitter(random: Random, jitterMs: number): number {
+  return jitterMs > 0 ? random.integer(Math.min(jitterMs, 2 ** 31)) : 0;
+}
+
+function hex(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,39 @@
+// Kafka's rules for topic names. Pure.
+
+import { BrokerError } from "./errors.ts";
+
+/** A partition's folder is named after the topic, and file systems stop at 255. */
+const nameLengthMax = 249;
+
+/** Throws INVALID_TOPIC_EXCEPTION, saying what is allowed. */
+export function checkTopicName(name: string): void {
+  const complaint = complaintAbout(name);
+  if (complaint === undefined) return;
+  const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+  throw new BrokerError("INVALID_TOPIC_EXCEPTION", `topic name '${shown}' ${complaint}`);
+}
+
+/**
+ * Metrics of older tools write "." as "_": two names that differ only there are refused together, as Kafka
+ * does. Returns the existing name that is in the way.
+ */
+export function collidingName(name: string, existing: Iterable<string>): string | undefined {
+  if (!/[._]/.test(name)) return undefined;
+  const folded = name.replaceAll(".", "_");
+  for (const other of existing) {
+    if (other !== name && other.replaceAll(".", "_") === folded) return other;
+  }
+  return undefined;
+}
+
+function complaintAbout(name: string): string | undefined {
+  if (name === "") return "is empty";
+  if (name === "." || name === "..") return "is reserved by file systems";
+  if (name.length > nameLengthMax) {
+    return `has ${name.length} characters, at most ${nameLengthMax} are allowed`;
+  }
+  if (!/^[a-zA-Z0-9._-]+$/.test(name)) {
+    return "has other characters than ASCII letters, digits, '.', '_' and '-'";
+  }
+  return undefined;
+}
