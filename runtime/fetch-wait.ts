@@ -21,7 +21,7 @@ export function fetchLocally(
   request: FetchRequest,
 ): readonly FetchedPartition[] | Promise<readonly FetchedPartition[]> {
   const found = readAll(find, request);
-  if (isEnough(found, request) || request.waitMsMax <= 0) return found;
+  if (isEnough(found, request) || request.waitMsMax <= 0) return counted(find, found);
   releaseAll(found);
   return wait(find, clock, counters, request);
 }
@@ -40,7 +40,7 @@ function wait(
       isDone = true;
       counters.waitingFetches--;
       for (const stop of stops) stop();
-      resolve(answer);
+      resolve(counted(find, answer));
     };
     const look = () => {
       isLooking = false;
@@ -123,6 +123,20 @@ function positions(partition: Partition | undefined) {
     logStartOffset: partition?.log.startOffset ?? -1,
     abortedTransactions: [],
   };
+}
+
+/** An answer that is going out. */
+function counted(
+  find: FindPartition,
+  answer: readonly FetchedPartition[],
+): readonly FetchedPartition[] {
+  for (const { topic, partition, records } of answer) {
+    if (records.length === 0) continue;
+    find({ topic, partition, offset: 0, bytesMax: 0, currentLeaderEpoch: -1 }).countRead(
+      records.length,
+    );
+  }
+  return answer;
 }
 
 function isEnough(found: readonly FetchedPartition[], request: FetchRequest): boolean {

@@ -47,6 +47,7 @@ import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
 import type { Partition } from "./log/partition.ts";
 import { checkNewTopic, createdTopic, partitionsMax, plannedTopic } from "./new-topic.ts";
 import type { Platform } from "./platform.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
 
 export interface LocalBrokerOptions {
   readonly platform: Pick<Platform, "clock" | "core" | "codecs">;
@@ -54,15 +55,16 @@ export interface LocalBrokerOptions {
   readonly folder: LogFolder;
   readonly brokerId: number;
   readonly config: BrokerConfig;
+  readonly metrics: Metrics;
 }
 
 export class LocalBroker implements Broker {
   readonly brokerId: number;
-  readonly waits = { waitingFetches: 0 };
   readonly #platform: LocalBrokerOptions["platform"];
   readonly #controlPlane: ControlPlane;
   readonly #folder: LogFolder;
   readonly #partitions: LocalPartitions;
+  readonly #metrics: Metrics;
   readonly #find = (asked: FetchPartition): Partition =>
     this.#current(asked, asked.currentLeaderEpoch);
 
@@ -71,6 +73,7 @@ export class LocalBroker implements Broker {
     this.#platform = options.platform;
     this.#controlPlane = options.controlPlane;
     this.#folder = options.folder;
+    this.#metrics = options.metrics;
     this.#partitions = new LocalPartitions(options);
   }
 
@@ -114,7 +117,7 @@ export class LocalBroker implements Broker {
   }
 
   fetch(request: FetchRequest): readonly FetchedPartition[] | Promise<readonly FetchedPartition[]> {
-    return fetchLocally(this.#find, this.#platform.clock, this.waits, request);
+    return fetchLocally(this.#find, this.#platform.clock, this.#metrics.load, request);
   }
 
   async listOffsets(

@@ -9,6 +9,7 @@ import { partitionFolder } from "./log/log-files.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
 import { StorageError } from "./storage/storage.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
 
 /** Kafka keeps its metadata in a partition's folder; it is nobody's topic. */
 const foreignTopics = new Set(["__cluster_metadata"]);
@@ -21,6 +22,7 @@ export class LocalPartitions {
   readonly #folder: LogFolder;
   readonly #brokerId: number;
   readonly #topics = new Map<string, Slot[]>();
+  readonly #metrics: Metrics;
   #config: BrokerConfig;
   #stopWatching: () => void = () => {};
 
@@ -29,11 +31,13 @@ export class LocalPartitions {
     folder: LogFolder;
     brokerId: number;
     config: BrokerConfig;
+    metrics: Metrics;
   }) {
     this.#controlPlane = options.controlPlane;
     this.#folder = options.folder;
     this.#brokerId = options.brokerId;
     this.#config = options.config;
+    this.#metrics = options.metrics;
   }
 
   /** The broker's config with what is set dynamically for all brokers and for this one. */
@@ -140,6 +144,7 @@ export class LocalPartitions {
   #deleteTopic(topic: TopicRecord): void {
     const slots = this.#topics.get(topic.name) ?? [];
     this.#topics.delete(topic.name);
+    this.#metrics.forgetTopic(topic.name);
     for (const slot of slots) {
       if (slot !== undefined && !(slot instanceof BrokerError)) this.#folder.delete(slot);
     }

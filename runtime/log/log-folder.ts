@@ -6,6 +6,7 @@ import type { TopicConfig } from "../config.ts";
 import { BrokerError } from "../errors.ts";
 import type { Clock, Codecs, Random, Timer } from "../platform.ts";
 import { type Storage, StorageError } from "../storage/storage.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import {
   decodePartitionMetadata,
   encodePartitionMetadata,
@@ -21,7 +22,6 @@ import {
   writeStartOffsets,
 } from "./folder-identity.ts";
 import { LocalLog } from "./local-log.ts";
-import { LogCounters } from "./log-counters.ts";
 import {
   deletedFolder,
   isDeletedFolder,
@@ -46,6 +46,7 @@ export interface LogFolderOptions {
   readonly codecs: Codecs;
   readonly clock: Clock;
   readonly random: Random;
+  readonly metrics: Metrics;
   readonly retentionCheckIntervalMs: () => number;
   readonly producerIdExpirationMs: () => number;
   /** Told what a person should know; never about records. */
@@ -67,7 +68,6 @@ export interface FoundPartition {
 
 export class LogFolder {
   readonly storage: Storage;
-  readonly counters = new LogCounters();
   readonly partitions = new Map<string, Partition>();
   /** Set when the disk failed: nothing is acknowledged any more. */
   fault: BrokerError | undefined;
@@ -88,7 +88,7 @@ export class LogFolder {
       codecs: options.codecs,
       clock: options.clock,
       flusher: new Flusher(options.clock),
-      counters: this.counters,
+      metrics: options.metrics,
       fail: (error) => this.#fail(error),
       startOffsetMoved: () => this.#checkpointStartOffsets(),
     };
@@ -189,7 +189,7 @@ export class LogFolder {
     const now = this.#options.clock.nowMs();
     const producersBefore = now - this.#options.producerIdExpirationMs();
     for (const partition of this.partitions.values()) {
-      this.counters.retentionDeletedBytes += partition.applyRetention(now);
+      this.#options.metrics.log.retentionDeletedBytes += partition.applyRetention(now);
       partition.log.producers.expire(producersBefore);
     }
     this.#checkpointStartOffsets();
@@ -243,9 +243,10 @@ export class LogFolder {
     recovered: { truncatedBytes: number; checkedBytes: number },
     durationMs: number,
   ): void {
-    if (recovered.checkedBytes > 0) this.counters.recoveryMs += durationMs;
+    const { log } = this.#options.metrics;
+    if (recovered.checkedBytes > 0) log.recoverySeconds += durationMs / 1000;
     if (recovered.truncatedBytes === 0) return;
-    this.counters.truncatedBytes += recovered.truncatedBytes;
+    log.truncatedBytes += recovered.truncatedBytes;
     this.#options.report({ kind: "truncated", folder, bytes: recovered.truncatedBytes });
   }
 

@@ -8,12 +8,12 @@ import { BrokerError } from "../errors.ts";
 import type { Clock, Codecs } from "../platform.ts";
 import { noRecords, type Records } from "../records.ts";
 import { StorageError } from "../storage/storage.ts";
+import type { Metrics, TopicTraffic } from "../telemetry/metrics.ts";
 import { checkBatch, checkTimestamps, codecDemanded, recompress } from "./append-checks.ts";
 import { encodeEpochs } from "./checkpoints.ts";
 import type { Flushable, Flusher } from "./flusher.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
 import type { LocalLog } from "./local-log.ts";
-import type { LogCounters } from "./log-counters.ts";
 import { leaderEpochFile } from "./log-files.ts";
 import { segmentsToDrop } from "./retention.ts";
 
@@ -23,7 +23,7 @@ export interface PartitionHost {
   readonly codecs: Codecs;
   readonly clock: Clock;
   readonly flusher: Flusher;
-  readonly counters: LogCounters;
+  readonly metrics: Metrics;
   /** A write or sync failed for good: the directory stops acknowledging. Returns what to answer. */
   fail(error: StorageError): BrokerError;
   /** The log start moved on request: make that durable. */
@@ -56,6 +56,7 @@ export class Partition implements Flushable {
   /** Set when the partition can neither take nor serve records. */
   fault: BrokerError | undefined;
   readonly #host: PartitionHost;
+  readonly #traffic: TopicTraffic;
   /** Called whenever readers can see more, or the partition went away: they look again. */
   readonly #watchers = new Set<() => void>();
   /** In order of their offsets. */
@@ -69,6 +70,7 @@ export class Partition implements Flushable {
 
   constructor(host: PartitionHost, options: PartitionOptions) {
     this.#host = host;
+    this.#traffic = host.metrics.topic(options.topic);
     this.topic = options.topic;
     this.partition = options.partition;
     this.topicId = options.topicId;
@@ -125,6 +127,11 @@ export class Partition implements Flushable {
     return this.log.read({ ...options, endOffset: this.#highWatermark }) ?? noRecords;
   }
 
+  /** Bytes handed to a reader: counted when they leave, not when they were looked for. */
+  countRead(bytes: number): void {
+    this.#traffic.bytesOut += bytes;
+  }
+
   /** Runs `changed` when there may be more to read; returns how to stop that. */
   watch(changed: () => void): () => void {
     this.#watchers.add(changed);
@@ -140,8 +147,9 @@ export class Partition implements Flushable {
       return;
     }
     this.#lastFlushMs = this.#host.clock.monotonicMs();
-    const settled = this.#settle(undefined);
-    this.#host.counters.flushed(this.#lastFlushMs - startedMs, settled);
+    const acknowledged = this.#settle(undefined);
+    this.#host.metrics.log.fsyncDuration.observeMs(this.#lastFlushMs - startedMs);
+    this.#host.metrics.log.fsyncBatchAcks.observe(acknowledged);
     this.#advance(Math.min(this.log.recoveryPoint, this.log.endOffset));
   }
 
@@ -234,7 +242,7 @@ export class Partition implements Flushable {
   }
 
   #write(batch: Uint8Array): Appended {
-    const { core, clock, counters } = this.#host;
+    const { core, clock } = this.#host;
     const nowMs = clock.nowMs();
     let at = core.place(batch);
     let { length } = batch;
@@ -266,17 +274,17 @@ export class Partition implements Flushable {
       throw this.#writeFailed(cause);
     }
     this.#isDirty = true;
-    counters.appended(this.topic, header.count, length);
+    this.#count(header.count, length);
     return this.#answer(header.baseOffset, header.count, isAppendTime ? nowMs : -1);
   }
 
   #check(at: number, length: number, nowMs: number): void {
-    const { core, counters } = this.#host;
+    const { core, metrics } = this.#host;
     try {
       checkBatch(core, at, length, this.config);
     } catch (error) {
       if (error instanceof BrokerError && error.code === "CORRUPT_MESSAGE")
-        counters.corruptBatches++;
+        metrics.log.corruptBatches++;
       throw error;
     }
     checkTimestamps(core.header, this.config, nowMs);
@@ -286,6 +294,13 @@ export class Partition implements Flushable {
         `producer ${core.header.producerId} has no transaction open on ${this.topic}-${this.partition}`,
       );
     }
+  }
+
+  #count(records: number, bytes: number): void {
+    this.#traffic.batchesIn++;
+    this.#traffic.recordsIn += records;
+    this.#traffic.bytesIn += bytes;
+    this.#host.metrics.log.batchSizeBytes.observe(bytes);
   }
 
   #duplicate(): number | undefined {
