@@ -28,6 +28,13 @@ export class Reader {
     this.end = end;
   }
 
+  /** Goes to another frame of the same bytes. */
+  select(at: number, end: number): void {
+    this.at = at;
+    this.end = end;
+    this.elementsLeft = messageElementsMax;
+  }
+
   get remaining(): number {
     return this.end - this.at;
   }

@@ -1,8 +1,10 @@
-// Writer: encodes one frame of the Kafka protocol into a growing buffer. Record data is not copied: it is
-// remembered as an attachment at its place, so a finished frame is [bytes, records, bytes, …] of known length.
-// A writer is reused through a pool; its chunks are views of its buffer, so it goes back only after they are sent.
+// Writer: encodes frames of the Kafka protocol into a growing buffer. Record data is not copied: it is
+// remembered as an attachment at its place, so what was written is [bytes, records, bytes, …] of known length.
+// Only few and small records are copied in, where a write of their own would cost more. A writer is reused
+// through a pool; its chunks are views of its buffer, so it goes back only after they are sent.
 
 import type { Records } from "../records.ts";
+import { copyRecords } from "./copied-records.ts";
 import { uuidBytes, writeUuid } from "./uuid.ts";
 
 export type Attachment = Uint8Array | Records;
@@ -14,7 +16,7 @@ interface Cut {
 }
 
 const initialBytes = 1024;
-/** Attachments smaller than this are copied: a piece of its own costs more than the copy. */
+/** Attached byte arrays up to this are copied: a piece of its own costs more than the copy. */
 const copiedBytesMax = 1024;
 const sizePrefixBytes = 4;
 const encoder = new TextEncoder();
@@ -25,6 +27,15 @@ export class Writer {
   private at = 0;
   private cuts: Cut[] = [];
   private attachedBytes = 0;
+  private frameAt = 0;
+  private frameLength = 0;
+  private inlineBytesLeft = 0;
+  private readonly inlineBytesMax: number;
+
+  /** Records of one frame are copied in (files are read at once) up to `inlineBytesMax` in all. */
+  constructor({ inlineBytesMax = 0 } = {}) {
+    this.inlineBytesMax = inlineBytesMax;
+  }
 
   /** Bytes written so far, attachments included. */
   get length(): number {
@@ -41,16 +52,16 @@ export class Writer {
     if (this.cuts.length > 0) this.cuts = [];
   }
 
-  /** Starts a frame: leaves room for its size. */
+  /** Starts a frame after what was written before: leaves room for its size. */
   beginFrame(): void {
-    this.reset();
-    this.at = sizePrefixBytes;
+    this.frameLength = this.length;
+    this.frameAt = this.advance(sizePrefixBytes);
+    this.inlineBytesLeft = this.inlineBytesMax;
   }
 
-  /** Fills in the frame's size; returns all its bytes, prefix included. */
-  endFrame(): number {
-    this.view.setInt32(0, this.length - sizePrefixBytes);
-    return this.length;
+  /** Fills in the frame's size. */
+  endFrame(): void {
+    this.view.setInt32(this.frameAt, this.length - this.frameLength - sizePrefixBytes);
   }
 
   /** The written bytes and attachments in order. Views: valid until the next `reset`. */
@@ -156,6 +167,12 @@ export class Writer {
   attach(attachment: Attachment): void {
     if (attachment instanceof Uint8Array && attachment.length <= copiedBytesMax) {
       this.raw(attachment);
+      return;
+    }
+    if (!(attachment instanceof Uint8Array) && attachment.length <= this.inlineBytesLeft) {
+      this.inlineBytesLeft -= attachment.length;
+      const at = this.advance(attachment.length);
+      copyRecords(attachment, this.bytes.subarray(at, this.at));
       return;
     }
     this.cuts.push({ at: this.at, attachment });

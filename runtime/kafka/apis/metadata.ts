@@ -4,6 +4,7 @@
 // A topic that does not exist is created when client and broker allow it, and the answer describes it whole.
 
 import type { ClusterState, TopicRecord } from "../../../cluster/control-plane.ts";
+import { notRequested, operations } from "../authorized-operations.ts";
 import { errorAnswer, errorCodes } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import {
@@ -19,13 +20,6 @@ import {
   uuid,
 } from "../schema.ts";
 import { zeroUuid } from "../uuid.ts";
-
-/** "Not asked for" in the fields of authorized operations. */
-export const operationsNotAsked = -2147483648;
-/** Bits of all operations a topic has: READ WRITE CREATE DELETE ALTER DESCRIBE DESCRIBE_ and ALTER_CONFIGS. */
-export const topicOperations = 3576;
-/** CREATE ALTER DESCRIBE CLUSTER_ACTION DESCRIBE_CONFIGS ALTER_CONFIGS IDEMPOTENT_WRITE. */
-export const clusterOperations = 8096;
 
 export const metadata = defineApi({
   key: 3,
@@ -73,10 +67,10 @@ export const metadata = defineApi({
             offlineReplicas: array(int32(), { since: 5, default: [] }),
           }),
         ),
-        topicAuthorizedOperations: int32({ since: 8, default: operationsNotAsked }),
+        topicAuthorizedOperations: int32({ since: 8, default: notRequested }),
       }),
     ),
-    clusterAuthorizedOperations: int32({ since: 8, until: 10, default: operationsNotAsked }),
+    clusterAuthorizedOperations: int32({ since: 8, until: 10, default: notRequested }),
     errorCode: int16({ since: 13, default: 0 }),
   }),
 });
@@ -89,25 +83,23 @@ type Asked = NonNullable<Request["topics"]>[number];
 const internalTopics = new Set(["__consumer_offsets", "__transaction_state"]);
 
 export const handleMetadata: Handler<typeof metadata> = (request, context) => {
-  const operations = request.includeTopicAuthorizedOperations
-    ? topicOperations
-    : operationsNotAsked;
+  const allowed = request.includeTopicAuthorizedOperations ? operations.topic : notRequested;
   const { topics: known } = context.broker.cluster();
   if (asksForAll(request, context.apiVersion)) {
-    const all = Array.from(known.values(), (topic) => topicAnswer(topic, operations));
+    const all = Array.from(known.values(), (topic) => topicAnswer(topic, allowed));
     return answer(request, context, all);
   }
   const asked = request.topics ?? [];
   const missing = asked.filter((topic) => isNamed(topic) && !known.has(topic.name));
   if (missing.length === 0 || !request.allowAutoTopicCreation) {
-    const found = asked.map((topic) => find(topic, context, operations, noFailures));
+    const found = asked.map((topic) => find(topic, context, allowed, noFailures));
     return answer(request, context, found);
   }
   return createMissing(missing, context).then((failures) =>
     answer(
       request,
       context,
-      asked.map((topic) => find(topic, context, operations, failures)),
+      asked.map((topic) => find(topic, context, allowed, failures)),
     ),
   );
 };
@@ -144,19 +136,19 @@ async function createMissing(
 function find(
   asked: Asked,
   { broker }: HandlerContext,
-  operations: number,
+  allowed: number,
   failures: Failures,
 ): TopicAnswer {
   const { topics, topicsById } = broker.cluster();
   const byId = asked.topicId !== zeroUuid;
   const name = asked.name ?? "";
   const topic = byId ? topicsById.get(asked.topicId) : topics.get(name);
-  if (topic) return topicAnswer(topic, operations);
+  if (topic) return topicAnswer(topic, allowed);
   const errorCode = byId
     ? errorCodes.UNKNOWN_TOPIC_ID
     : (failures.get(name) ?? unknownTopicCode(name));
   const base = { errorCode, name: asked.name, topicId: asked.topicId, partitions: [] };
-  return { ...base, topicAuthorizedOperations: operationsNotAsked };
+  return { ...base, topicAuthorizedOperations: notRequested };
 }
 
 /** A name that no topic can have is told apart, so that clients give up on it instead of waiting. */
@@ -165,7 +157,7 @@ function unknownTopicCode(name: string): number {
   return legal ? errorCodes.UNKNOWN_TOPIC_OR_PARTITION : errorCodes.INVALID_TOPIC_EXCEPTION;
 }
 
-function topicAnswer(topic: TopicRecord, operations: number): TopicAnswer {
+function topicAnswer(topic: TopicRecord, allowed: number): TopicAnswer {
   return {
     errorCode: errorCodes.NONE,
     name: topic.name,
@@ -179,7 +171,7 @@ function topicAnswer(topic: TopicRecord, operations: number): TopicAnswer {
       replicaNodes: partition.replicas,
       isrNodes: partition.isr,
     })),
-    topicAuthorizedOperations: operations,
+    topicAuthorizedOperations: allowed,
   };
 }
 
@@ -191,8 +183,8 @@ function answer(request: Request, { broker }: HandlerContext, topics: TopicAnswe
     controllerId: state.controllerId,
     topics,
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
-      ? clusterOperations
-      : operationsNotAsked,
+      ? operations.cluster
+      : notRequested,
   };
 }
 

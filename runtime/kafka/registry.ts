@@ -1,0 +1,62 @@
+// Registry: every API this broker serves on the Kafka door. ApiVersions is derived from this list, so an API
+// that is not here is neither served nor advertised.
+
+import { alterConfigs, handleAlterConfigs } from "./apis/alter-configs.ts";
+import { answerApiVersions, apiVersions } from "./apis/api-versions.ts";
+import { createPartitions, handleCreatePartitions } from "./apis/create-partitions.ts";
+import { createTopics, handleCreateTopics } from "./apis/create-topics.ts";
+import { deleteRecords, handleDeleteRecords } from "./apis/delete-records.ts";
+import { deleteTopics, handleDeleteTopics } from "./apis/delete-topics.ts";
+import { describeCluster, handleDescribeCluster } from "./apis/describe-cluster.ts";
+import { describeConfigs, handleDescribeConfigs } from "./apis/describe-configs.ts";
+import { describeLogDirs, handleDescribeLogDirs } from "./apis/describe-log-dirs.ts";
+import { describeProducers, handleDescribeProducers } from "./apis/describe-producers.ts";
+import {
+  describeTopicPartitions,
+  handleDescribeTopicPartitions,
+} from "./apis/describe-topic-partitions.ts";
+import { createFetchHandler, fetch } from "./apis/fetch.ts";
+import {
+  handleIncrementalAlterConfigs,
+  incrementalAlterConfigs,
+} from "./apis/incremental-alter-configs.ts";
+import { handleInitProducerId, initProducerId } from "./apis/init-producer-id.ts";
+import { handleListConfigResources, listConfigResources } from "./apis/list-config-resources.ts";
+import { handleListOffsets, listOffsets } from "./apis/list-offsets.ts";
+import { handleMetadata, metadata } from "./apis/metadata.ts";
+import {
+  handleOffsetForLeaderEpoch,
+  offsetForLeaderEpoch,
+} from "./apis/offset-for-leader-epoch.ts";
+import { handleProduce, produce } from "./apis/produce.ts";
+import type { FetchSessions } from "./fetch-sessions.ts";
+import { type Registration, register } from "./handler.ts";
+
+/** Sorted by API key. `sessions` are those of the door. */
+export function registrations(sessions: FetchSessions): readonly Registration[] {
+  const all: readonly Registration[] = [
+    register(produce, handleProduce),
+    register(fetch, createFetchHandler(sessions)),
+    register(listOffsets, handleListOffsets),
+    register(metadata, handleMetadata),
+    register(
+      apiVersions,
+      answerApiVersions(() => all.map(({ api }) => api)),
+    ),
+    register(createTopics, handleCreateTopics),
+    register(deleteTopics, handleDeleteTopics),
+    register(deleteRecords, handleDeleteRecords),
+    register(initProducerId, handleInitProducerId),
+    register(offsetForLeaderEpoch, handleOffsetForLeaderEpoch),
+    register(describeConfigs, handleDescribeConfigs),
+    register(alterConfigs, handleAlterConfigs),
+    register(describeLogDirs, handleDescribeLogDirs),
+    register(createPartitions, handleCreatePartitions),
+    register(incrementalAlterConfigs, handleIncrementalAlterConfigs),
+    register(describeCluster, handleDescribeCluster),
+    register(describeProducers, handleDescribeProducers),
+    register(listConfigResources, handleListConfigResources),
+    register(describeTopicPartitions, handleDescribeTopicPartitions),
+  ];
+  return all;
+}
