@@ -5,13 +5,13 @@
 //
 // Three sparse multiples (byte distances), each with the tier that uses it:
 //   1747 2830 5321                    from 20 KB: 3 loads a vector
-//   154 177 183 258 290               from 2 KB: 5 loads a vector
+//   154 177 183 258 290               from 1 KB: 5 loads a vector
 //   47 51 55 85 90 100 104            from 256 B: state in seven registers, taps are shuffles
 // In a tier in memory the second largest distance must be ≤ the largest − 4, or the seed would be seen twice.
 
 /** Below: tables only. */
 const foldRegistersFrom: u32 = 256;
-const foldNearFrom: u32 = 2048;
+const foldNearFrom: u32 = 1024;
 const foldFarFrom: u32 = 20480;
 
 // ---- tables: 16 of 256 u32 (slicing by 16) ----
