@@ -1,0 +1,167 @@
+// createHttpApp: the HTTP door as a Hono app over any `Broker`. Web standards only, so that it runs wherever
+// Hono does. Registers the routes, and turns everything thrown into the one error answer.
+
+import { type Context, Hono } from "hono";
+import { cors } from "hono/cors";
+import type { Broker } from "../broker.ts";
+import { BrokerError } from "../errors.ts";
+import type { Platform } from "../platform.ts";
+import { InflightBudget } from "./body.ts";
+import { errorAnswer, HttpError, isUnexpected } from "./error.ts";
+import { fetchRoutes } from "./fetch.ts";
+import { offsetRoutes } from "./offsets.ts";
+import { type Manual, type MetricsSource, operationRoutes, type Readiness } from "./operations.ts";
+import { produceRoutes } from "./produce.ts";
+import {
+  type Door,
+  type HttpConfig,
+  type HttpCounters,
+  json,
+  type Method,
+  type Report,
+  type Route,
+} from "./route.ts";
+import { topicRoutes } from "./topics.ts";
+
+export interface HttpAppOptions {
+  readonly platform: Platform;
+  readonly broker: Broker;
+  readonly config: HttpConfig;
+  readonly readiness: Readiness;
+  readonly metrics?: MetricsSource;
+  readonly docs?: Manual;
+  /** Told of each failure that is ours. */
+  readonly report: Report;
+  /** Counted in, if given; read at a scrape. */
+  readonly counters?: HttpCounters;
+  /** Told of each answer: the route's pattern, its status, and the time until its head was there. */
+  readonly observe?: (route: string, status: number, durationMs: number) => void;
+}
+
+export function createHttpApp(options: HttpAppOptions): Hono {
+  const { platform, broker, config, report } = options;
+  const counters = options.counters ?? { streams: 0, inflightBytes: 0 };
+  const { limits } = config;
+  const inflight = new InflightBudget({ clock: platform.clock, limits, counters });
+  const door: Door = { platform, broker, config, counters, inflight, report };
+  const operations = operationRoutes(door, {
+    readiness: options.readiness,
+    metrics: options.metrics,
+    manual: options.docs,
+    routes: () => routes,
+  });
+  const routes = [
+    ...produceRoutes(door),
+    ...fetchRoutes(door),
+    ...topicRoutes(door),
+    ...offsetRoutes(door),
+    ...operations,
+  ];
+  const app = new Hono();
+  app.onError((error, context) => failed(error, context, report));
+  app.notFound((context) => failed(notFound(context, routes), context, report));
+  if (config.corsOrigins.length > 0) app.use(crossOrigin(config.corsOrigins));
+  for (const route of routes) {
+    app.on(route.method, route.path, handlerOf(route, options));
+  }
+  return app;
+}
+
+type Handler = (context: Context) => Response | Promise<Response>;
+
+/** The route's handler with what its method and the options ask for, and nothing else. */
+function handlerOf(route: Route, { config, observe, platform }: HttpAppOptions): Handler {
+  let handle: Handler = route.handle;
+  if (route.method === "GET") handle = withoutBodyForHead(handle);
+  else handle = sameOrigin(handle, config.corsOrigins);
+  if (observe === undefined) return handle;
+  const name = `${route.method} ${route.path}`;
+  const { clock } = platform;
+  return async (context) => {
+    const startMs = clock.monotonicMs();
+    try {
+      const response = await handle(context);
+      observe(name, response.status, clock.monotonicMs() - startMs);
+      return response;
+    } catch (error) {
+      observe(name, errorAnswer(error).status, clock.monotonicMs() - startMs);
+      throw error;
+    }
+  };
+}
+
+/** Hono answers HEAD by GET and drops the body: what the body holds must be given back. */
+function withoutBodyForHead(handle: Handler): Handler {
+  return async (context) => {
+    const response = await handle(context);
+    if (context.req.method === "HEAD") await response.body?.cancel();
+    return response;
+  };
+}
+
+/**
+ * A page of another origin can post simple bodies without asking, CORS or not: what changes something is
+ * refused unless the page is our own or listed.
+ */
+function sameOrigin(handle: Handler, allowed: readonly string[]): Handler {
+  return (context) => {
+    const origin = context.req.header("origin");
+    if (origin === undefined || allowed.includes(origin) || allowed.includes("*")) {
+      return handle(context);
+    }
+    const host = context.req.header("host") ?? new URL(context.req.url).host;
+    if (origin === `http://${host}` || origin === `https://${host}`) return handle(context);
+    throw new HttpError(
+      "INVALID_REQUEST",
+      `pages of ${origin} may not write here: add it to timberline.http.cors.origins`,
+      { status: 403 },
+    );
+  };
+}
+
+function crossOrigin(origins: readonly string[]): ReturnType<typeof cors> {
+  return cors({
+    origin: origins.includes("*") ? "*" : [...origins],
+    allowMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+    exposeHeaders: [
+      "location",
+      "retry-after",
+      "timberline-next-offset",
+      "timberline-high-watermark",
+      "timberline-last-stable-offset",
+      "timberline-log-start-offset",
+    ],
+  });
+}
+
+function failed(error: unknown, context: Context, report: Report): Response {
+  if (isUnexpected(error)) report(error, `${context.req.method} ${context.req.routePath}`);
+  const { status, body, headers } = errorAnswer(error);
+  const response = json(body, status);
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
+}
+
+/** 405 with the methods there are where only the method is wrong, else 404. */
+function notFound(context: Context, routes: readonly Route[]): BrokerError {
+  const { path, method } = context.req;
+  const allowed = new Set<Method>();
+  for (const route of routes) if (matches(route.path, path)) allowed.add(route.method);
+  if (allowed.size === 0) {
+    return new BrokerError("RESOURCE_NOT_FOUND", "no such route; /openapi.json lists all");
+  }
+  const allow = [...allowed].join(", ");
+  return new HttpError("INVALID_REQUEST", `${method} is not for this route, which has ${allow}`, {
+    status: 405,
+    headers: { allow },
+  });
+}
+
+function matches(pattern: string, path: string): boolean {
+  const wanted = pattern.split("/");
+  const given = path.split("/");
+  return (
+    wanted.length === given.length &&
+    wanted.every((segment, i) => segment === given[i] || (segment[0] === ":" && given[i] !== ""))
+  );
+}

@@ -1,0 +1,192 @@
+// GET of one partition's records, stateless: JSON, or raw batches as they lie in the log. NDJSON and SSE of
+// one partition, and of a whole topic, are streams: `streams.ts`.
+
+import type { Context } from "hono";
+import type { FetchedPartition, FetchRequest } from "../broker.ts";
+import { HttpError } from "./error.ts";
+import { decodeFetched } from "./fetched-records.ts";
+import { checkPartitionExists, resolveStart } from "./position.ts";
+import { partitionNumber } from "./producer.ts";
+import { batchesAnswer } from "./raw-batches.ts";
+import { recordJson } from "./record-output.ts";
+import { type Door, jsonText, pathParameter, type Route } from "./route.ts";
+import type { Parsed } from "./schemas.ts";
+import { batchesMediaType, linesMediaType } from "./stored.ts";
+import { eventsMediaType, partitionStream, topicStream } from "./streams.ts";
+import { validQuery } from "./validation.ts";
+
+type FetchQuery = Parsed<"fetchQuery">;
+type Format = NonNullable<FetchQuery["format"]>;
+
+export function fetchRoutes(door: Door): Route[] {
+  return [
+    {
+      method: "GET",
+      path: "/v1/topics/:topic/partitions/:partition/records",
+      doc: {
+        tag: "records",
+        summary: "Read a partition",
+        description:
+          "Stateless: from an offset or a time. JSON is one bounded page; NDJSON goes to the end seen at " +
+          "the start (or on, with follow=true); SSE goes on and resumes by Last-Event-ID; " +
+          `${batchesMediaType} or application/octet-stream gives whole record batches as stored, the ` +
+          "first of which may begin before the asked offset.",
+        query: "fetchQuery",
+        answers: {
+          200: {
+            description:
+              "Records. Timberline-Next-Offset and the like stand in the headers of batches",
+            content: {
+              "application/json": "fetched",
+              [linesMediaType]: "fetchedRecord",
+              [eventsMediaType]: "fetchedRecord",
+              [batchesMediaType]: null,
+              "application/octet-stream": null,
+            },
+          },
+        },
+      },
+      handle: (context) => fetchPartition(door, context),
+    },
+    {
+      method: "GET",
+      path: "/v1/topics/:topic/records",
+      doc: {
+        tag: "records",
+        summary: "Follow a topic",
+        description:
+          "All partitions at once. SSE (default): from latest on; each id names the position in every " +
+          "partition, Last-Event-ID resumes there. NDJSON: from earliest to the ends seen at the start.",
+        query: "tailQuery",
+        answers: {
+          200: {
+            description: "Records as they come; in order per partition",
+            content: { [eventsMediaType]: "fetchedRecord", [linesMediaType]: "fetchedRecord" },
+          },
+        },
+      },
+      handle: (context) => fetchTopic(door, context),
+    },
+  ];
+}
+
+async function fetchPartition(door: Door, context: Context): Promise<Response> {
+  const topic = pathParameter(context, "topic");
+  const partition = partitionNumber(topic, pathParameter(context, "partition"));
+  const query = await validQuery(context, "fetchQuery");
+  checkPartitionExists(door, topic, partition);
+  const accept = context.req.header("accept") ?? "";
+  const format = query.format ?? formatOf(accept, partitionFormats, "json");
+  if (format === "sse" || format === "ndjson") {
+    return partitionStream(door, context, { topic, partition, format, query });
+  }
+  const isolation = query.isolation ?? "read_uncommitted";
+  const offset = await resolveStart(door, {
+    topic,
+    partition,
+    start: query,
+    fallback: "earliest",
+    isolation,
+  });
+  const request = { topic, partition, offset, isolation };
+  const fetched = await fetchOnce(door, context, { ...request, query, format });
+  if (format === "json") return jsonAnswer(door, fetched, { offset, query });
+  if (fetched.error !== null) {
+    fetched.records.release();
+    throw fetched.error;
+  }
+  const mediaType = accept.includes(batchesMediaType)
+    ? batchesMediaType
+    : "application/octet-stream";
+  return batchesAnswer(fetched, { offset, mediaType, signal: context.req.raw.signal });
+}
+
+async function fetchTopic(door: Door, context: Context): Promise<Response> {
+  const topic = pathParameter(context, "topic");
+  const query = await validQuery(context, "tailQuery");
+  checkPartitionExists(door, topic, 0);
+  const accept = context.req.header("accept") ?? "";
+  const format = query.format ?? formatOf(accept, streamFormats, "sse");
+  return topicStream(door, context, { topic, format, query });
+}
+
+interface OneFetch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly isolation: FetchRequest["isolation"];
+  readonly query: FetchQuery;
+  readonly format: Format;
+}
+
+async function fetchOnce(
+  door: Door,
+  context: Context,
+  { topic, partition, offset, isolation, query, format }: OneFetch,
+): Promise<FetchedPartition> {
+  const { limits } = door.config;
+  const most = format === "json" ? limits.decodeBytesMax : limits.fetchBytesMax;
+  const bytesMax = Math.min(query.max_bytes ?? limits.fetchBytes, most);
+  const waitMsMax = Math.min(query.wait ?? 0, limits.fetchWaitMsMax);
+  const fetching = door.broker.fetch({
+    partitions: [{ topic, partition, offset, bytesMax, currentLeaderEpoch: -1 }],
+    waitMsMax,
+    bytesMin: 1,
+    bytesMax,
+    isolation,
+    // Asking for the signal costs; only a wait needs it.
+    ...(waitMsMax > 0 ? { signal: context.req.raw.signal } : {}),
+  });
+  const [fetched] = fetching instanceof Promise ? await fetching : fetching;
+  if (fetched === undefined) throw new Error(`fetch of ${topic}-${partition} answered nothing`);
+  return fetched;
+}
+
+async function jsonAnswer(
+  door: Door,
+  fetched: FetchedPartition,
+  { offset, query }: { offset: number; query: FetchQuery },
+): Promise<Response> {
+  const { limits } = door.config;
+  const recordsMax = Math.min(query.max_records ?? limits.fetchRecords, limits.fetchRecordsMax);
+  const range = { offset, endOffset: Number.POSITIVE_INFINITY, recordsMax };
+  const { records, nextOffset } = await decodeFetched(door, fetched, range);
+  const { topic, partition, highWatermark, lastStableOffset, logStartOffset } = fetched;
+  const view = { keyEncoding: query.key_encoding, valueEncoding: query.value_encoding };
+  return jsonText(
+    `{"topic":${JSON.stringify(topic)},"partition":${partition},"records":[` +
+      records.map((record) => recordJson(record, partition, view)).join(",") +
+      `],"next_offset":${nextOffset},"high_watermark":${highWatermark},` +
+      `"last_stable_offset":${lastStableOffset},"log_start_offset":${logStartOffset}}`,
+  );
+}
+
+const streamFormats: readonly (readonly [string, "sse" | "ndjson"])[] = [
+  [eventsMediaType, "sse"],
+  [linesMediaType, "ndjson"],
+];
+const partitionFormats: readonly (readonly [string, Format])[] = [
+  ...streamFormats,
+  ["application/json", "json"],
+  [batchesMediaType, "batches"],
+  ["application/octet-stream", "batches"],
+];
+
+/** The first media type of Accept that the route has; 406 if it has none of them. */
+function formatOf<F extends string>(
+  accept: string,
+  formats: readonly (readonly [string, F])[],
+  fallback: F,
+): F {
+  if (accept === "" || accept === "*/*") return fallback;
+  for (const range of accept.split(",")) {
+    const mediaType = range.split(";", 1)[0]!.trim().toLowerCase();
+    const found = formats.find(([name]) => name === mediaType);
+    if (found !== undefined) return found[1];
+    if (mediaType === "*/*" || mediaType === "application/*" || mediaType === "text/html") {
+      return fallback;
+    }
+  }
+  const offered = formats.map(([name]) => name).join(", ");
+  throw new HttpError("INVALID_REQUEST", `accept: this route answers ${offered}`, { status: 406 });
+}

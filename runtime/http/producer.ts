@@ -1,0 +1,126 @@
+// What every produce route needs to know of its request: topic (created if it may be), partition, acks,
+// compression. And the choice of a partition, exactly as Kafka's clients make it.
+
+import type { Context } from "hono";
+import type { EncodeOptions } from "../../storage-wasm/core.ts";
+import { BrokerError } from "../errors.ts";
+import { type KeylessPartitioner, partitionForKey } from "../partitioner.ts";
+import type { CodecName } from "../platform.ts";
+import type { AppendOptions } from "./appends.ts";
+import { invalid } from "./error.ts";
+import type { ProducedRecord, RecordDefaults } from "./record-input.ts";
+import { type Door, pathParameter } from "./route.ts";
+import type { Parsed } from "./schemas.ts";
+import { validQuery } from "./validation.ts";
+
+type ProduceQuery = Parsed<"produceQuery">;
+
+export interface Producer extends AppendOptions {
+  /** All records go here; null: each record's own, its key's, or sticky. */
+  readonly partition: number | null;
+  readonly compression: CodecName | null;
+  readonly keyless: KeylessPartitioner;
+  readonly defaults: RecordDefaults;
+  readonly query: ProduceQuery;
+}
+
+const noQuery: ProduceQuery = {};
+
+/** Reads path and query, and creates the topic if it is missing and the broker may. */
+export async function openProducer(
+  door: Door,
+  context: Context,
+  keyless: KeylessPartitioner,
+): Promise<Producer> {
+  const topic = pathParameter(context, "topic");
+  const onPartition = context.req.param("partition");
+  // Without a query there is nothing to validate: the plain append pays for nothing it does not use.
+  const query = context.req.url.includes("?") ? await validQuery(context, "produceQuery") : noQuery;
+  if (onPartition !== undefined && query.partition !== undefined) {
+    throw invalid("query: partition: the path already names the partition");
+  }
+  const partition =
+    onPartition === undefined ? (query.partition ?? null) : partitionNumber(topic, onPartition);
+  const { limits } = door.config;
+  const cluster = door.broker.cluster();
+  if (!cluster.topics.has(topic)) await door.broker.autoCreateTopic(topic);
+  return {
+    topic,
+    partition,
+    acks: query.acks === "0" ? 0 : query.acks === "1" ? 1 : -1,
+    timeoutMs: Math.min(query.timeout_ms ?? limits.produceTimeoutMsMax, limits.produceTimeoutMsMax),
+    compression:
+      query.compression === undefined || query.compression === "none" ? null : query.compression,
+    keyless,
+    defaults: {
+      keyEncoding: query.key_encoding,
+      valueEncoding: query.value_encoding,
+      nowMs: door.platform.clock.nowMs(),
+      limits,
+    },
+    query,
+  };
+}
+
+/** The path's partition. What is no number cannot exist. */
+export function partitionNumber(topic: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new BrokerError(
+    "UNKNOWN_TOPIC_OR_PARTITION",
+    `topic ${topic} has no partition ${JSON.stringify(text)}: partitions are numbers from 0 on`,
+  );
+}
+
+/** The record's or the request's partition; else murmur2 of the key; else sticky. */
+export function choosePartition(
+  door: Door,
+  producer: Pick<Producer, "topic" | "partition" | "keyless">,
+  { record, bytes }: { record: ProducedRecord; bytes: number },
+): number {
+  const { topic } = producer;
+  const count = door.broker.cluster().topics.get(topic)?.partitions.length ?? 0;
+  const named = namedPartition(producer.partition, record.partition);
+  if (named !== null && named < count) return named;
+  if (named !== null || count === 0) throw noPartition(topic, named, count);
+  if (record.key === null) return producer.keyless.next(topic, count, bytes);
+  return partitionForKey(record.key, count);
+}
+
+/** Throws UNKNOWN_TOPIC_OR_PARTITION or INVALID_REQUEST for a partition that a record must not name. */
+export function checkPartition(door: Door, producer: Producer, record: ProducedRecord): void {
+  const named = namedPartition(producer.partition, record.partition);
+  if (named === null) return;
+  const count = door.broker.cluster().topics.get(producer.topic)?.partitions.length ?? 0;
+  if (named >= count) throw noPartition(producer.topic, named, count);
+}
+
+function namedPartition(ofRequest: number | null, ofRecord: number | null): number | null {
+  if (ofRequest === null) return ofRecord;
+  if (ofRecord === null || ofRecord === ofRequest) return ofRequest;
+  throw invalid(`the record names partition ${ofRecord}, the request partition ${ofRequest}`);
+}
+
+export function noPartition(topic: string, partition: number | null, count: number): BrokerError {
+  const range = `${count} partition${count === 1 ? "" : "s"} (0 to ${count - 1})`;
+  return new BrokerError(
+    "UNKNOWN_TOPIC_OR_PARTITION",
+    count === 0 || partition === null
+      ? `topic ${topic} does not exist`
+      : `topic ${topic} has ${range}, no partition ${partition}`,
+  );
+}
+
+/** Codec numbers in a batch's attributes. Persisted: never renumber. */
+const codecIds: { readonly [name in CodecName]: number } = { gzip: 1, snappy: 2, lz4: 3, zstd: 4 };
+const plain: EncodeOptions = { compression: null };
+
+export function encodeOptions(
+  door: Door,
+  { compression }: { readonly compression: CodecName | null },
+): EncodeOptions {
+  if (compression === null) return plain;
+  const codec = door.platform.codecs[compression];
+  return {
+    compression: { id: codecIds[compression], compress: (bytes) => codec.compress(bytes) },
+  };
+}
