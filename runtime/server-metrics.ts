@@ -1,0 +1,84 @@
+// What a scrape asks of a running server: sizes, offsets, memory, disk. Nothing here runs before somebody scrapes.
+
+import type { LocalBroker } from "./local-broker.ts";
+import type { LogFolder } from "./log/log-folder.ts";
+import type { Partition } from "./log/partition.ts";
+import type { Platform } from "./platform.ts";
+import type { Storage } from "./storage/storage.ts";
+import type { MetricSources, PartitionGauges, TopicGauges } from "./telemetry/metrics.ts";
+import { version } from "./version.ts";
+
+export function metricSources(parts: {
+  platform: Platform;
+  broker: LocalBroker;
+  folder: LogFolder;
+  storage: Storage;
+}): MetricSources {
+  const { platform, broker, folder, storage } = parts;
+  const { rack } = broker.self();
+  return {
+    broker: {
+      id: broker.brokerId,
+      rack,
+      runtime: platform.runtime,
+      runtimeVersion: platform.runtimeVersion,
+      version,
+    },
+    memory: () => ({ ...platform.memory(), wasm: platform.core.memoryBytes }),
+    disks: () => [{ dir: storage.root, ...storage.space() }],
+    partitions: () => countPartitions(broker, folder),
+    topics: () => topicGauges(folder.partitions.values()),
+    partitionsOf(topic) {
+      if (!broker.cluster().topics.has(topic)) return undefined;
+      const own = [...folder.partitions.values()].filter((each) => each.topic === topic);
+      return own.map(partitionGauges);
+    },
+  };
+}
+
+function countPartitions(
+  broker: LocalBroker,
+  folder: LogFolder,
+): { total: number; leaders: number; offline: number } {
+  let known = 0;
+  let leaders = 0;
+  for (const topic of broker.cluster().topics.values()) {
+    for (const { replicas, leader } of topic.partitions) {
+      if (replicas.includes(broker.brokerId)) known++;
+      if (leader === broker.brokerId) leaders++;
+    }
+  }
+  let online = 0;
+  for (const partition of folder.partitions.values()) if (!partition.fault) online++;
+  return { total: known, leaders, offline: known - online };
+}
+
+function topicGauges(partitions: Iterable<Partition>): TopicGauges[] {
+  const sums = new Map<string, { -readonly [field in keyof TopicGauges]: TopicGauges[field] }>();
+  for (const { topic, log } of partitions) {
+    const sum = sums.get(topic) ?? {
+      topic,
+      sizeBytes: 0,
+      segments: 0,
+      startOffset: 0,
+      endOffset: 0,
+    };
+    sum.sizeBytes += log.bytes;
+    sum.segments += log.segments.length;
+    sum.startOffset += log.startOffset;
+    sum.endOffset += log.endOffset;
+    sums.set(topic, sum);
+  }
+  return [...sums.values()];
+}
+
+function partitionGauges({ partition, log, highWatermark }: Partition): PartitionGauges {
+  return {
+    partition,
+    sizeBytes: log.bytes,
+    segments: log.segments.length,
+    startOffset: log.startOffset,
+    endOffset: log.endOffset,
+    highWatermark,
+  };
+}

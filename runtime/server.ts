@@ -1,0 +1,286 @@
+// Server: one broker with its two doors, from a platform and a configuration. `cli/serve.ts` runs it as a
+// process, programs embed it through `mod.ts`. Starts in an order in which nothing is served before it is
+// recovered, and stops in one in which nothing acknowledged is lost.
+
+import type { ControlPlane } from "../cluster/control-plane.ts";
+import { type BrokerConfig, formatHostPort, type HostPort, isEveryAddress } from "./config.ts";
+import { BrokerError } from "./errors.ts";
+import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
+import { uuidText } from "./kafka/uuid.ts";
+import { LocalBroker } from "./local-broker.ts";
+import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
+import { LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
+import type { Connection, Listener, Platform } from "./platform.ts";
+import { metricSources } from "./server-metrics.ts";
+import type { Storage } from "./storage/storage.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import { Metrics } from "./telemetry/metrics.ts";
+import { Scraper } from "./telemetry/scrape.ts";
+import { version } from "./version.ts";
+
+export interface ServerOptions {
+  readonly platform: Platform;
+  readonly config: BrokerConfig;
+  readonly logger: Logger;
+  /** Instead of the files in the configuration's data folder: memory, or another platform's. */
+  readonly storage?: Storage;
+}
+
+export interface Server {
+  readonly brokerId: number;
+  readonly clusterId: string;
+  /** Where the doors listen, with the ports they got. */
+  readonly kafka: HostPort;
+  readonly http: HostPort | undefined;
+  readonly broker: LocalBroker;
+  readonly metrics: Metrics;
+  /** Why the broker is not ready for work; empty when it is. */
+  readiness(): readonly string[];
+  /** Drains, flushes, writes the clean-shutdown marker. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Rejects with `StorageError` (locked, read-only, …), `BrokerError` (the folder is another's or newer), or the
+ * network's own error (a port in use); nothing is left open then.
+ */
+export async function createServer(options: ServerOptions): Promise<Server> {
+  const { platform, config } = options;
+  const storage = options.storage ?? platform.openStorage(config.dataDir);
+  storage.lock();
+  const server = new RunningServer(options, storage);
+  try {
+    await server.start();
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return server;
+}
+
+class RunningServer implements Server {
+  readonly metrics: Metrics;
+  brokerId = -1;
+  clusterId = "";
+  readonly #options: ServerOptions;
+  readonly #storage: Storage;
+  #controlPlane: ControlPlane | undefined;
+  #folder: LogFolder | undefined;
+  #broker: LocalBroker | undefined;
+  #door: KafkaDoor | undefined;
+  #kafkaListener: Listener | undefined;
+  #httpListener: Listener | undefined;
+  #stopProbe: () => void = () => {};
+  #state: "starting" | "ready" | "draining" = "starting";
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ServerOptions, storage: Storage) {
+    this.#options = options;
+    this.#storage = storage;
+    this.metrics = new Metrics(options.platform.clock);
+  }
+
+  get kafka(): HostPort {
+    return this.#kafkaListener!;
+  }
+
+  get http(): HostPort | undefined {
+    return this.#httpListener;
+  }
+
+  get broker(): LocalBroker {
+    return this.#broker!;
+  }
+
+  readiness(): readonly string[] {
+    const reasons: string[] = [];
+    if (this.#state === "starting") reasons.push("starting: logs are being opened");
+    if (this.#state === "draining") reasons.push("draining: the broker is shutting down");
+    if (this.#folder?.fault) reasons.push(this.#folder.fault.message);
+    return reasons;
+  }
+
+  async start(): Promise<void> {
+    const { platform, config, logger } = this.#options;
+    const identity = readIdentity(this.#storage);
+    this.brokerId = chooseBrokerId(config, identity.brokerId);
+    this.#controlPlane = platform.openControlPlane(this.#storage, {
+      ...(identity.clusterId === undefined ? {} : { clusterId: identity.clusterId }),
+    });
+    this.clusterId = this.#controlPlane.state().clusterId;
+    writeIdentity(this.#storage, {
+      clusterId: this.clusterId,
+      brokerId: this.brokerId,
+      newDirectoryId: () => uuidText(platform.random.bytes(16), 0),
+    });
+    const folder = this.#openFolder();
+    const broker = this.#openBroker(folder, this.#controlPlane);
+    // The port is taken before logs are opened, so that a taken one is known at once; those who connect
+    // meanwhile wait for the door.
+    const waiting: Connection[] = [];
+    let accept = (connection: Connection): void => void waiting.push(connection);
+    this.#kafkaListener = await platform.network.listen(config.kafkaListener, (connection) =>
+      accept(connection),
+    );
+    await this.#register(this.#controlPlane);
+    await broker.open({ adopt: identity.isForeign });
+    this.#door = this.#openDoor(broker);
+    const door = this.#door;
+    accept = (connection) => door.accept(connection);
+    for (const connection of waiting) door.accept(connection);
+    await this.#openHttp(broker);
+    folder.startHousekeeping();
+    this.#stopProbe = this.metrics.probeLoop();
+    this.#state = "ready";
+    logger.info("server-ready", `broker ${this.brokerId} is ready`, {
+      broker: this.brokerId,
+      cluster: this.clusterId,
+      kafka: formatHostPort(this.kafka),
+      http: this.http && formatHostPort(this.http),
+      partitions: folder.partitions.size,
+      cleanStart: folder.wasClean,
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const wasReady = this.#state === "ready";
+    this.#state = "draining";
+    this.#stopProbe();
+    await this.#httpListener?.close();
+    await this.#door?.close();
+    await this.#kafkaListener?.close();
+    this.#broker?.close();
+    // A start that failed half-way opened nothing that a clean stop could vouch for.
+    if (wasReady) await this.#folder?.close(this.broker.self().epoch);
+    await this.#controlPlane?.close();
+    this.#storage.close();
+  }
+
+  #openFolder(): LogFolder {
+    const { platform, config } = this.#options;
+    const current = () => this.#broker?.config ?? config;
+    this.#folder = new LogFolder({
+      storage: this.#storage,
+      core: platform.core,
+      codecs: platform.codecs,
+      clock: platform.clock,
+      random: platform.random,
+      metrics: this.metrics,
+      retentionCheckIntervalMs: () => current().number("log.retention.check.interval.ms"),
+      producerIdExpirationMs: () => current().number("producer.id.expiration.ms"),
+      report: (event) => this.#reportFolder(event),
+    });
+    return this.#folder;
+  }
+
+  #openBroker(folder: LogFolder, controlPlane: ControlPlane): LocalBroker {
+    const { platform, config } = this.#options;
+    const { brokerId, metrics } = this;
+    this.#broker = new LocalBroker({ platform, controlPlane, folder, brokerId, config, metrics });
+    return this.#broker;
+  }
+
+  #openDoor(broker: LocalBroker): KafkaDoor {
+    const { platform, config, logger } = this.#options;
+    const log = logger.child("kafka");
+    return createKafkaDoor({
+      platform,
+      broker,
+      report: (error, context) => log.error("request-failed", context, { error: asError(error) }),
+      notice: (message) => log.warn("connection", message),
+      observe: (api, durationMs) => this.metrics.api(api.name, "kafka").done(durationMs),
+      limits: {
+        requestBytesMax: config.number("socket.request.max.bytes"),
+        pendingBytesMax: config.number("queued.max.request.bytes"),
+        connectionsMax: config.number("max.connections"),
+        connectionsPerAddressMax: config.number("max.connections.per.ip"),
+        idleMsMax: config.number("connections.max.idle.ms"),
+      },
+    });
+  }
+
+  async #register(controlPlane: ControlPlane): Promise<void> {
+    const { config } = this.#options;
+    const { host, port } = advertisedAddress(config, this.kafka);
+    const rack = config.text("broker.rack") ?? null;
+    await controlPlane.register({ id: this.brokerId, host, port, rack });
+  }
+
+  async #openHttp(broker: LocalBroker): Promise<void> {
+    const { platform, config, logger } = this.#options;
+    const listener = config.httpListener;
+    if (listener === undefined) return;
+    const { createHttpDoor } = await import("./http-door.ts");
+    const scraper = new Scraper(
+      this.metrics,
+      metricSources({ platform, broker, storage: this.#storage, folder: this.#folder! }),
+    );
+    const handler = createHttpDoor({
+      platform,
+      broker,
+      config,
+      metrics: this.metrics,
+      scraper,
+      logger: logger.child("http"),
+      readiness: () => this.readiness(),
+      version,
+    });
+    this.#httpListener = await platform.http.listen(listener, handler);
+  }
+
+  #reportFolder(event: LogFolderEvent): void {
+    const log = this.#options.logger.child("log");
+    if (event.kind === "failed") {
+      log.error(
+        "log-dir-failed",
+        "the log directory failed: its partitions are offline; mend the disk and restart",
+        { error: event.error },
+      );
+    } else if (event.kind === "truncated") {
+      log.warn(
+        "log-truncated",
+        `${event.folder}: cut ${event.bytes} bytes that were not whole batches`,
+        {
+          folder: event.folder,
+          bytes: event.bytes,
+        },
+      );
+    } else {
+      log.warn(
+        "log-stray",
+        `${event.folder} belongs to no topic; kept as ${event.renamedTo}, remove it if it is not needed`,
+      );
+    }
+  }
+}
+
+/** The folder's own number, unless the configuration names one; then they must agree. */
+function chooseBrokerId(config: BrokerConfig, ofFolder: number | undefined): number {
+  const isChosen = config.effective("node.id")?.layer !== "default";
+  if (ofFolder === undefined || ofFolder === config.nodeId) return config.nodeId;
+  if (!isChosen) return ofFolder;
+  throw new BrokerError(
+    "INVALID_CONFIG",
+    `the data folder ${config.dataDir} belongs to broker ${ofFolder}, not to ${config.nodeId}: ` +
+      `set node.id=${ofFolder} or choose another --data-dir`,
+  );
+}
+
+function advertisedAddress(config: BrokerConfig, listener: HostPort): HostPort {
+  const { advertised } = config;
+  if (advertised) return { host: advertised.host, port: advertised.port || listener.port };
+  if (!isEveryAddress(listener.host)) return listener;
+  throw new BrokerError(
+    "INVALID_CONFIG",
+    `clients cannot connect to ${listener.host}: say where they reach this broker with --advertise HOST:PORT`,
+  );
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
