@@ -8,6 +8,7 @@ export {
   describeClusterDefaults,
   describeTopicConfigs,
 } from "./config/describe.ts";
+export { type Explanation, explain, explainDifferences } from "./config/explain.ts";
 export type { ConfigKey } from "./config/key.ts";
 export type {
   BrokerKeyName,
@@ -15,12 +16,19 @@ export type {
 } from "./config/keys.ts";
 export { allKeys, findBrokerKey, findTopicKey, nearestKey, variableOf } from "./config/keys.ts";
 export {
+  type ConfigFlags,
+  type ConfigSources,
+  type LoadedConfig,
+  loadConfig,
+} from "./config/load.ts";
+export {
   applyOperations,
   type ConfigScope,
   type ConfigTarget,
   mergeChanges,
   replaceConfigs,
 } from "./config/operations.ts";
+export { type ConfigProblem, formatProblem } from "./config/problem.ts";
 export type { FlushMode, HostPort } from "./config/rules.ts";
 export { formatHostPort, isEveryAddress, parseFlushMode, parseHostPort } from "./config/rules.ts";
 export {

@@ -40,6 +40,12 @@ export function variableOf(name: string): string {
   return VARIABLE_PREFIX + bare.replaceAll(".", "_").toUpperCase();
 }
 
+/** The variable a person most likely meant. */
+export function nearestVariable(variable: string): string | undefined {
+  const names = [...brokerKeys.keys()].map(variableOf);
+  return nearest(variable, names);
+}
+
 export function isOurVariable(variable: string): boolean {
   return variable.startsWith(VARIABLE_PREFIX);
 }
@@ -50,7 +56,7 @@ export function nearestKey(name: string, scope: ConfigKey["scope"]): string | un
   return nearest(wanted, [...(scope === "broker" ? brokerKeys : topicKeys).keys()]);
 }
 
-export function nearest(wanted: string, names: readonly string[]): string | undefined {
+function nearest(wanted: string, names: readonly string[]): string | undefined {
   if (wanted.length > NAME_LENGTH_MAX) return undefined;
   let best: string | undefined;
   let bestDistance = Math.min(DISTANCE_MAX, Math.floor(wanted.length / 3)) + 1;
