@@ -1,0 +1,67 @@
+// DeleteRecords (21): moves the log start of partitions to an offset, -1 to the high watermark (KIP-107), and
+// answers the new log start; what lies before it can no longer be read. OFFSET_OUT_OF_RANGE above the high
+// watermark. v2 is flexible.
+
+import type { TopicPartition } from "../../broker.ts";
+import { errorCodes } from "../error-codes.ts";
+import type { Handler, HandlerContext } from "../handler.ts";
+import { itemError } from "../item-error.ts";
+import { array, defineApi, int16, int32, int64, string, struct } from "../schema.ts";
+
+export const deleteRecords = defineApi({
+  key: 21,
+  name: "DeleteRecords",
+  versions: { min: 0, max: 2 },
+  flexibleSince: 2,
+  request: struct({
+    topics: array(
+      struct({
+        name: string(),
+        partitions: array(struct({ partitionIndex: int32(), offset: int64() })),
+      }),
+    ),
+    timeoutMs: int32(),
+  }),
+  response: struct({
+    throttleTimeMs: int32(),
+    topics: array(
+      struct({
+        name: string(),
+        partitions: array(
+          struct({ partitionIndex: int32(), lowWatermark: int64(), errorCode: int16() }),
+        ),
+      }),
+    ),
+  }),
+});
+
+export const handleDeleteRecords: Handler<typeof deleteRecords> = async (request, context) => {
+  const topics = request.topics.map(async ({ name, partitions }) => ({
+    name,
+    partitions: await Promise.all(
+      partitions.map(({ partitionIndex, offset }) =>
+        deleteBefore({ topic: name, partition: partitionIndex, offset }, context),
+      ),
+    ),
+  }));
+  return { throttleTimeMs: 0, topics: await Promise.all(topics) };
+};
+
+async function deleteBefore(
+  request: TopicPartition & { readonly offset: number },
+  context: HandlerContext,
+) {
+  const partitionIndex = request.partition;
+  try {
+    const topic = context.broker.cluster().topics.get(request.topic);
+    if (!topic?.partitions[partitionIndex]) {
+      const errorCode = errorCodes.UNKNOWN_TOPIC_OR_PARTITION;
+      return { partitionIndex, lowWatermark: -1, errorCode };
+    }
+    const lowWatermark = await context.broker.deleteRecords(request);
+    return { partitionIndex, lowWatermark, errorCode: 0 };
+  } catch (error) {
+    const { errorCode } = itemError(error, context, "DeleteRecords");
+    return { partitionIndex, lowWatermark: -1, errorCode };
+  }
+}
