@@ -23,8 +23,6 @@ export interface CommandSpec {
   /** Flags (commander's syntax) and what they do. A name ending in `...` is repeatable. */
   readonly options?: readonly (readonly [flags: string, help: string])[];
   readonly examples?: readonly string[];
-  /** Short flags of the global options that mean something else here. */
-  readonly ownShorts?: readonly string[];
   readonly load: () => Promise<Run>;
 }
 
@@ -133,7 +131,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "topic add-partitions",
     summary: "grow a topic (keys move to other partitions)",
     args: "<topic> <total>",
-    options: [["--dry-run", "check only"]],
     load: async () => (await import("./topic-change.ts")).topicAddPartitions,
   },
   {
@@ -162,7 +159,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "produce",
     summary: "records from stdin or a file into a topic",
     args: "[topic] [file]",
-    ownShorts: [],
     options: [
       ["-f, --format <format>", "how a record looks: %k %s %h %T %p %t, lengths %K %S %R"],
       ["-K, --key-delimiter <text>", "key before it, value after"],
@@ -175,10 +171,11 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["-Z, --null", "empty keys and values are null"],
       ["-z, --codec <name>", "none, gzip, snappy, lz4 or zstd (none)"],
       ["--acks <acks>", "all, 1 or 0 (all)"],
-      ["--batch-bytes <count>", "fill batches up to this (1000000)"],
+      ["--batch-bytes <count>", "fill batches up to this (500000, or what the topic takes)"],
       ["--linger <duration>", "wait this long for more records (5ms)"],
       ["--rate <count>", "records per second at most"],
-      ["--count <count>", "stop after this many; without input, repeat the value"],
+      ["--count <count>", "stop after this many; with --value: how often (1)"],
+      ["--skip <count>", "pass over this many records of the input first"],
       ["--value <text>", "the value of every record, instead of input"],
       ["--from <file>", "an export: consume's -J lines"],
     ],
@@ -192,7 +189,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "consume",
     summary: "records of a topic to stdout",
     args: "<topic>",
-    ownShorts: ["-o"],
     options: [
       ["-o, --offset <range>", "begin, end, 1234, -100, @TIME, START:STOP, :end (end)"],
       ["-e, --exit", "stop at the ends seen at the start"],

@@ -1,7 +1,6 @@
 // `timberline dump PATH…`: what lies in the files of a log, without a server. Tables per file for people, one
 // object per row for machines; --verify checks instead of showing; --hex explains one batch byte by byte.
 
-import { createPlatform } from "#platform";
 import { annotateBatch, type HexLine } from "./batch-hex.ts";
 import type { Call } from "./commands.ts";
 import { type DumpFile, findDumpFiles } from "./dump-files.ts";
@@ -9,6 +8,7 @@ import { columnsOf, type DumpTools, decodeBatch, type RowOptions, rowsOf } from 
 import { verifyFile } from "./dump-verify.ts";
 import { CliError, ExitCode, usageError } from "./exit.ts";
 import { type Column, formatBytes, formatCount, printRows, RowStream } from "./output.ts";
+import { thePlatform } from "./platform.ts";
 import { SegmentReader } from "./segment-reader.ts";
 import type { Shell } from "./shell.ts";
 
@@ -16,7 +16,7 @@ const OFFSET_RANGE = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 export async function dump({ shell, args, flags }: Call): Promise<ExitCode | undefined> {
   const files = findDumpFiles(args);
-  const { core, codecs } = createPlatform();
+  const { core, codecs } = thePlatform();
   const tools = { core, codecs };
   const hexOffset = flags.integer("hex", OFFSET_RANGE);
   if (hexOffset !== undefined) return dumpHex(shell, files, tools, hexOffset);

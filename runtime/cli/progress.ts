@@ -2,6 +2,7 @@
 // seconds elsewhere, one object each second with -o ndjson. Always on stderr.
 
 import process from "node:process";
+import type { Clock } from "../platform.ts";
 import { formatBytes, formatCount } from "./output.ts";
 import type { Shell } from "./shell.ts";
 import { formatDurationMs } from "./time-spec.ts";
@@ -25,9 +26,9 @@ export interface Progress {
   end(): void;
 }
 
-export function startProgress(shell: Shell, label: string): Progress {
+export function startProgress(shell: Shell, clock: Clock, label: string): Progress {
   if (shell.isQuiet) return { update() {}, end() {} };
-  const startMs = performance.now();
+  const startMs = clock.monotonicMs();
   const isJson = shell.output === "ndjson";
   const isLive = shell.isErrorTerminal && !isJson && !shell.isOutTerminal;
   const intervalMs = isLive ? TERMINAL_INTERVAL_MS : isJson ? QUIET_MS : LINE_INTERVAL_MS;
@@ -35,7 +36,7 @@ export function startProgress(shell: Shell, label: string): Progress {
   let isShown = false;
   return {
     update(state) {
-      const nowMs = performance.now();
+      const nowMs = clock.monotonicMs();
       if (nowMs < nextMs) return;
       nextMs = nowMs + intervalMs;
       const elapsedMs = nowMs - startMs;

@@ -10,6 +10,7 @@ export const OUTPUTS = ["table", "wide", "json", "ndjson", "csv"] as const;
 export type Output = (typeof OUTPUTS)[number];
 
 const TIMEOUT_MS_DEFAULT = 10_000;
+const KAFKA_PORT_DEFAULT = 9092;
 
 export interface Paint {
   bold(text: string): string;
@@ -112,17 +113,17 @@ function wantsColor(flags: Flags): boolean {
   return process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
 }
 
-/** One value of a comma-separated `HOST:PORT` list per address. */
-export function parseBootstrap(text: string): { host: string; port: number }[] {
+/** `HOST:PORT,HOST` → each with its port. */
+export function parseBootstrap(text: string): string[] {
   return text.split(",").map((address) => {
-    const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(address.trim());
-    const port = Number(match?.[3] ?? 9092);
-    if (!match || port > 65_535) {
+    const match = /^(\[[^\]]+\]|[^:[\]\s]+)(?::(\d{1,5}))?$/.exec(address.trim());
+    const port = Number(match?.[2] ?? KAFKA_PORT_DEFAULT);
+    if (!match || port < 1 || port > 65_535) {
       throw usageError(
         `--bootstrap: "${address}" is not HOST:PORT`,
         "for example -b 127.0.0.1:9092",
       );
     }
-    return { host: (match[1] ?? match[2]) as string, port };
+    return `${match[1]}:${port}`;
   });
 }

@@ -2,13 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { createPlatform } from "#platform";
 import type { Call } from "./commands.ts";
 import type { ExitCode } from "./exit.ts";
 import { printFields } from "./output.ts";
+import { thePlatform } from "./platform.ts";
 
 export async function version({ shell }: Call): Promise<ExitCode | undefined> {
-  const platform = createPlatform();
+  const platform = thePlatform();
   await printFields(shell, [
     { key: "version", value: packageVersion() },
     { key: "runtime", value: platform.runtime },
