@@ -55,7 +55,7 @@ const SERVER_KEYS = {
     doc: "Address and port of the Kafka door; port 0 takes a free one. Kafka's default listens on every address.",
   }),
   "max.connections": int({
-    default: 20_000,
+    default: 10_000,
     unit: "count",
     min: 0,
     dynamic,

@@ -45,6 +45,7 @@ async function parseToml(text: string): Promise<ParsedFile> {
     flatten("", parse(text, { integersAsBigInt: true }), (name, value) => {
       entries.push({ name, text: value, line: lines.get(name) ?? 0 });
     });
+    entries.sort((a, b) => a.line - b.line);
     return { dialect: "toml", entries, errors: [] };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
