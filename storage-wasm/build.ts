@@ -2,8 +2,9 @@
 // `dist/`. Run by `npm install` (script `prepare`); does nothing when the inputs have not changed.
 // `dist/core.wasm` is the core module that a platform compiles, `dist/core.js` the glue that `instance.ts` imports.
 
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -17,6 +18,8 @@ const compilerFlags = [
   ...["-O3", "--noAssert", "--runtime", "stub", "--use", "abort="],
   ...["--enable", "simd", "--initialMemory", "16"],
 ];
+
+const textBytesMax = 16 * 1024 * 1024;
 
 /** Hash of all that decides about `dist/`: sources, contract, this file, the tools' versions. */
 export function inputsHash(): string {
@@ -32,13 +35,12 @@ export async function build(into: string): Promise<void> {
   const tools = await import("@bytecodealliance/jco-transpile/wasm-tools");
   const { transpileBytes } = await import("@bytecodealliance/jco-transpile");
   const witSource = readFileSync(witFile, "utf8");
-  const binary = await compile(exportNames(witSource));
+  const binary = await tools.parse(compile(exportNames(witSource)));
   const component = await tools.componentNew(
     await tools.componentEmbed({ binary, witSource, world }),
     [],
   );
   const { files } = await transpileBytes(component, { name: "core", instantiation: "sync" });
-  rmSync(into, { recursive: true, force: true });
   for (const [name, bytes] of Object.entries(files)) {
     const path = join(into, name === "core.core.wasm" ? "core.wasm" : name);
     mkdirSync(dirname(path), { recursive: true });
@@ -61,14 +63,16 @@ function inputFiles(): string[] {
     ...sources.sort().map((name) => join(assembly, name)),
     witFile,
     join(folder, "build.ts"),
-    ...["assemblyscript", "@bytecodealliance/jco-transpile"].map(toolManifest),
+    // A tool's version is an input too.
+    toolFile("assemblyscript", "package.json"),
+    toolFile("@bytecodealliance/jco-transpile", "package.json"),
   ];
 }
 
-/** package.json of a tool: its version is an input too. */
-function toolManifest(name: string): string {
+/** A file of an installed tool. */
+function toolFile(name: string, path: string): string {
   for (let at = folder; at !== dirname(at); at = dirname(at)) {
-    const file = join(at, "node_modules", name, "package.json");
+    const file = join(at, "node_modules", name, path);
     if (existsSync(file)) return file;
   }
   throw new Error(`${name} is not installed: run npm install`);
@@ -86,51 +90,26 @@ function exportNames(wit: string): Map<string, string> {
   return names;
 }
 
-/** The parts of binaryen's module that the renaming needs. */
-interface CompiledModule {
-  getNumExports(): number;
-  getExportByIndex(index: number): number;
-  addFunctionExport(internalName: string, externalName: string): number;
-  removeExport(externalName: string): void;
-}
-interface Binaryen {
-  getExportInfo(ref: number): { name: string; value: string };
-}
-
-/** AssemblyScript cannot write names such as "a:b/c@1#d": exports are renamed after compilation. */
-async function compile(names: Map<string, string>): Promise<Uint8Array> {
-  const asc = await import("assemblyscript/asc");
-  let binary: Uint8Array | undefined;
-  class RenameExports {
-    declare binaryen: Binaryen;
-    afterCompile(module: CompiledModule): void {
-      const refs = Array.from({ length: module.getNumExports() }, (_, i) =>
-        module.getExportByIndex(i),
-      );
-      const missing = new Set(names.keys());
-      for (const { name, value } of refs.map((ref) => this.binaryen.getExportInfo(ref))) {
-        if (name === "memory" || name === "cabi_realloc") continue;
-        const method = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-        const promised = names.get(method);
-        if (!promised) throw new Error(`${name} is exported but not in the contract`);
-        missing.delete(method);
-        module.addFunctionExport(value, promised);
-        module.removeExport(name);
-      }
-      if (missing.size) throw new Error(`not exported: ${[...missing].join(", ")}`);
-    }
-  }
-  const { error, stderr } = await asc.main(
-    ["assembly/exports.ts", "--baseDir", folder, "--outFile", "core.wasm", ...compilerFlags],
-    {
-      transforms: [RenameExports] as never,
-      writeFile: (_name: string, contents: Uint8Array | string) => {
-        if (typeof contents !== "string") binary = contents;
-      },
-    },
+/**
+ * AssemblyScript cannot write names such as "a:b/c@1#d", so exports are renamed in the compiler's text output.
+ * The compiler runs in a process of its own: loaded through tsx, its 13 MB would take longer than its work.
+ */
+function compile(names: Map<string, string>): string {
+  const compiler = toolFile("assemblyscript", "bin/asc.js");
+  const text = execFileSync(
+    process.execPath,
+    [compiler, "assembly/exports.ts", "--baseDir", folder, "--textFile", ...compilerFlags],
+    { encoding: "utf8", maxBuffer: textBytesMax },
   );
-  if (error || !binary) throw new Error(`asc: ${error?.message}\n${stderr.toString()}`);
-  return binary;
+  const missing = new Set(names.keys());
+  const renamed = text.replace(/\(export "(\w+)" \(func/g, (whole, name: string) => {
+    if (name === "cabi_realloc") return whole;
+    const method = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    if (!missing.delete(method)) throw new Error(`${name} is exported but not in the contract`);
+    return `(export "${names.get(method)}" (func`;
+  });
+  if (missing.size) throw new Error(`not exported: ${[...missing].join(", ")}`);
+  return renamed;
 }
 
 /** Nothing of the glue may touch its surroundings: no environment, no files, no process. */

@@ -12,9 +12,9 @@ export { CoreMemoryFull, CorruptBatch } from "./errors.ts";
 
 /**
  * The compiled core module, for runtimes that read files: `new WebAssembly.Module(bytes of this)`. Where wasm
- * must be imported statically, it is `storage-wasm/dist/core.wasm`.
+ * must be imported statically, it is `storage-wasm/dist/core.wasm`. (Some bundles have no `import.meta.url`.)
  */
-export const coreModuleUrl: URL = new URL("./dist/core.wasm", import.meta.url);
+export const coreModuleUrl: URL = new URL("./dist/core.wasm", import.meta.url ?? "file:///");
 
 /** Byte address in the core's linear memory. */
 export type Address = number;
@@ -180,6 +180,15 @@ export interface Core {
   readonly header: BatchHeader;
   /** Checks the batch that starts at `at`, at most `length` bytes; fills `header` as far as it got. */
   check(at: Address, length: number, rules: CheckRules): BatchFault;
+  /**
+   * The same walk over `count` records that lie in memory without a batch around them: what a compressed batch
+   * decompressed to.
+   */
+  checkRecords(
+    at: Address,
+    length: number,
+    rules: { readonly count: number; readonly requireKeys: boolean },
+  ): BatchFault;
   /** Base offset and partition leader epoch: both outside the CRC, nothing else changes. */
   stamp(at: Address, baseOffset: number, leaderEpoch: number): void;
   /** LogAppendTime: sets the timestamp type bit and maxTimestamp, and the new CRC. */
@@ -206,8 +215,8 @@ export interface Core {
   /** One batch of the given records in order, as a fresh array. At least one record. */
   encode(records: readonly RecordInput[], options: EncodeOptions): Uint8Array;
   /**
-   * All records of one whole batch. `decompress` is called once for a compressed batch. Throws `CorruptBatch`
-   * if lengths or counts do not add up.
+   * All records of one whole batch, also of a compacted one. `decompress` is called once for a compressed batch.
+   * Throws `CorruptBatch` if lengths or counts do not add up; the CRC is `check`'s business.
    */
   decode(
     batch: Uint8Array,

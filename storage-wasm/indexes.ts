@@ -6,7 +6,7 @@ import type { Area, CoreMemory } from "./memory.ts";
 
 const offsetEntryBytes = 8;
 const timeEntryBytes = 12;
-const relativeOffsetMax = 0x7fffffff;
+const int32Max = 0x7fffffff;
 
 // What the core's append answers.
 const rejected = 1;
@@ -73,6 +73,8 @@ class CoreOffsetIndex extends CoreIndex implements OffsetIndex {
   }
 
   append(relativeOffset: number, position: number): void {
+    assertInt32(relativeOffset);
+    assertInt32(position);
     const answer = this.memory.raw.appendOffset(this.index, relativeOffset, position);
     if (answer === memoryFull) throw new CoreMemoryFull((this.entries + 1) * offsetEntryBytes);
     if (answer === rejected) {
@@ -95,6 +97,7 @@ class CoreTimeIndex extends CoreIndex implements TimeIndex {
   }
 
   append(timestampMs: number, relativeOffset: number): void {
+    assertInt32(relativeOffset);
     const answer = this.memory.raw.appendTime(this.index, timestampMs, relativeOffset);
     if (answer === memoryFull) throw new CoreMemoryFull((this.entries + 1) * timeEntryBytes);
   }
@@ -126,7 +129,13 @@ function handle(index: number): number {
   return index >>> 0;
 }
 
+/** Beyond i32 a number would wrap into a wrong one. */
+function assertInt32(value: number): void {
+  if (!(value >= 0 && value <= int32Max))
+    throw new RangeError(`index entry out of range: ${value}`);
+}
+
 /** Offsets far outside an index are as good as its ends; i32 would wrap them. */
 function clampOffset(relativeOffset: number): number {
-  return Math.max(-1, Math.min(relativeOffset, relativeOffsetMax));
+  return Math.max(-1, Math.min(relativeOffset, int32Max));
 }

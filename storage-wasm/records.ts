@@ -13,6 +13,7 @@ const headerOverheadBytesMax = 10;
 /** Length fields in front of a packed header. */
 const packedHeaderBytes = 8;
 const decodedRowsMax = 512;
+const codecMax = 4;
 const safeIntegerMax = Number.MAX_SAFE_INTEGER;
 
 const noHeaders: readonly RecordHeader[] = [];
@@ -28,7 +29,8 @@ export function encode(
   options: EncodeOptions,
 ): Uint8Array {
   if (records.length === 0) throw new RangeError("a batch needs at least one record");
-  const size = measure(records);
+  const size = measure(memory, records);
+  if (size.isInMemory) return encode(memory, work, records.map(detached), options);
   const rowsBytes = records.length * layout.inputRowBytes;
   const rows = work.hold(rowsBytes + size.payloadBytes + size.batchBytesMax);
   const payload = rows + rowsBytes;
@@ -57,9 +59,13 @@ export function decode(
   batch: Uint8Array,
   decompress: (codec: number, bytes: Uint8Array) => Uint8Array,
 ): DecodedRecord[] {
-  const header = readHeader(memory, work, batch);
-  const stored = batch.subarray(layout.batchHeaderBytes, header.bytes);
-  const own = ownBytes(header.codec === 0 ? stored : decompress(header.codec, stored), batch);
+  // A batch in the core's memory would go stale as soon as the work area grows.
+  const stable = memory.holds(batch) ? new Uint8Array(batch) : batch;
+  const header = readHeader(memory, work, stable);
+  const stored = stable.subarray(layout.batchHeaderBytes, header.bytes);
+  if (header.codec > codecMax) throw new CorruptBatch(`unknown codec ${header.codec}`);
+  const plain = header.codec === 0 ? stored : decompress(header.codec, stored);
+  const own = plain === stored && stable !== batch ? stored : ownBytes(plain, batch);
   const rowsBytes = decodedRowsMax * layout.decodedRowBytes;
   const rows = work.hold(rowsBytes + own.length);
   const payload = rows + rowsBytes;
@@ -86,20 +92,28 @@ interface Size {
   payloadBytes: number;
   batchBytesMax: number;
   maxTimestamp: number;
+  /** Some key or value is a view of the core's memory, which the work area may make stale. */
+  isInMemory: boolean;
 }
 
-function measure(records: readonly RecordInput[]): Size {
+function measure(memory: CoreMemory, records: readonly RecordInput[]): Size {
   let bytes = 0;
   let headers = 0;
   let maxTimestamp = -safeIntegerMax;
+  let isInMemory = false;
+  const { buffer } = memory.bytes;
   for (const { key, value, timestampMs, headers: own } of records) {
     if (key !== null) bytes += key.length;
     if (value !== null) bytes += value.length;
+    if (key?.buffer === buffer || value?.buffer === buffer) isInMemory = true;
     if (timestampMs > maxTimestamp) maxTimestamp = timestampMs;
     if (own === undefined) continue;
     headers += own.length;
     // A UTF-16 unit takes at most three bytes.
-    for (const header of own) bytes += header.key.length * 3 + (header.value?.length ?? 0);
+    for (const header of own) {
+      bytes += header.key.length * 3 + (header.value?.length ?? 0);
+      if (header.value?.buffer === buffer) isInMemory = true;
+    }
   }
   return {
     payloadBytes: bytes + headers * packedHeaderBytes,
@@ -110,6 +124,19 @@ function measure(records: readonly RecordInput[]): Size {
       bytes +
       8,
     maxTimestamp,
+    isInMemory,
+  };
+}
+
+function detached({ key, value, timestampMs, headers }: RecordInput): RecordInput {
+  return {
+    key: key && new Uint8Array(key),
+    value: value && new Uint8Array(value),
+    timestampMs,
+    headers: (headers ?? []).map((header) => ({
+      key: header.key,
+      value: header.value && new Uint8Array(header.value),
+    })),
   };
 }
 

@@ -33,6 +33,7 @@ export class WasmCore implements Core {
   readonly #scratch: Area;
   readonly #rows: Area;
   #rowsAt: Address = 0;
+  #rowsCount = 0;
   /** Of no use beyond one call: packed records, pieces, needles. */
   readonly #work: Area;
 
@@ -96,6 +97,15 @@ export class WasmCore implements Core {
     return fault;
   }
 
+  checkRecords(
+    at: Address,
+    length: number,
+    rules: { readonly count: number; readonly requireKeys: boolean },
+  ): BatchFault {
+    const { count, requireKeys } = rules;
+    return this.#raw.walkRecords(at, at + length, count, requireKeys) as BatchFault;
+  }
+
   stamp(at: Address, baseOffset: number, leaderEpoch: number): void {
     this.#raw.stamp(at, baseOffset, leaderEpoch);
   }
@@ -109,12 +119,13 @@ export class WasmCore implements Core {
     const rowsMax = Math.max(1, Math.min(options.rowsMax ?? scanRowsMaxDefault, mostBatches));
     this.#rowsAt = this.#rows.hold(rowsMax * layout.rowBytes);
     const bits = options.verifyCrc ? layout.ruleVerifyCrc : 0;
-    const rows = this.#raw.scan(at, length, bits, this.#rowsAt, rowsMax);
+    this.#rowsCount = this.#raw.scan(at, length, bits, this.#rowsAt, rowsMax);
     const fault = this.#raw.scanFault() as BatchFault;
-    return { rows, validBytes: this.#raw.scanValidBytes() >>> 0, fault };
+    return { rows: this.#rowsCount, validBytes: this.#raw.scanValidBytes() >>> 0, fault };
   }
 
   row(i: number): number {
+    if (i < 0 || i >= this.#rowsCount) throw new RangeError(`the last scan has no row ${i}`);
     const { floats } = this.#memory;
     const row = (this.#rowsAt + i * layout.rowBytes) / 8;
     loadHeader(this.header, floats, row);
@@ -131,8 +142,11 @@ export class WasmCore implements Core {
 
   findBytes(at: Address, length: number, needle: Uint8Array): number {
     if (needle.length > length) return -1;
-    const needleAt = this.#work.hold(needle.length);
-    this.#memory.write(needleAt, needle);
+    let needleAt = needle.byteOffset;
+    if (!this.#memory.holds(needle)) {
+      needleAt = this.#work.hold(needle.length);
+      this.#memory.write(needleAt, needle);
+    }
     return this.#raw.findBytes(at, length, needleAt, needle.length);
   }
 
