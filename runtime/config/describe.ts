@@ -20,15 +20,6 @@ const SOURCES: { readonly [layer in LayerName]: ConfigSource } = {
   broker: "DYNAMIC_BROKER_CONFIG",
 };
 
-/** In Kafka's order: strongest source first. */
-const SOURCE_ORDER: readonly ConfigSource[] = [
-  "DYNAMIC_TOPIC_CONFIG",
-  "DYNAMIC_BROKER_CONFIG",
-  "DYNAMIC_DEFAULT_BROKER_CONFIG",
-  "STATIC_BROKER_CONFIG",
-  "DEFAULT_CONFIG",
-];
-
 /** All topic configs, or those named; unknown names are left out. */
 export function describeTopicConfigs(
   overrides: ReadonlyMap<string, string>,
@@ -79,18 +70,20 @@ export function describeClusterDefaults(
     });
 }
 
-/** Values of a broker key and of the weaker names for it; one per name and source, strongest first. */
+/**
+ * Values of a broker key and of the weaker names for it; one per name and source, strongest first. Weaker names
+ * are never dynamic and stronger ones beside them have no default, so name after name is the right order.
+ */
 function synonymsOf(name: string, config: BrokerConfig): Synonym[] {
   const key = findBrokerKey(name);
   if (!key) return [];
   const names = [name, ...key.fallbacks.map((fallback) => fallback.name)];
   const found = names.flatMap((each) => oncePerSource(config.settingsOf(each)));
-  const synonyms = found.map(({ name: each, text, layer }) => ({
+  return found.map(({ name: each, text, layer }) => ({
     name: each,
     value: key.sensitive ? null : text,
     source: SOURCES[layer],
   }));
-  return synonyms.sort((a, b) => rank(a) - rank(b));
 }
 
 /** File, environment and flags are one source to Kafka: the strongest of them speaks. */
@@ -102,10 +95,6 @@ function oncePerSource(settings: readonly Setting[]): Setting[] {
     seen.add(source);
     return true;
   });
-}
-
-function rank({ source }: Synonym): number {
-  return SOURCE_ORDER.indexOf(source);
 }
 
 /** A broker key's own value comes first: what a weaker name says above it is that name's affair. */

@@ -146,6 +146,40 @@ test("a crash between two steps of a snapshot leaves the same truth", async () =
   }
 });
 
+test("what is left of a journal that is already in the snapshot changes nothing", async () => {
+  const files = new FakeFiles();
+  const plane = await started(files);
+  const lengths: number[] = [];
+  const step = async (work: Promise<unknown>) => {
+    await work;
+    lengths.push(files.journal.length);
+  };
+  await step(plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS }));
+  await step(plane.alterTopicConfigs("a", new Map([["retention.ms", "5"]])));
+  await step(plane.createTopic({ name: "gone", layout: one, configs: NO_CONFIGS }));
+  await step(plane.deleteTopic("gone"));
+  const old = files.journal;
+  await plane.alterBrokerConfigs(1, new Map([["note", "x".repeat(1 << 20)]]));
+  for (const length of lengths) {
+    const crashed = files.crash(0);
+    crashed.journal = old.slice(0, length);
+    const { topics } = open(crashed).state();
+    assert.equal([...topics.keys()], ["a"]);
+    assert.is(topics.get("a")!.configs.get("retention.ms"), "5");
+  }
+});
+
+test("a torn end is cut off, so that what follows it can be read", async () => {
+  const files = new FakeFiles();
+  const plane = await started(files);
+  await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
+  const torn = files.crash(0);
+  torn.journal = new Uint8Array([...torn.journal, ...torn.journal.slice(-40, -3)]);
+  const again = await started(torn);
+  await again.createTopic({ name: "b", layout: one, configs: NO_CONFIGS });
+  assert.equal([...open(torn.crash(0)).state().topics.keys()].sort(), ["a", "b"]);
+});
+
 test("the journal goes into a snapshot when it has grown, and goes on after it", async () => {
   const files = new FakeFiles();
   const plane = await started(files);

@@ -1,3 +1,5 @@
+// Placement of replicas: every partition on different brokers, load spread evenly, growth without a seam.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { placeReplicas } from "../../../cluster/placement.ts";

@@ -1,3 +1,5 @@
+// VersionedMap against Map: the same answers, and old versions that never change.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { VersionedMap } from "../../../cluster/versioned-map.ts";

@@ -1,3 +1,5 @@
+// The table of keys against itself, look-ups by name and variable, units, and `config explain`.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {

@@ -1,3 +1,5 @@
+// Loading configuration: layers, files of both kinds, and every mistake found at once with a way out.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type ConfigSources, formatProblem, loadConfig } from "../../../runtime/config.ts";

@@ -1,3 +1,5 @@
+// AlterConfigs, old and incremental, with the refusals a Kafka 4.1.1 broker was seen to give.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { ConfigOperation } from "../../../runtime/broker.ts";

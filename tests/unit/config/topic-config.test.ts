@@ -1,3 +1,5 @@
+// Topic configs: typed values after all defaults, and the refusals a Kafka 4.1.1 broker was seen to give.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {

@@ -1,3 +1,5 @@
+// Histograms: each value in its bucket, bounds in the exposed unit.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {

@@ -1,3 +1,5 @@
+// The log: one line per event in both forms, folded repeats, bounded texts.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BrokerError } from "../../../runtime/errors.ts";

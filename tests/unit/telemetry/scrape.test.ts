@@ -1,3 +1,5 @@
+// Scrapes: both text formats by a strict parser, exact sums over limited names, slices and cache.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { METRIC_PREFIX, METRICS } from "../../../runtime/telemetry/metric-table.ts";
