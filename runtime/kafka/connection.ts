@@ -106,22 +106,24 @@ export class KafkaConnection implements ClientConnection {
   #receive(chunk: Uint8Array): void {
     this.#activeMs = this.#platform.clock.monotonicMs();
     this.#door.received(chunk.length);
+    if (this.#ending) return;
     this.#guarded(() => this.#frames.push(chunk));
   }
 
   /** Runs what handles frames: their answers leave together, and bad bytes end this connection only. */
   #guarded(run: () => void): void {
     if (this.#closed) return;
+    let failure: unknown;
     this.#connection.cork();
     try {
       run();
-      this.#outbox.flush();
     } catch (error) {
-      this.#failed(error, undefined);
-    } finally {
-      this.#connection.uncork();
+      failure = error;
     }
-    if (this.#frames.stopped) this.#pause();
+    this.#outbox.flush();
+    this.#connection.uncork();
+    if (failure !== undefined) this.#failed(failure, undefined);
+    else if (this.#frames.stopped) this.#pause();
   }
 
   /** False: no more frames for now. */

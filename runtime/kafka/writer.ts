@@ -83,23 +83,28 @@ export class Writer {
   }
 
   int8(value: number): void {
-    this.view.setInt8(this.advance(1), value);
+    const at = this.advance(1);
+    this.view.setInt8(at, value);
   }
 
   int16(value: number): void {
-    this.view.setInt16(this.advance(2), value);
+    const at = this.advance(2);
+    this.view.setInt16(at, value);
   }
 
   uint16(value: number): void {
-    this.view.setUint16(this.advance(2), value);
+    const at = this.advance(2);
+    this.view.setUint16(at, value);
   }
 
   int32(value: number): void {
-    this.view.setInt32(this.advance(4), value);
+    const at = this.advance(4);
+    this.view.setInt32(at, value);
   }
 
   uint32(value: number): void {
-    this.view.setUint32(this.advance(4), value);
+    const at = this.advance(4);
+    this.view.setUint32(at, value);
   }
 
   int64(value: number): void {
@@ -109,24 +114,29 @@ export class Writer {
   }
 
   float64(value: number): void {
-    this.view.setFloat64(this.advance(8), value);
+    const at = this.advance(8);
+    this.view.setFloat64(at, value);
   }
 
   boolean(value: boolean): void {
-    this.view.setInt8(this.advance(1), value ? 1 : 0);
+    const at = this.advance(1);
+    this.view.setInt8(at, value ? 1 : 0);
   }
 
   uuid(text: string): void {
-    writeUuid(text, this.bytes, this.advance(uuidBytes));
+    const at = this.advance(uuidBytes);
+    writeUuid(text, this.bytes, at);
   }
 
   uvarint(value: number): void {
     let rest = value;
     while (rest >= 128) {
-      this.bytes[this.advance(1)] = (rest & 127) | 128;
+      const at = this.advance(1);
+      this.bytes[at] = (rest & 127) | 128;
       rest = Math.floor(rest / 128);
     }
-    this.bytes[this.advance(1)] = rest;
+    const at = this.advance(1);
+    this.bytes[at] = rest;
   }
 
   stringLength(length: number, flexible: boolean): void {
@@ -191,6 +201,7 @@ export class Writer {
     this.raw(bytes);
   }
 
+  /** May move the buffer: call it before `bytes` or `view` is looked at. */
   private advance(count: number): number {
     const at = this.at;
     this.at = at + count;
