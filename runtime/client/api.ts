@@ -179,6 +179,9 @@ export interface ConsumedBatch extends TopicPartition {
   readonly logStartOffset: number;
   /** Where reading goes on after this batch. */
   readonly nextOffset: number;
+  /** As in the batch's header: leader epoch, and the attribute bits (0–2 are the codec). */
+  readonly leaderEpoch: number;
+  readonly attributes: number;
 }
 
 /** Iterate once: `batches()`, `records()` or the consumer itself. Leaving the loop keeps the position. */

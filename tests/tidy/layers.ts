@@ -55,7 +55,7 @@ const mayImport = {
   client: [...anywhere, "kafka"],
   server: [...anywhere, "http", "kafka", "broker", "log", "telemetry", "docs", "cluster"],
   platforms: [...anywhere, "storage", "cluster"],
-  cli: [...anywhere, "client", "server", "log", "docs", "platforms"],
+  cli: [...anywhere, "client", "server", "log", "telemetry", "docs", "platforms"],
   mod: [...anywhere, "client", "server", "platforms"],
   scripts: ["scripts"],
   tests: "everything",
