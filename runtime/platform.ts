@@ -103,6 +103,8 @@ export interface Platform {
   openStorage(folder: string): Storage;
   /** The control plane of a broker that is alone, kept in `storage`. Absent `clusterId`: its own or a new one. */
   openControlPlane(storage: Storage, options: { clusterId?: string }): ControlPlane;
+  /** Pages of the manual, name to Markdown. */
+  manual(): Promise<ReadonlyMap<string, string>>;
   /** Memory of this process in bytes, as far as the runtime tells. */
   memory(): { rss: number; heap: number; buffers: number };
 }

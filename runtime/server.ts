@@ -10,7 +10,7 @@ import { uuidText } from "./kafka/uuid.ts";
 import { LocalBroker } from "./local-broker.ts";
 import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
 import { LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
-import type { Connection, Listener, Platform } from "./platform.ts";
+import type { Connection, HttpHandler, Listener, Platform } from "./platform.ts";
 import { metricSources } from "./server-metrics.ts";
 import type { Storage } from "./storage/storage.ts";
 import type { Logger } from "./telemetry/logger.ts";
@@ -215,21 +215,37 @@ class RunningServer implements Server {
     const { platform, config, logger } = this.#options;
     const listener = config.httpListener;
     if (listener === undefined) return;
-    const { createHttpDoor } = await import("./http-door.ts");
-    const scraper = new Scraper(
-      this.metrics,
-      metricSources({ platform, broker, storage: this.#storage, folder: this.#folder! }),
-    );
-    const handler = createHttpDoor({
+    // Loaded while the first connections may already be served: Hono is half of the time of a start.
+    const { createHttpApp } = await import("./http/app.ts");
+    const { defaultHttpLimits } = await import("./http/limits.ts");
+    const folder = this.#folder!;
+    const log = logger.child("http");
+    const app = createHttpApp({
       platform,
       broker,
-      config,
-      metrics: this.metrics,
-      scraper,
-      logger: logger.child("http"),
+      config: {
+        corsOrigins: config.list("timberline.http.cors.origins"),
+        limits: {
+          ...defaultHttpLimits,
+          bodyBytesMax: config.number("timberline.http.body.max.bytes"),
+          decompressedBytesMax: config.number("timberline.decompressed.bytes.max"),
+          sseKeepaliveMs: config.number("timberline.http.sse.heartbeat.ms"),
+          streamsMax: config.number("timberline.http.sse.streams.max"),
+        },
+        version,
+      },
       readiness: () => this.readiness(),
-      version,
+      metrics: new Scraper(
+        this.metrics,
+        metricSources({ platform, broker, storage: this.#storage, folder }),
+        { topicsMax: config.number("timberline.metrics.topics.max") },
+      ),
+      docs: () => platform.manual(),
+      report: (error, context) => log.error("request-failed", context, { error: asError(error) }),
+      counters: this.metrics.load,
+      observe: (answered) => this.metrics.httpRequest(answered),
     });
+    const handler: HttpHandler = (request) => app.fetch(request);
     this.#httpListener = await platform.http.listen(listener, handler);
   }
 

@@ -3,6 +3,7 @@
 
 import { randomFillSync, randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
 import * as zlib from "node:zlib";
 import { openMemoryControlPlane } from "../../cluster/memory.ts";
@@ -32,6 +33,7 @@ export function platformWithNodeModules(own: {
     openStorage: openFileStorage,
     openControlPlane: (storage, options) =>
       openMemoryControlPlane({ random, files: clusterFiles(storage), ...options }),
+    manual: readManual,
     memory() {
       const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
       return { rss, heap: heapUsed, buffers: arrayBuffers };
@@ -54,6 +56,17 @@ const random: Random = {
   integer: (below) => randomInt(below),
   bytes: (length) => randomFillSync(new Uint8Array(length)),
 };
+
+const manualFolder = new URL("../docs/", import.meta.url);
+
+async function readManual(): Promise<ReadonlyMap<string, string>> {
+  const names = (await readdir(manualFolder)).filter((name) => name.endsWith(".md")).sort();
+  const pages = names.map(
+    async (name) =>
+      [name.slice(0, -".md".length), await readFile(new URL(name, manualFolder), "utf8")] as const,
+  );
+  return new Map(await Promise.all(pages));
+}
 
 function loadCore(): Core {
   return createCore(new WebAssembly.Module(readFileSync(coreModuleUrl)));
