@@ -18,6 +18,22 @@ export interface Version {
   readonly flexible: boolean;
 }
 
+export type FieldKind =
+  | "int8"
+  | "int16"
+  | "int32"
+  | "int64"
+  | "uint16"
+  | "uint32"
+  | "float64"
+  | "boolean"
+  | "uuid"
+  | "string"
+  | "bytes"
+  | "records"
+  | "array"
+  | "struct";
+
 /** A declared field, as far as compiling needs it. */
 export interface Declared {
   readonly options: {
@@ -27,6 +43,11 @@ export interface Declared {
     readonly tag?: number;
     readonly tagSince?: number;
   };
+  readonly kind: FieldKind;
+  /** Of arrays. */
+  readonly element?: Declared;
+  /** Of structs, in wire order. */
+  readonly members?: readonly (readonly [string, Declared])[];
   /** Value where the field is absent. */
   readonly absent: unknown;
   compile(version: Version): Codec;
@@ -39,7 +60,7 @@ export function isNullable(field: Declared, { version }: Version): boolean {
   return nullable === true || (nullable !== undefined && version >= nullable);
 }
 
-function isPresent(field: Declared, { version }: Version): boolean {
+export function isPresent(field: Declared, { version }: Version): boolean {
   const { since = 0, until = Number.POSITIVE_INFINITY } = field.options;
   return version >= since && version <= until;
 }

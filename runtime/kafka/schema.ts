@@ -11,6 +11,7 @@ import {
   arrayCodec,
   type Codec,
   type Declared,
+  type FieldKind,
   isNullable,
   nullableStructCodec,
   structCodec,
@@ -72,32 +73,32 @@ type FieldOf<Out, O, In = Out> = Field<Out | NullOf<O>, In | NullOf<O>, Optional
 
 // ---- fields ----
 
-export const int8 = number(1, {
+export const int8 = number("int8", 1, {
   read: (reader) => reader.int8(),
   write: (writer, value) => writer.int8(value),
 });
-export const int16 = number(2, {
+export const int16 = number("int16", 2, {
   read: (reader) => reader.int16(),
   write: (writer, value) => writer.int16(value),
 });
-export const int32 = number(4, {
+export const int32 = number("int32", 4, {
   read: (reader) => reader.int32(),
   write: (writer, value) => writer.int32(value),
 });
 /** A plain number: beyond ±2^53 the nearest one. */
-export const int64 = number(8, {
+export const int64 = number("int64", 8, {
   read: (reader) => reader.int64(),
   write: (writer, value) => writer.int64(value),
 });
-export const uint16 = number(2, {
+export const uint16 = number("uint16", 2, {
   read: (reader) => reader.uint16(),
   write: (writer, value) => writer.uint16(value),
 });
-export const uint32 = number(4, {
+export const uint32 = number("uint32", 4, {
   read: (reader) => reader.uint32(),
   write: (writer, value) => writer.uint32(value),
 });
-export const float64 = number(8, {
+export const float64 = number("float64", 8, {
   read: (reader) => reader.float64(),
   write: (writer, value) => writer.float64(value),
 });
@@ -110,7 +111,7 @@ export function boolean<const O extends FieldOptions<boolean> = NoOptions>(
     read: (reader) => reader.boolean(),
     write: (writer, value) => writer.boolean(value as boolean),
   };
-  return field(options, false, () => codec);
+  return field("boolean", options, false, () => codec);
 }
 
 /** 16 bytes as a `TopicId`: 22 characters of URL-safe base64; the zero uuid is `zeroUuid`. */
@@ -122,13 +123,13 @@ export function uuid<const O extends FieldOptions<string> = NoOptions>(
     read: (reader) => reader.uuid(),
     write: (writer, value) => writer.uuid(value as string),
   };
-  return field(options, zeroUuid, () => codec);
+  return field("uuid", options, zeroUuid, () => codec);
 }
 
 export function string<const O extends FieldOptions<string> = NoOptions>(
   options?: O,
 ): FieldOf<string, O> {
-  return field(options, "", (nullable, { flexible }) => ({
+  return field("string", options, "", (nullable, { flexible }) => ({
     bytesMin: flexible ? 1 : 2,
     read(reader) {
       const length = reader.stringLength(flexible);
@@ -145,7 +146,7 @@ export function string<const O extends FieldOptions<string> = NoOptions>(
 export function bytes<const O extends FieldOptions<Uint8Array> = NoOptions>(
   options?: O,
 ): FieldOf<Uint8Array, O> {
-  return field(options, new Uint8Array(0), (nullable, { flexible }) => ({
+  return field("bytes", options, new Uint8Array(0), (nullable, { flexible }) => ({
     bytesMin: flexible ? 1 : 4,
     read: (reader) => readBytes(reader, nullable, flexible),
     write(writer, value) {
@@ -169,7 +170,7 @@ export function records<const O extends FieldOptions<never> = NoOptions>(
       if (given !== null && given.length > 0) writer.attach(given);
     },
   });
-  return field(options, null, compile);
+  return field("records", options, null, compile);
 }
 
 export function array<F extends AnyField, const O extends FieldOptions<readonly []> = NoOptions>(
@@ -178,8 +179,8 @@ export function array<F extends AnyField, const O extends FieldOptions<readonly 
 ): FieldOf<readonly OutOf<F>[], O, readonly InOf<F>[]> {
   const compile = (nullable: boolean, version: Version) =>
     arrayCodec(element.compile(version), nullable, version.flexible);
-  const made = field(options, Object.freeze([]), compile);
-  return { ...made, isAbsent: (value) => isEmpty(value) && isEmpty(made.absent) };
+  const made = field("array", options, Object.freeze([]), compile);
+  return { ...made, element, isAbsent: (value) => isEmpty(value) && isEmpty(made.absent) };
 }
 
 export function struct<const S extends Shape, const O extends FieldOptions<never> = NoOptions>(
@@ -194,8 +195,12 @@ export function struct<const S extends Shape, const O extends FieldOptions<never
     const inner = structCodec(fields, version);
     return nullable ? nullableStructCodec(inner) : inner;
   };
-  const made = field(options, zero, compile);
-  return { ...made, isAbsent: (value) => isAbsentStruct(value, made.absent, fields) };
+  const made = field("struct", options, zero, compile);
+  return {
+    ...made,
+    members: fields,
+    isAbsent: (value) => isAbsentStruct(value, made.absent, fields),
+  };
 }
 
 // ---- APIs ----
@@ -208,6 +213,9 @@ export interface Api<Req = unknown, ReqIn = never, Res = unknown, ResIn = never>
   readonly versions: { readonly min: number; readonly max: number };
   /** First version in the ApiVersions answer: below `versions.min` where a client insists on it. */
   readonly advertisedMin: number;
+  /** The declarations, for whoever derives something from them. */
+  readonly request: Declared;
+  readonly response: Declared;
   isFlexible(version: number): boolean;
   decodeRequest(version: number, reader: Reader): Req;
   encodeRequest(version: number, message: ReqIn, writer: Writer): void;
@@ -263,6 +271,8 @@ export function defineApi<Req extends AnyField, Res extends AnyField>(
     name,
     versions,
     advertisedMin: definition.advertisedMin ?? versions.min,
+    request: definition.request,
+    response: definition.response,
     isFlexible,
     decodeRequest: (version, reader) => readWhole(request(version), reader) as OutOf<Req>,
     encodeRequest: (version, message, writer) => request(version).write(writer, message),
@@ -280,6 +290,7 @@ function readWhole(codec: Codec, reader: Reader): unknown {
 }
 
 function field(
+  kind: FieldKind,
   options: FieldOptions<unknown> | undefined,
   zero: unknown,
   compile: (nullable: boolean, version: Version) => Codec,
@@ -288,6 +299,7 @@ function field(
   const fallback = given.nullable === undefined ? zero : null;
   const absent = "default" in given ? given.default : fallback;
   const declared: Declared = {
+    kind,
     options: given as Declared["options"],
     absent,
     compile: (version) => compile(isNullable(declared, version), version),
@@ -297,6 +309,7 @@ function field(
 }
 
 function number(
+  kind: FieldKind,
   bytesMin: number,
   { read, write }: { read(reader: Reader): number; write(writer: Writer, value: number): void },
 ) {
@@ -306,7 +319,7 @@ function number(
     write: (writer, value) => write(writer, value as number),
   };
   return <const O extends FieldOptions<number> = NoOptions>(options?: O): FieldOf<number, O> =>
-    field(options, 0, () => codec);
+    field(kind, options, 0, () => codec);
 }
 
 function readBytes(reader: Reader, nullable: boolean, flexible: boolean): Uint8Array | null {
