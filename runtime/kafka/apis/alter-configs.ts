@@ -2,7 +2,13 @@
 // to its default. Old clients only; newer ones use IncrementalAlterConfigs. v2 is flexible.
 
 import { BrokerError } from "../../errors.ts";
-import { type NamedResource, resourceKey, topicOrBroker } from "../config-resources.ts";
+import {
+  alteredResource,
+  type NamedResource,
+  refuseAltering,
+  resourceKey,
+  resourceType,
+} from "../config-resources.ts";
 import { type ErrorAnswer, noError } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import { duplicates, itemError, refusal } from "../item-error.ts";
@@ -45,8 +51,12 @@ type Resource = RequestOf<typeof alterConfigs>["resources"][number];
 export const handleAlterConfigs: Handler<typeof alterConfigs> = async (request, context) => {
   const { validateOnly } = request;
   const responses = await alterEach(request.resources, context, async (resource) => {
-    const target = topicOrBroker(resource, context);
-    await context.broker.replaceConfigs(target, wantedConfigs(resource), { validateOnly });
+    const configs = wantedConfigs(resource);
+    const isLogger = resource.resourceType === resourceType.brokerLogger;
+    if (!isLogger && refuseAltering(resource, resource.configs, context)) return;
+    await context.broker.replaceConfigs(alteredResource(resource, context), configs, {
+      validateOnly,
+    });
   });
   return { throttleTimeMs: 0, responses };
 };

@@ -6,6 +6,7 @@ import { BrokerError } from "../../errors.ts";
 import { noError } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import { duplicates, itemError, refusal } from "../item-error.ts";
+import { checkAssignments, type Replicas } from "../replica-assignments.ts";
 import type { RequestOf, ResponseInput } from "../schema.ts";
 import { array, boolean, defineApi, int16, int32, string, struct } from "../schema.ts";
 
@@ -65,6 +66,9 @@ async function grow(topic: Topic, validateOnly: boolean, context: HandlerContext
       throw new BrokerError("UNKNOWN_TOPIC_OR_PARTITION", `The topic '${name}' does not exist.`);
     assertGrows({ name, from: known.partitions.length, to: count });
     const replicas = assignments?.map((assignment) => assignment.brokerIds);
+    if (replicas) assertAssigned(replicas, count - known.partitions.length);
+    const replicationFactor = known.partitions[0]?.replicas.length;
+    if (replicas) checkAssignments(replicas, { broker: context.broker, replicationFactor });
     await context.broker.createPartitions({
       name,
       partitions: count,
@@ -84,4 +88,13 @@ function assertGrows({ name, from, to }: { name: string; from: number; to: numbe
       ? `Topic already has ${from} partition(s).`
       : `The topic ${name} currently has ${from} partition(s); ${to} would not be an increase.`;
   throw new BrokerError("INVALID_PARTITIONS", message);
+}
+
+function assertAssigned(assignments: readonly Replicas[], added: number): void {
+  if (assignments.length === added) return;
+  throw new BrokerError(
+    "INVALID_REPLICA_ASSIGNMENT",
+    `Attempted to add ${added} additional partition(s), ` +
+      `but only ${assignments.length} assignment(s) were specified.`,
+  );
 }

@@ -10,6 +10,7 @@ import { configSource } from "../config-resources.ts";
 import { noError } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import { duplicates, itemError, refusal } from "../item-error.ts";
+import { checkAssignments, type Replicas } from "../replica-assignments.ts";
 import type { RequestOf, ResponseInput } from "../schema.ts";
 import { array, boolean, defineApi, int8, int16, int32, string, struct, uuid } from "../schema.ts";
 import { zeroUuid } from "../uuid.ts";
@@ -61,7 +62,15 @@ export const createTopics = defineApi({
 type Topic = RequestOf<typeof createTopics>["topics"][number];
 type TopicResult = ResponseInput<typeof createTopics>["topics"][number];
 
+/** Partitions of all topics of one request together, as in Kafka. */
+const requestPartitionsMax = 10_000;
+const tooManyPartitions = "Excessively large number of partitions per request.";
+
 export const handleCreateTopics: Handler<typeof createTopics> = async (request, context) => {
+  if (partitionsOf(request.topics) > requestPartitionsMax) {
+    const answer = refusal("POLICY_VIOLATION", tooManyPartitions);
+    return { throttleTimeMs: 0, topics: request.topics.map(({ name }) => failed(name, answer)) };
+  }
   const twice = duplicates(request.topics.map((topic) => topic.name));
   const topics = new Map<string, TopicResult>();
   for (const topic of request.topics) {
@@ -80,13 +89,20 @@ async function create(
   context: HandlerContext,
 ): Promise<TopicResult> {
   try {
-    return succeeded(await context.broker.createTopic({ ...wanted(topic), validateOnly }));
+    return succeeded(await context.broker.createTopic({ ...wanted(topic, context), validateOnly }));
   } catch (error) {
     return failed(topic.name, itemError(error, context, "CreateTopics"));
   }
 }
 
-function wanted(topic: Topic): CreateTopicRequest {
+function partitionsOf(topics: readonly Topic[]): number {
+  return topics.reduce(
+    (sum, { numPartitions, assignments }) => sum + Math.max(numPartitions, assignments.length, 0),
+    0,
+  );
+}
+
+function wanted(topic: Topic, { broker }: HandlerContext): CreateTopicRequest {
   const request = {
     name: topic.name,
     partitions: topic.numPartitions,
@@ -98,13 +114,15 @@ function wanted(topic: Topic): CreateTopicRequest {
     return request;
   }
   if (topic.numPartitions !== -1 || topic.replicationFactor !== -1) {
-    const what = topic.numPartitions === -1 ? "replication factor" : "numPartitions";
+    const what = topic.replicationFactor === -1 ? "numPartitions" : "replication factor";
     throw new BrokerError(
       "INVALID_REQUEST",
       `A manual partition assignment was specified, but ${what} was not set to -1.`,
     );
   }
-  return { ...request, assignments: inOrder(topic.assignments) };
+  const assignments = inOrder(topic.assignments);
+  checkAssignments(assignments, { broker });
+  return { ...request, assignments };
 }
 
 function assertCounts({ numPartitions, replicationFactor }: Topic): void {
@@ -137,8 +155,8 @@ function wantedConfigs(topic: Topic): Map<string, string> {
 }
 
 /** Replicas by partition; the indexes must be 0, 1, 2 … in any order, each once. */
-function inOrder(assignments: Topic["assignments"]): (readonly number[])[] {
-  const byIndex = new Map<number, readonly number[]>();
+function inOrder(assignments: Topic["assignments"]): Replicas[] {
+  const byIndex = new Map<number, Replicas>();
   for (const { partitionIndex, brokerIds } of assignments) {
     if (byIndex.has(partitionIndex)) {
       throw invalidAssignment(

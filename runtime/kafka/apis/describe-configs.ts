@@ -6,11 +6,11 @@
 import type { ConfigEntry } from "../../broker.ts";
 import { BrokerError } from "../../errors.ts";
 import {
-  assertOwnId,
+  checkOwnId,
   configSource,
   configType,
+  describedResource,
   resourceType,
-  topicOrBroker,
 } from "../config-resources.ts";
 import { noError } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
@@ -83,7 +83,8 @@ function entries(resource: Resource, context: HandlerContext): readonly ConfigEn
   const { resourceType: type, resourceName: name } = resource;
   if (type === resourceType.brokerLogger) {
     if (name === "") throw new BrokerError("INVALID_REQUEST", "Broker id must not be empty");
-    assertOwnId(name, context.broker.brokerId);
+    const { brokerId } = context.broker;
+    checkOwnId(name, { brokerId, expected: ` ${brokerId}` });
     return [];
   }
   if (type === resourceType.clientMetrics || type === resourceType.group) {
@@ -93,7 +94,7 @@ function entries(resource: Resource, context: HandlerContext): readonly ConfigEn
   }
   const keys = resource.configurationKeys;
   const found = context.broker.describeConfigs(
-    topicOrBroker(resource, context),
+    describedResource(resource, context),
     keys === null || keys.length === 0 ? null : keys,
   );
   const defaultsOnly = type === resourceType.broker && name === "";

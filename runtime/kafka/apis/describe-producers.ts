@@ -3,6 +3,7 @@
 
 import type { ProducerView, TopicPartition } from "../../broker.ts";
 import { BrokerError } from "../../errors.ts";
+import { checkTopicName } from "../../topic-name.ts";
 import { noError } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import { itemError } from "../item-error.ts";
@@ -54,6 +55,7 @@ export const handleDescribeProducers: Handler<typeof describeProducers> = (reque
 function describe(at: TopicPartition, context: HandlerContext) {
   const partitionIndex = at.partition;
   try {
+    checkTopicName(at.topic);
     const { topics } = context.broker.cluster();
     if (!topics.get(at.topic)?.partitions[partitionIndex]) {
       throw new BrokerError(

@@ -3,12 +3,15 @@
 // the answer's cursor says where the next page begins, null after the last. One version, flexible.
 
 import type { PartitionRecord, TopicRecord } from "../../../cluster/control-plane.ts";
+import { checkTopicName } from "../../topic-name.ts";
 import { notRequested, operations } from "../authorized-operations.ts";
 import { errorCodes } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
+import { itemError } from "../item-error.ts";
 import type { RequestOf, ResponseInput } from "../schema.ts";
 import { array, boolean, defineApi, int16, int32, string, struct, uuid } from "../schema.ts";
 import { zeroUuid } from "../uuid.ts";
+import { internalTopics } from "./metadata.ts";
 
 const cursor = struct({ topicName: string(), partitionIndex: int32() }, { nullable: true });
 
@@ -62,7 +65,7 @@ export const handleDescribeTopicPartitions: Handler<typeof describeTopicPartitio
   request,
   context,
 ) => {
-  if (request.cursor && request.cursor.partitionIndex < 0) return refused(request);
+  if (!isUsable(request)) return refused(request);
   const names = wantedNames(request, context);
   const limit = Math.max(1, Math.min(partitionsMax, request.responsePartitionLimit));
   const topics: TopicAnswer[] = [];
@@ -72,7 +75,7 @@ export const handleDescribeTopicPartitions: Handler<typeof describeTopicPartitio
     if (left === 0) return page(topics, { topicName: name, partitionIndex: from });
     const topic = context.broker.cluster().topics.get(name);
     const partitions = topic?.partitions.slice(from, from + left) ?? [];
-    topics.push(topic ? described(topic, partitions, context) : unknown(name));
+    topics.push(topic ? described(topic, partitions, context) : unknown(name, context));
     left -= partitions.length;
     const next = from + partitions.length;
     if (topic && next < topic.partitions.length) {
@@ -82,16 +85,23 @@ export const handleDescribeTopicPartitions: Handler<typeof describeTopicPartitio
   return page(topics, null);
 };
 
+/** A cursor names a partition of a topic that is asked for. */
+function isUsable({ topics, cursor }: Request): boolean {
+  if (cursor === null) return true;
+  const isAskedFor = topics.length === 0 || topics.some(({ name }) => name === cursor.topicName);
+  return isAskedFor && cursor.partitionIndex >= 0;
+}
+
 /** There is no error for the whole answer: every topic that was asked for gets it. */
 function refused({ topics }: Request): Response {
   const errorCode = errorCodes.INVALID_REQUEST;
   return page(
-    topics.map(({ name }) => ({ ...unknown(name), errorCode })),
+    topics.map(({ name }) => ({ ...absent, name, errorCode })),
     null,
   );
 }
 
-/** Sorted, each once, from the cursor on. A cursor's topic that is gone is left out, not unknown. */
+/** Sorted, each once, from the cursor on. */
 function wantedNames({ topics, cursor }: Request, { broker }: HandlerContext): string[] {
   const known = broker.cluster().topics;
   const names = topics.length === 0 ? known.keys() : topics.map(({ name }) => name);
@@ -103,14 +113,17 @@ function page(topics: readonly TopicAnswer[], nextCursor: Cursor): Response {
   return { throttleTimeMs: 0, topics, nextCursor };
 }
 
-function unknown(name: string): TopicAnswer {
-  return {
-    errorCode: errorCodes.UNKNOWN_TOPIC_OR_PARTITION,
-    name,
-    topicId: zeroUuid,
-    isInternal: false,
-    partitions: [],
-  };
+const absent = { topicId: zeroUuid, isInternal: false, partitions: [] };
+
+function unknown(name: string, context: HandlerContext): TopicAnswer {
+  const topicAuthorizedOperations = operations.topic;
+  let errorCode: number = errorCodes.UNKNOWN_TOPIC_OR_PARTITION;
+  try {
+    checkTopicName(name);
+  } catch (error) {
+    errorCode = itemError(error, context, "DescribeTopicPartitions").errorCode;
+  }
+  return { ...absent, errorCode, name, topicAuthorizedOperations };
 }
 
 function described(
@@ -124,7 +137,7 @@ function described(
     errorCode: errorCodes.NONE,
     name: topic.name,
     topicId: topic.id,
-    isInternal: false,
+    isInternal: internalTopics.has(topic.name),
     partitions: partitions.map((partition) => describedPartition(partition, isOffline)),
     topicAuthorizedOperations: operations.topic,
   };

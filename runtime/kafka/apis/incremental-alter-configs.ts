@@ -3,7 +3,7 @@
 
 import type { ConfigOperation } from "../../broker.ts";
 import { BrokerError } from "../../errors.ts";
-import { topicOrBroker } from "../config-resources.ts";
+import { alteredResource, refuseAltering } from "../config-resources.ts";
 import type { Handler } from "../handler.ts";
 import type { RequestOf } from "../schema.ts";
 import { array, boolean, defineApi, int8, string, struct } from "../schema.ts";
@@ -40,8 +40,11 @@ export const handleIncrementalAlterConfigs: Handler<typeof incrementalAlterConfi
 ) => {
   const { validateOnly } = request;
   const responses = await alterEach(request.resources, context, async (resource) => {
-    const target = topicOrBroker(resource, context);
-    await context.broker.alterConfigs(target, resource.configs.map(operation), { validateOnly });
+    const changes = resource.configs.map(operation);
+    if (refuseAltering(resource, resource.configs, context)) return;
+    await context.broker.alterConfigs(alteredResource(resource, context), changes, {
+      validateOnly,
+    });
   });
   return { throttleTimeMs: 0, responses };
 };

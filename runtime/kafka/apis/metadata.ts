@@ -80,7 +80,8 @@ type Response = ResponseInput<typeof metadata>;
 type TopicAnswer = Response["topics"][number];
 type Asked = NonNullable<Request["topics"]>[number];
 
-const internalTopics = new Set(["__consumer_offsets", "__transaction_state"]);
+/** Kafka's own: clients hide them from their users. */
+export const internalTopics = new Set(["__consumer_offsets", "__transaction_state"]);
 
 export const handleMetadata: Handler<typeof metadata> = (request, context) => {
   const allowed = request.includeTopicAuthorizedOperations ? operations.topic : notRequested;
