@@ -18,6 +18,9 @@ const text = new TextDecoder();
 
 export type JsonPath = readonly (Uint8Array | number)[];
 
+/** true, false, null. */
+const WORDS = ["true", "false", "null"].map((word) => utf8.encode(word));
+
 /** "found": `start..end` is the value's JSON text. */
 export type JsonFound = "found" | "missing" | "malformed";
 
@@ -185,21 +188,28 @@ export class JsonFinder {
     return false;
   }
 
-  /** Number, true, false, null: letters, digits, sign, dot. */
   #skipScalar(): boolean {
+    const first = this.#json[this.#at];
+    const word = WORDS.find((bytes) => bytes[0] === first);
+    return word ? this.#skipWord(word) : this.#skipNumber();
+  }
+
+  #skipWord(word: Uint8Array): boolean {
+    for (let i = 0; i < word.length; i++) if (this.#json[this.#at + i] !== word[i]) return false;
+    this.#at += word.length;
+    return true;
+  }
+
+  /** Digits, sign, dot, exponent; their order is not checked. */
+  #skipNumber(): boolean {
     const json = this.#json;
     const start = this.#at;
     let at = start;
     for (; at < json.length; at++) {
       const byte = json[at] as number;
-      const isScalar =
-        (byte >= 0x30 && byte <= 0x39) ||
-        (byte >= 0x61 && byte <= 0x7a) ||
-        byte === 0x2d ||
-        byte === 0x2b ||
-        byte === 0x2e ||
-        byte === 0x45;
-      if (!isScalar) break;
+      const isDigit = byte >= 0x30 && byte <= 0x39;
+      const isSign = byte === 0x2d || byte === 0x2b || byte === 0x2e;
+      if (!isDigit && !isSign && byte !== 0x65 && byte !== 0x45) break;
     }
     this.#at = at;
     return at > start;

@@ -64,7 +64,8 @@ export function reportError(error: unknown, isVerbose: boolean): ExitCode {
 /** The name of a BrokerError, or of a system error. */
 function codeOf(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
-  return typeof code === "string" ? code : undefined;
+  // Node's own codes for wrong calls and missing modules are bugs, not facts about the world.
+  return typeof code === "string" && !code.startsWith("ERR_") ? code : undefined;
 }
 
 function codeText(error: Error, code: string): string {
