@@ -2,4 +2,5 @@
 // to any other Kafka.
 
 export type * from "./api.ts";
+export { createClient } from "./client.ts";
 export { ClientError, type ClientErrorCode } from "./error.ts";

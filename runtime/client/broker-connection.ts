@@ -1,0 +1,285 @@
+// BrokerConnection: one TCP connection to one broker, requests pipelined and answered in order, versions
+// agreed by ApiVersions before the first. It never reconnects: `connection-pool.ts` opens a new one.
+
+import { apiVersions } from "../kafka/apis/api-versions.ts";
+import { errorCodes } from "../kafka/error-codes.ts";
+import { skipResponseHeaderTags, writeRequestHeader } from "../kafka/headers.ts";
+import { Reader } from "../kafka/reader.ts";
+import type { Api, ResponseOf } from "../kafka/schema.ts";
+import { Writer } from "../kafka/writer.ts";
+import type { Connection, Timer } from "../platform.ts";
+import { version as softwareVersion } from "../version.ts";
+import { type Address, addressText, type Context } from "./context.ts";
+import { asClientError, ClientError } from "./error.ts";
+import { FrameCutter } from "./frames.ts";
+
+const softwareName = "timberline";
+/** Writers kept for reuse, and the largest buffer worth keeping. */
+const writersMax = 8;
+const writerBytesMax = 65_536;
+
+export interface CallOptions {
+  /** Above the client's own: for requests that the broker holds on purpose. */
+  readonly extraTimeoutMs?: number;
+  /** Not above this version, whatever both sides speak. */
+  readonly versionMax?: number;
+}
+
+interface Pending {
+  readonly deadlineMs: number;
+  /** Reads the answer after the correlation id. */
+  answer(reader: Reader): void;
+  fail(error: ClientError): void;
+}
+
+export class BrokerConnection {
+  readonly address: Address;
+  readonly #context: Context;
+  readonly #connection: Connection;
+  readonly #frames: FrameCutter;
+  readonly #pending = new Map<number, Pending>();
+  readonly #versions = new Map<number, { min: number; max: number }>();
+  readonly #writers: Writer[] = [];
+  readonly #onClosed: () => void;
+  #correlationId = 0;
+  #sweep: Timer | null = null;
+  #closedBy: ClientError | null = null;
+
+  /** Dials and agrees on versions; rejects with NETWORK_EXCEPTION or UNSUPPORTED_VERSION. */
+  static async open(context: Context, address: Address, onClosed: () => void) {
+    const where = `Connecting to ${addressText(address)}`;
+    let dialled: Connection;
+    try {
+      const { connectTimeoutMs: timeoutMs } = context.settings;
+      dialled = await context.platform.network.dial({ ...address, timeoutMs });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const what = `${where}: ${why}. Start the broker, or check the address.`;
+      throw new ClientError("NETWORK_EXCEPTION", what, { cause: error });
+    }
+    const connection = new BrokerConnection(context, address, dialled, onClosed);
+    try {
+      await connection.#agreeOnVersions();
+    } catch (error) {
+      connection.close();
+      throw asClientError(error, where);
+    }
+    return connection;
+  }
+
+  private constructor(
+    context: Context,
+    address: Address,
+    connection: Connection,
+    onClosed: () => void,
+  ) {
+    this.#context = context;
+    this.address = address;
+    this.#connection = connection;
+    this.#onClosed = onClosed;
+    this.#frames = new FrameCutter((frame) => this.#receive(frame));
+    connection.onData((chunk) => this.#push(chunk));
+    connection.onClose((error) => this.#fail(this.#lost(error?.message ?? "closed by the broker")));
+  }
+
+  get isOpen(): boolean {
+    return this.#closedBy === null;
+  }
+
+  /** Requests without an answer yet. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /** The version both sides speak; throws UNSUPPORTED_VERSION if there is none. */
+  version(api: Pick<Api, "key" | "name" | "versions">, versionMax = api.versions.max): number {
+    const theirs = this.#versions.get(api.key);
+    const version = Math.min(api.versions.max, versionMax, theirs?.max ?? -1);
+    if (theirs !== undefined && version >= Math.max(api.versions.min, theirs.min)) return version;
+    const spoken = theirs === undefined ? "not at all" : `in versions ${theirs.min}–${theirs.max}`;
+    throw new ClientError(
+      "UNSUPPORTED_VERSION",
+      `${addressText(this.address)} speaks ${api.name} ${spoken}, ` +
+        `this client ${api.versions.min}–${api.versions.max}. Use a newer broker.`,
+    );
+  }
+
+  /** Sends a request and resolves with its answer. */
+  call<Req, ReqIn, Res, ResIn>(
+    api: Api<Req, ReqIn, Res, ResIn>,
+    message: ReqIn,
+    options: CallOptions = {},
+  ): Promise<Res> {
+    return new Promise((resolve, reject) => {
+      const version = this.version(api, options.versionMax);
+      const correlationId = this.#send(api, version, message);
+      this.#expect(correlationId, options.extraTimeoutMs ?? 0, {
+        answer(reader) {
+          skipResponseHeaderTags(reader, api, version);
+          resolve(api.decodeResponse(version, reader));
+        },
+        fail: reject,
+      });
+    });
+  }
+
+  /** Sends a request that is never answered (acks=0); resolves when the bytes have left. */
+  tell<Req, ReqIn, Res, ResIn>(
+    api: Api<Req, ReqIn, Res, ResIn>,
+    message: ReqIn,
+    options: CallOptions = {},
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const written = () => (this.#closedBy === null ? resolve() : reject(this.#closedBy));
+      this.#send(api, this.version(api, options.versionMax), message, written);
+    });
+  }
+
+  close(): void {
+    this.#fail(this.#lost("closed by this client"));
+  }
+
+  // ---- sending ----
+
+  #send<Req, ReqIn, Res, ResIn>(
+    api: Api<Req, ReqIn, Res, ResIn>,
+    apiVersion: number,
+    message: ReqIn,
+    written?: () => void,
+  ): number {
+    if (this.#closedBy !== null) throw this.#closedBy;
+    const correlationId = this.#correlationId;
+    this.#correlationId = (correlationId + 1) & 0x7fffffff;
+    const { clientId } = this.#context.settings;
+    const writer = this.#writers.pop() ?? new Writer();
+    writer.beginFrame();
+    writeRequestHeader(writer, api, { apiVersion, correlationId, clientId });
+    api.encodeRequest(apiVersion, message, writer);
+    writer.endFrame();
+    this.#write(writer, written);
+    return correlationId;
+  }
+
+  #write(writer: Writer, written: (() => void) | undefined): void {
+    const chunks = writer.chunks();
+    const last = chunks.length - 1;
+    if (last > 0) this.#connection.cork();
+    for (const [i, chunk] of chunks.entries()) {
+      if (!(chunk instanceof Uint8Array)) throw new TypeError("a client sends records as bytes");
+      if (i < last) this.#connection.write(chunk);
+      else this.#connection.write(chunk, () => this.#recycle(writer, written));
+    }
+    if (last > 0) this.#connection.uncork();
+  }
+
+  #recycle(writer: Writer, written: (() => void) | undefined): void {
+    const worthKeeping = writer.capacity <= writerBytesMax && this.#writers.length < writersMax;
+    writer.reset();
+    if (worthKeeping) this.#writers.push(writer);
+    written?.();
+  }
+
+  #expect(
+    correlationId: number,
+    extraTimeoutMs: number,
+    handlers: Pick<Pending, "answer" | "fail">,
+  ): void {
+    const timeoutMs = this.#context.settings.requestTimeoutMs + extraTimeoutMs;
+    this.#pending.set(correlationId, {
+      ...handlers,
+      deadlineMs: this.#context.nowMs() + timeoutMs,
+    });
+    if (this.#sweep === null) this.#armSweep(timeoutMs);
+  }
+
+  /** One timer per connection: fires at the earliest deadline it knew, then looks again. */
+  #armSweep(delayMs: number): void {
+    this.#sweep = this.#context.platform.clock.after(delayMs, () => {
+      this.#sweep = null;
+      const nowMs = this.#context.nowMs();
+      let nextMs = Number.POSITIVE_INFINITY;
+      for (const { deadlineMs } of this.#pending.values()) nextMs = Math.min(nextMs, deadlineMs);
+      if (nextMs <= nowMs) {
+        const { requestTimeoutMs } = this.#context.settings;
+        const where = addressText(this.address);
+        const what = `${where} has not answered within ${requestTimeoutMs} ms. Is it overloaded?`;
+        this.#fail(new ClientError("REQUEST_TIMED_OUT", what));
+      } else if (this.#pending.size > 0) {
+        this.#armSweep(nextMs - nowMs);
+      }
+    });
+  }
+
+  // ---- receiving ----
+
+  #push(chunk: Uint8Array): void {
+    try {
+      this.#frames.push(chunk);
+    } catch (error) {
+      const what = `${addressText(this.address)} sent what is no answer of a Kafka broker`;
+      const why = error instanceof Error ? error.message : String(error);
+      const said = `${what} (${why}). Check the address.`;
+      this.#fail(new ClientError("UNKNOWN_SERVER_ERROR", said, { cause: error }));
+    }
+  }
+
+  #receive(frame: Uint8Array): void {
+    if (this.#closedBy !== null) return;
+    const reader = new Reader(frame);
+    const correlationId = reader.int32();
+    const pending = this.#pending.get(correlationId);
+    if (pending === undefined) throw new RangeError(`correlation id ${correlationId}`);
+    pending.answer(reader);
+    this.#pending.delete(correlationId);
+  }
+
+  #lost(why: string): ClientError {
+    const what = `The connection to ${addressText(this.address)} was lost: ${why}.`;
+    return new ClientError("NETWORK_EXCEPTION", what);
+  }
+
+  #fail(error: ClientError): void {
+    if (this.#closedBy !== null) return;
+    this.#closedBy = error;
+    this.#sweep?.cancel();
+    this.#connection.destroy();
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    this.#onClosed();
+    for (const { fail } of pending) fail(error);
+  }
+
+  // ---- versions ----
+
+  /** Asks in our newest version; an older broker answers error 35 in v0 form and says what it speaks. */
+  async #agreeOnVersions(): Promise<void> {
+    let answer = await this.#askVersions(apiVersions.versions.max);
+    if (answer.errorCode === errorCodes.UNSUPPORTED_VERSION) {
+      const own = answer.apiKeys.find(({ apiKey }) => apiKey === apiVersions.key);
+      answer = await this.#askVersions(Math.min(own?.maxVersion ?? 0, apiVersions.versions.max));
+    }
+    if (answer.errorCode !== errorCodes.NONE) {
+      const what = `${addressText(this.address)} does not tell which versions it speaks`;
+      throw new ClientError("UNSUPPORTED_VERSION", `${what} (error ${answer.errorCode}).`);
+    }
+    for (const { apiKey, minVersion, maxVersion } of answer.apiKeys) {
+      this.#versions.set(apiKey, { min: minVersion, max: maxVersion });
+    }
+  }
+
+  #askVersions(version: number): Promise<ResponseOf<typeof apiVersions>> {
+    return new Promise((resolve, reject) => {
+      const message = { clientSoftwareName: softwareName, clientSoftwareVersion: softwareVersion };
+      const correlationId = this.#send(apiVersions, version, message);
+      this.#expect(correlationId, 0, {
+        answer(reader) {
+          const start = reader.at;
+          const isRefused = reader.int16() === errorCodes.UNSUPPORTED_VERSION;
+          reader.at = start;
+          resolve(apiVersions.decodeResponse(isRefused ? 0 : version, reader));
+        },
+        fail: reject,
+      });
+    });
+  }
+}

@@ -1,0 +1,36 @@
+// createClient: one client, its metadata and connections, and what is made from it.
+
+import { ClusterAdmin } from "./admin.ts";
+import type { Admin, Client, ClientOptions, Consumer, Producer } from "./api.ts";
+import { ClusterCalls } from "./cluster-calls.ts";
+import { ConnectionPool } from "./connection-pool.ts";
+import { PartitionConsumer } from "./consumer.ts";
+import { Context, closedError } from "./context.ts";
+import { Metadata } from "./metadata.ts";
+import { TopicProducer } from "./producer.ts";
+
+/** Connects when first used. Throws a `ClientError` for options that cannot work. */
+export function createClient(options: ClientOptions): Client {
+  const context = new Context(options);
+  const pool = new ConnectionPool(context);
+  const metadata = new Metadata(context, pool);
+  const calls = new ClusterCalls(context, metadata, pool);
+  const producers: Producer[] = [];
+  const consumers: Consumer[] = [];
+  const made = <T>(list: T[], item: T): T => {
+    if (context.closed) throw closedError("Using the client");
+    list.push(item);
+    return item;
+  };
+  return {
+    producer: (settings) => made(producers, new TopicProducer(context, metadata, settings)),
+    consumer: (settings) => made(consumers, new PartitionConsumer(calls, settings)),
+    admin: (): Admin => made([], new ClusterAdmin(calls)),
+    async close() {
+      await Promise.all(producers.map((producer) => producer.close()));
+      await Promise.all(consumers.map((consumer) => consumer.stop()));
+      context.close();
+      pool.close();
+    },
+  };
+}

@@ -1,0 +1,126 @@
+// What all parts of one client share: the platform, the options with their defaults, waiting and retrying.
+// `client.ts` makes one; connections, metadata, producer, consumer and admin get it handed in.
+
+import type { ClientOptions, ClientPlatform } from "./api.ts";
+import { asClientError, ClientError } from "./error.ts";
+
+export interface Settings {
+  readonly clientId: string;
+  readonly bootstrap: readonly Address[];
+  readonly connectTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly operationTimeoutMs: number;
+  readonly retryBackoffMs: number;
+  readonly retryBackoffMsMax: number;
+  readonly metadataAgeMsMax: number;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface RetryOptions {
+  /** Begins the error's sentence. */
+  readonly where: string;
+  readonly timeoutMs: number;
+  /** Asked before each further attempt; by default the error's own `retriable`. */
+  retry?(error: ClientError): boolean;
+}
+
+const defaultPort = 9092;
+const backoffDoublingsMax = 16;
+
+export class Context {
+  readonly platform: ClientPlatform;
+  readonly settings: Settings;
+  closed = false;
+  readonly #waits = new Set<() => void>();
+
+  constructor(options: ClientOptions) {
+    this.platform = options.platform;
+    this.settings = {
+      clientId: options.clientId ?? "timberline",
+      bootstrap: options.bootstrap.map(parseAddress),
+      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+      requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
+      operationTimeoutMs: options.operationTimeoutMs ?? 60_000,
+      retryBackoffMs: options.retryBackoffMs ?? 100,
+      retryBackoffMsMax: options.retryBackoffMsMax ?? 1_000,
+      metadataAgeMsMax: options.metadataAgeMsMax ?? 300_000,
+    };
+    if (options.bootstrap.length === 0) {
+      throw new ClientError(
+        "INVALID_REQUEST",
+        'bootstrap is empty: give at least one "host:port".',
+      );
+    }
+  }
+
+  nowMs(): number {
+    return this.platform.clock.monotonicMs();
+  }
+
+  /** The wait before attempt number `attempt` (1 is the first retry): doubling, with up to 20 % jitter. */
+  backoffMs(attempt: number): number {
+    const { retryBackoffMs, retryBackoffMsMax } = this.settings;
+    const doublings = Math.min(Math.max(attempt - 1, 0), backoffDoublingsMax);
+    const wait = Math.min(retryBackoffMs * 2 ** doublings, retryBackoffMsMax);
+    return wait * (0.8 + this.platform.random.integer(401) / 1000);
+  }
+
+  /** Ends early when the client closes. */
+  sleep(delayMs: number): Promise<void> {
+    if (this.closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        this.#waits.delete(done);
+        resolve();
+      };
+      const timer = this.platform.clock.after(delayMs, done, { keepAlive: true });
+      this.#waits.add(done);
+    });
+  }
+
+  /** Runs until it succeeds, fails for good, or the time is up; then rejects with the last error. */
+  async retry<T>(options: RetryOptions, run: (attempt: number) => Promise<T>): Promise<T> {
+    const deadlineMs = this.nowMs() + options.timeoutMs;
+    for (let attempt = 1; ; attempt++) {
+      if (this.closed) throw closedError(options.where);
+      try {
+        return await run(attempt);
+      } catch (thrown) {
+        const error = asClientError(thrown, options.where);
+        const waitMs = this.backoffMs(attempt);
+        const again = options.retry?.(error) ?? error.retriable;
+        if (!again || this.nowMs() + waitMs > deadlineMs) throw error;
+        await this.sleep(waitMs);
+      }
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const wake of [...this.#waits]) wake();
+  }
+}
+
+export function closedError(where: string): ClientError {
+  return new ClientError("CLOSED", `${where}: the client was closed. Create a new one.`);
+}
+
+export function addressText({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** "host", "host:port" or "[ipv6]:port". */
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text.trim());
+  const host = match?.[1] ?? match?.[2];
+  const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
+  if (host === undefined || port < 1 || port > 65_535) {
+    throw new ClientError("INVALID_REQUEST", `"${text}" is no broker address: write host:port.`);
+  }
+  return { host, port };
+}

@@ -1,0 +1,250 @@
+// Metadata: what the client knows of brokers, topics and leaders. Topics are asked for by name when first used,
+// again when they are old or a broker's error shows that they are out of date; questions of one turn of the
+// event loop become one request.
+
+import { metadata as metadataApi } from "../kafka/apis/metadata.ts";
+import type { Api, ResponseOf } from "../kafka/schema.ts";
+import { zeroUuid } from "../kafka/uuid.ts";
+import type { CallOptions } from "./broker-connection.ts";
+import type { ConnectionPool } from "./connection-pool.ts";
+import type { Address, Context } from "./context.ts";
+import { asClientError, ClientError, errorFromCode } from "./error.ts";
+
+/** Topics remembered; above it all are forgotten and asked for again. */
+const topicsMax = 100_000;
+/** How long a topic that should exist may be missing: being created, or not yet known to this broker. */
+const creationWaitMsMax = 10_000;
+const appearanceWaitMsMax = 1_000;
+
+export interface PartitionMetadata {
+  readonly partition: number;
+  /** -1: none now. */
+  readonly leader: number;
+  readonly leaderEpoch: number;
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+}
+
+export interface TopicMetadata {
+  readonly name: string;
+  /** `zeroUuid` if the broker is too old to have ids. */
+  readonly id: string;
+  readonly isInternal: boolean;
+  /** By partition number. */
+  readonly partitions: readonly PartitionMetadata[];
+  /** Partitions with a leader. */
+  readonly available: readonly number[];
+}
+
+export interface BrokerMetadata extends Address {
+  readonly id: number;
+  readonly rack: string | null;
+}
+
+type Response = ResponseOf<typeof metadataApi>;
+
+interface Cached {
+  readonly topic: TopicMetadata;
+  readonly loadedMs: number;
+  stale: boolean;
+}
+
+interface Question {
+  readonly promise: Promise<TopicMetadata>;
+  resolve(topic: TopicMetadata): void;
+  reject(error: ClientError): void;
+}
+
+export class Metadata {
+  readonly #context: Context;
+  readonly #pool: ConnectionPool;
+  readonly #topics = new Map<string, Cached>();
+  #brokers = new Map<number, BrokerMetadata>();
+  #clusterId: string | null = null;
+  #controllerId = -1;
+  /** By topic; those to be created on the way apart from those that must not be. */
+  readonly #questions = {
+    create: new Map<string, Question>(),
+    look: new Map<string, Question>(),
+  };
+
+  constructor(context: Context, pool: ConnectionPool) {
+    this.#context = context;
+    this.#pool = pool;
+  }
+
+  get brokers(): ReadonlyMap<number, BrokerMetadata> {
+    return this.#brokers;
+  }
+
+  get clusterId(): string | null {
+    return this.#clusterId;
+  }
+
+  get controllerId(): number {
+    return this.#controllerId;
+  }
+
+  /** What is known and not out of date; refreshed in the background when old. */
+  cached(name: string): TopicMetadata | undefined {
+    const known = this.#topics.get(name);
+    if (known === undefined || known.stale) return undefined;
+    if (this.#context.nowMs() - known.loadedMs > this.#context.settings.metadataAgeMsMax) {
+      known.stale = true;
+      this.load(name, { create: false }).catch(() => {});
+    }
+    return known.topic;
+  }
+
+  /** What was last known, even if out of date. */
+  known(name: string): TopicMetadata | undefined {
+    return this.#topics.get(name)?.topic;
+  }
+
+  /** Known, or asked for with retries. `create`: the broker may create it. */
+  async load(name: string, { create }: { create: boolean }): Promise<TopicMetadata> {
+    const known = this.#topics.get(name);
+    if (known !== undefined && !known.stale) return known.topic;
+    const startMs = this.#context.nowMs();
+    const patienceMs = create ? creationWaitMsMax : appearanceWaitMsMax;
+    const isPatient = () => this.#context.nowMs() - startMs < patienceMs;
+    return this.#context.retry(
+      {
+        where: `Looking for topic ${name}`,
+        timeoutMs: this.#context.settings.operationTimeoutMs,
+        retry: (error) =>
+          error.code === "UNKNOWN_TOPIC_OR_PARTITION" ? isPatient() : error.retriable,
+      },
+      () => this.#ask(name, create),
+    );
+  }
+
+  /** A broker's answer contradicts what is known of this topic. */
+  invalidate(name: string): void {
+    const known = this.#topics.get(name);
+    if (known !== undefined) known.stale = true;
+  }
+
+  /** Address of a partition's leader, if known. */
+  leaderOf(name: string, partition: number): BrokerMetadata | undefined {
+    const leader = this.#topics.get(name)?.topic.partitions[partition]?.leader ?? -1;
+    return this.#brokers.get(leader);
+  }
+
+  /** One request, no retry: the topics named, or all. Fills the cache; topics with errors reject. */
+  async fetch(names: readonly string[] | null): Promise<readonly TopicMetadata[]> {
+    const response = await this.#request(names, false);
+    return response.topics.map((topic) => {
+      const name = topic.name ?? "";
+      const error = errorFromCode(topic.errorCode, `Looking for topic ${name}`);
+      if (error !== null) throw error;
+      return this.#remember(name, topic);
+    });
+  }
+
+  /** Sends to any broker that answers; known ones first, then the bootstrap addresses. */
+  async callAny<Req, ReqIn, Res, ResIn>(
+    api: Api<Req, ReqIn, Res, ResIn>,
+    message: ReqIn,
+    options: CallOptions = {},
+  ): Promise<Res> {
+    const addresses = this.#addresses();
+    const connected = addresses.find((address) => this.#pool.open(address) !== undefined);
+    let failure: unknown;
+    for (const address of connected === undefined ? addresses : [connected, ...addresses]) {
+      try {
+        const connection = await this.#pool.to(address);
+        return await connection.call(api, message, options);
+      } catch (error) {
+        failure = error;
+        if (!(error instanceof ClientError) || !error.retriable) break;
+      }
+    }
+    throw asClientError(failure, "No broker answers");
+  }
+
+  /** Known brokers from a random one on, then the bootstrap addresses; bounded by their number. */
+  #addresses(): Address[] {
+    const known = [...this.#brokers.values()];
+    const from = known.length > 1 ? this.#context.platform.random.integer(known.length) : 0;
+    return [...known.slice(from), ...known.slice(0, from), ...this.#context.settings.bootstrap];
+  }
+
+  #ask(name: string, create: boolean): Promise<TopicMetadata> {
+    const questions = create ? this.#questions.create : this.#questions.look;
+    const asked = questions.get(name);
+    if (asked !== undefined) return asked.promise;
+    if (questions.size === 0) queueMicrotask(() => this.#answerAll(questions, create));
+    const question = newQuestion();
+    questions.set(name, question);
+    return question.promise;
+  }
+
+  async #answerAll(questions: Map<string, Question>, create: boolean): Promise<void> {
+    const asked = new Map(questions);
+    questions.clear();
+    try {
+      const response = await this.#request([...asked.keys()], create);
+      for (const topic of response.topics) {
+        const name = topic.name ?? "";
+        const error = errorFromCode(topic.errorCode, `Looking for topic ${name}`);
+        const found = error === null ? this.#remember(name, topic) : null;
+        if (error !== null) asked.get(name)?.reject(error);
+        else if (found !== null) asked.get(name)?.resolve(found);
+        asked.delete(name);
+      }
+      for (const [name, question] of asked) question.reject(unanswered(name));
+    } catch (error) {
+      for (const question of asked.values()) question.reject(asClientError(error, "Metadata"));
+    }
+  }
+
+  async #request(names: readonly string[] | null, create: boolean): Promise<Response> {
+    const topics = names?.map((name) => ({ name })) ?? null;
+    const response = await this.callAny(metadataApi, { topics, allowAutoTopicCreation: create });
+    const error = errorFromCode(response.errorCode, "Metadata");
+    if (error !== null) throw error;
+    this.#clusterId = response.clusterId;
+    this.#controllerId = response.controllerId;
+    this.#brokers = new Map(
+      response.brokers.map(({ nodeId, host, port, rack }) => [
+        nodeId,
+        { id: nodeId, host, port, rack },
+      ]),
+    );
+    return response;
+  }
+
+  #remember(name: string, answer: Response["topics"][number]): TopicMetadata {
+    const partitions = answer.partitions
+      .map((partition) => ({
+        partition: partition.partitionIndex,
+        leader: partition.leaderId,
+        leaderEpoch: partition.leaderEpoch,
+        replicas: partition.replicaNodes,
+        isr: partition.isrNodes,
+      }))
+      .sort((a, b) => a.partition - b.partition);
+    const available = partitions.filter(({ leader }) => leader >= 0).map((p) => p.partition);
+    const { topicId: id = zeroUuid, isInternal } = answer;
+    const topic = { name, id, isInternal, partitions, available };
+    if (this.#topics.size >= topicsMax) this.#topics.clear();
+    this.#topics.set(name, { topic, loadedMs: this.#context.nowMs(), stale: false });
+    return topic;
+  }
+}
+
+function newQuestion(): Question {
+  let settle: Omit<Question, "promise"> | undefined;
+  const promise = new Promise<TopicMetadata>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  return { promise, ...settle! };
+}
+
+function unanswered(name: string): ClientError {
+  return new ClientError(
+    "UNKNOWN_TOPIC_OR_PARTITION",
+    `Looking for topic ${name}: the broker's answer leaves it out.`,
+  );
+}

@@ -1,0 +1,421 @@
+// Sender: moves a producer's batches to the leaders of their partitions, in order, several requests at a time,
+// and again after what is worth a retry. With idempotence batches are numbered so that the broker drops
+// repetitions and refuses gaps (KIP-98); whatever cannot be numbered any more goes on under a new producer id.
+
+import { zeroUuid } from "../kafka/uuid.ts";
+import type { Timer } from "../platform.ts";
+import { nextSequence, type OutgoingBatch } from "./batch.ts";
+import type { BrokerConnection } from "./broker-connection.ts";
+import type { ConnectionPool } from "./connection-pool.ts";
+import { addressText, type Context } from "./context.ts";
+import { asClientError, ClientError, isStaleMetadata } from "./error.ts";
+import type { BrokerMetadata, Metadata } from "./metadata.ts";
+import { PartitionQueue } from "./partition-queue.ts";
+import { sendProduce } from "./produce-request.ts";
+import { ProducerId } from "./producer-id.ts";
+
+export interface SenderSettings {
+  readonly acks: -1 | 0 | 1;
+  readonly idempotent: boolean;
+  readonly lingerMs: number;
+  readonly requestBytesMax: number;
+  readonly inFlightMax: number;
+  readonly deliveryTimeoutMs: number;
+  /** Makes the bytes of a batch; the identity is -1 throughout without idempotence. */
+  encode(
+    batch: OutgoingBatch,
+    identity: { producerId: number; producerEpoch: number; baseSequence: number },
+  ): Uint8Array;
+  /** Called once for each batch, after its deliveries were told. */
+  finished(batch: OutgoingBatch): void;
+  /** A batch too large for the broker became these. */
+  replaced(batch: OutgoingBatch, halves: readonly OutgoingBatch[]): void;
+}
+
+/** Requests on their way to one broker. */
+interface Lane {
+  inFlight: number;
+  isConnecting: boolean;
+  notBeforeMs: number;
+  failures: number;
+}
+
+/** Errors that say that the broker's view of our sequences differs from ours. */
+const sequenceErrors: ReadonlySet<string> = new Set([
+  "OUT_OF_ORDER_SEQUENCE_NUMBER",
+  "UNKNOWN_PRODUCER_ID",
+  "INVALID_PRODUCER_EPOCH",
+  "INVALID_PRODUCER_ID_MAPPING",
+]);
+/** After these the broker may have the batch although it did not say so. */
+const uncertainErrors: ReadonlySet<string> = new Set([
+  "NETWORK_EXCEPTION",
+  "REQUEST_TIMED_OUT",
+  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+]);
+
+export class Sender {
+  readonly #context: Context;
+  readonly #metadata: Metadata;
+  readonly #pool: ConnectionPool;
+  readonly #settings: SenderSettings;
+  readonly #identity: ProducerId;
+  /** Partitions with something to send. */
+  readonly #active = new Set<PartitionQueue>();
+  /** By topic, then partition. */
+  readonly #queues = new Map<string, PartitionQueue[]>();
+  readonly #lanes = new Map<number, Lane>();
+  readonly #loading = new Set<string>();
+  #inFlight = 0;
+  #isScheduled = false;
+  #timer: Timer | null = null;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(
+    context: Context,
+    metadata: Metadata,
+    pool: ConnectionPool,
+    settings: SenderSettings,
+  ) {
+    this.#context = context;
+    this.#metadata = metadata;
+    this.#pool = pool;
+    this.#settings = settings;
+    this.#identity = new ProducerId(context, metadata);
+  }
+
+  queue(topic: string, partition: number): PartitionQueue {
+    const queues = this.#queues.get(topic) ?? [];
+    if (queues.length === 0) this.#queues.set(topic, queues);
+    queues[partition] ??= new PartitionQueue(topic, partition);
+    return queues[partition];
+  }
+
+  /** Something was added to the queue, or became due. */
+  wake(queue: PartitionQueue): void {
+    this.#active.add(queue);
+    const { lingerMs } = this.#settings;
+    const isDue = lingerMs === 0 || queue.waiting.length > 0 || queue.open?.isDue === true;
+    if (isDue) this.#schedule();
+    else if (queue.open !== null) this.#wakeAt(queue.open.createdMs + lingerMs);
+  }
+
+  /** Fails everything that is not acknowledged. */
+  abort(error: ClientError): void {
+    this.#timer?.cancel();
+    for (const queue of this.#allQueues()) this.#failQueue(queue, error);
+  }
+
+  // ---- when ----
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#context.platform.clock.soon(() => {
+      this.#isScheduled = false;
+      this.#pump();
+    });
+  }
+
+  #wakeAt(atMs: number): void {
+    if (atMs >= this.#timerAtMs) return;
+    this.#timer?.cancel();
+    this.#timerAtMs = atMs;
+    const fire = () => {
+      this.#timerAtMs = Number.POSITIVE_INFINITY;
+      this.#pump();
+    };
+    const delayMs = Math.max(0, atMs - this.#context.nowMs());
+    this.#timer = this.#context.platform.clock.after(delayMs, fire, { keepAlive: true });
+  }
+
+  // ---- what ----
+
+  /** One pass over what waits: at most one batch per partition into each request. */
+  #pump(): void {
+    if (this.#active.size === 0 || !this.#isReady()) return;
+    const nowMs = this.#context.nowMs();
+    let again = false;
+    const requests = new Map<BrokerMetadata, { queue: PartitionQueue; bytes: number }[]>();
+    for (const queue of this.#active) {
+      this.#expire(queue, nowMs);
+      if (queue.isIdle) this.#active.delete(queue);
+      else if (this.#maySend(queue, nowMs)) {
+        const leader = this.#leaderOf(queue, nowMs);
+        if (leader !== null) this.#addTo(requests, leader, queue);
+      }
+    }
+    for (const [leader, parts] of requests) again = this.#send(leader, parts, nowMs) || again;
+    if (again) this.#schedule();
+  }
+
+  /** With idempotence nothing leaves without a producer id, and none is changed while batches are out. */
+  #isReady(): boolean {
+    if (!this.#settings.idempotent || this.#identity.isKnown) return true;
+    if (this.#inFlight > 0) return false;
+    const loaded = () => {
+      for (const queue of this.#allQueues()) queue.restartSequences();
+      this.#pump();
+    };
+    this.#identity.load(loaded, (error) => this.abort(error));
+    return false;
+  }
+
+  #maySend(queue: PartitionQueue, nowMs: number): boolean {
+    const partitionMax = this.#settings.idempotent || this.#settings.acks === 0 ? 5 : 1;
+    if (queue.inFlight.size >= partitionMax) return false;
+    if (queue.isRetrying && queue.inFlight.size > 0) return false;
+    if (queue.notBeforeMs > nowMs) {
+      this.#wakeAt(queue.notBeforeMs);
+      return false;
+    }
+    if (queue.waiting.length > 0) return true;
+    const open = queue.open!;
+    const dueMs = open.createdMs + this.#settings.lingerMs;
+    if (open.isDue || dueMs <= nowMs) return true;
+    this.#wakeAt(dueMs);
+    return false;
+  }
+
+  #leaderOf(queue: PartitionQueue, nowMs: number): BrokerMetadata | null {
+    const { topic, partition } = queue;
+    if (this.#metadata.cached(topic) === undefined) {
+      this.#load(topic);
+      return null;
+    }
+    const leader = this.#metadata.leaderOf(topic, partition);
+    if (leader !== undefined) return leader;
+    this.#metadata.invalidate(topic);
+    queue.notBeforeMs = nowMs + this.#context.backoffMs(1);
+    this.#wakeAt(queue.notBeforeMs);
+    return null;
+  }
+
+  #load(topic: string): void {
+    if (this.#loading.has(topic)) return;
+    this.#loading.add(topic);
+    const done = () => {
+      this.#loading.delete(topic);
+      this.#schedule();
+    };
+    this.#metadata.load(topic, { create: true }).then(done, (error: unknown) => {
+      const reason = asClientError(error, `Producing to ${topic}`);
+      for (const queue of this.#active) if (queue.topic === topic) this.#failQueue(queue, reason);
+      done();
+    });
+  }
+
+  #addTo(
+    requests: Map<BrokerMetadata, { queue: PartitionQueue; bytes: number }[]>,
+    leader: BrokerMetadata,
+    queue: PartitionQueue,
+  ): void {
+    const bytes = (queue.waiting[0] ?? queue.open)!.bytes;
+    const parts = requests.get(leader);
+    if (parts === undefined) requests.set(leader, [{ queue, bytes }]);
+    else parts.push({ queue, bytes });
+  }
+
+  #lane(broker: number): Lane {
+    let lane = this.#lanes.get(broker);
+    if (lane === undefined) {
+      lane = { inFlight: 0, isConnecting: false, notBeforeMs: 0, failures: 0 };
+      this.#lanes.set(broker, lane);
+    }
+    return lane;
+  }
+
+  #allQueues(): PartitionQueue[] {
+    // Sparse by partition: `flat` leaves the holes out.
+    return [...this.#queues.values()].flat();
+  }
+
+  // ---- sending ----
+
+  /** Sends as much as the lane takes; true if there may be more to send at once. */
+  #send(
+    leader: BrokerMetadata,
+    parts: readonly { queue: PartitionQueue; bytes: number }[],
+    nowMs: number,
+  ): boolean {
+    const lane = this.#lane(leader.id);
+    const connection = this.#pool.open(leader);
+    if (connection === undefined) {
+      this.#connect(leader, lane, parts, nowMs);
+      return false;
+    }
+    let from = 0;
+    while (from < parts.length && lane.inFlight < this.#settings.inFlightMax) {
+      let bytes = 0;
+      const batches: OutgoingBatch[] = [];
+      for (; from < parts.length; from++) {
+        const part = parts[from]!;
+        if (batches.length > 0 && bytes + part.bytes > this.#settings.requestBytesMax) break;
+        bytes += part.bytes;
+        batches.push(this.#take(part.queue));
+      }
+      this.#request(connection, lane, batches);
+    }
+    const takesMore = lane.inFlight < this.#settings.inFlightMax;
+    return takesMore && parts.some(({ queue }) => queue.waiting.length > 0);
+  }
+
+  #connect(
+    leader: BrokerMetadata,
+    lane: Lane,
+    parts: readonly { queue: PartitionQueue }[],
+    nowMs: number,
+  ): void {
+    if (lane.isConnecting) return;
+    if (lane.notBeforeMs > nowMs) {
+      this.#wakeAt(lane.notBeforeMs);
+      return;
+    }
+    lane.isConnecting = true;
+    const done = () => {
+      lane.isConnecting = false;
+      this.#schedule();
+    };
+    const opened = () => {
+      lane.failures = 0;
+      done();
+    };
+    this.#pool.to(leader).then(opened, () => {
+      lane.failures++;
+      lane.notBeforeMs = this.#context.nowMs() + this.#context.backoffMs(lane.failures);
+      // The partition may have moved away from a broker that is gone.
+      for (const { queue } of parts) this.#metadata.invalidate(queue.topic);
+      done();
+    });
+  }
+
+  /** The queue's first batch, numbered and encoded. */
+  #take(queue: PartitionQueue): OutgoingBatch {
+    if (queue.waiting.length === 0) queue.seal();
+    const batch = queue.waiting.shift()!;
+    queue.isRetrying = false;
+    queue.inFlight.add(batch);
+    batch.attempts++;
+    if (this.#settings.idempotent && batch.baseSequence < 0) {
+      batch.baseSequence = queue.nextSequence;
+      queue.nextSequence = nextSequence(queue.nextSequence, batch.records.length);
+      batch.producerId = this.#identity.id;
+    }
+    batch.encoded ??= this.#settings.encode(batch, {
+      producerId: batch.producerId,
+      producerEpoch: this.#settings.idempotent ? this.#identity.epoch : -1,
+      baseSequence: batch.baseSequence,
+    });
+    return batch;
+  }
+
+  #request(connection: BrokerConnection, lane: Lane, batches: OutgoingBatch[]): void {
+    const { acks } = this.#settings;
+    const timeoutMs = this.#context.settings.requestTimeoutMs;
+    const topicId = (topic: string) => this.#metadata.known(topic)?.id ?? zeroUuid;
+    lane.inFlight++;
+    this.#inFlight++;
+    const settled = () => {
+      lane.inFlight--;
+      this.#inFlight--;
+      this.#schedule();
+    };
+    const failed = (thrown: unknown) => {
+      const where = `Producing to ${addressText(connection.address)}`;
+      const error = asClientError(thrown, where);
+      for (const batch of batches) this.#failed(batch, error);
+      settled();
+    };
+    try {
+      sendProduce(connection, batches, { acks, timeoutMs, topicId }).then((outcomes) => {
+        for (const { batch, error, baseOffset, appendTimeMs } of outcomes) {
+          if (error === null) this.#delivered(batch, baseOffset, appendTimeMs);
+          else this.#failed(batch, error);
+        }
+        settled();
+      }, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  // ---- answers ----
+
+  #delivered(batch: OutgoingBatch, baseOffset: number, appendTimeMs: number): void {
+    this.queue(batch.topic, batch.partition).inFlight.delete(batch);
+    batch.delivered(baseOffset, appendTimeMs);
+    this.#settings.finished(batch);
+  }
+
+  #failed(batch: OutgoingBatch, error: ClientError): void {
+    const queue = this.queue(batch.topic, batch.partition);
+    queue.inFlight.delete(batch);
+    const { code } = error;
+    batch.maybeAppended ||= uncertainErrors.has(code);
+    if (isStaleMetadata(code)) this.#metadata.invalidate(batch.topic);
+    if (code === "DUPLICATE_SEQUENCE_NUMBER") {
+      batch.delivered(-1, -1);
+      this.#settings.finished(batch);
+    } else if (isTooLarge(code) && batch.records.length > 1) {
+      this.#split(queue, batch);
+    } else if (this.#settings.idempotent && sequenceErrors.has(code)) {
+      const isOvertaken = code === "OUT_OF_ORDER_SEQUENCE_NUMBER" && queue.hasOlder(batch);
+      if (!isOvertaken) this.#identity.forget();
+      this.#again(queue, batch);
+    } else if (error.retriable && this.#settings.acks !== 0) {
+      this.#again(queue, batch, error);
+    } else {
+      this.#giveUp(queue, batch, error);
+    }
+  }
+
+  #again(queue: PartitionQueue, batch: OutgoingBatch, error?: ClientError): void {
+    const nowMs = this.#context.nowMs();
+    if (error !== undefined && nowMs - batch.createdMs > this.#settings.deliveryTimeoutMs) {
+      this.#giveUp(queue, batch, error);
+      return;
+    }
+    queue.putBack([batch]);
+    queue.notBeforeMs = nowMs + this.#context.backoffMs(batch.attempts);
+    this.#active.add(queue);
+  }
+
+  #split(queue: PartitionQueue, batch: OutgoingBatch): void {
+    const halves = batch.split();
+    this.#settings.replaced(batch, halves);
+    queue.putBack(halves);
+    this.#active.add(queue);
+  }
+
+  /** A number that was used and never appended leaves a gap: take it back, or begin anew. */
+  #giveUp(queue: PartitionQueue, batch: OutgoingBatch, error: ClientError): void {
+    if (batch.baseSequence >= 0 && batch.producerId === this.#identity.id) {
+      if (queue.hasNumbered() || batch.maybeAppended) this.#identity.forget();
+      else queue.nextSequence = batch.baseSequence;
+    }
+    batch.failed(error);
+    this.#settings.finished(batch);
+  }
+
+  #expire(queue: PartitionQueue, nowMs: number): void {
+    const { deliveryTimeoutMs } = this.#settings;
+    const oldest = queue.waiting[0] ?? queue.open;
+    if (oldest === null || nowMs - oldest.createdMs <= deliveryTimeoutMs) return;
+    if (oldest === queue.open) queue.seal();
+    queue.waiting.shift();
+    const where = `Producing to ${queue.topic}-${queue.partition}`;
+    const what = `${where}: not acknowledged within ${deliveryTimeoutMs} ms. Are its brokers running?`;
+    this.#giveUp(queue, oldest, new ClientError("REQUEST_TIMED_OUT", what));
+    this.#schedule();
+  }
+
+  #failQueue(queue: PartitionQueue, error: ClientError): void {
+    queue.seal();
+    for (const batch of queue.waiting.splice(0)) this.#giveUp(queue, batch, error);
+    this.#active.delete(queue);
+  }
+}
+
+function isTooLarge(code: string): boolean {
+  return code === "MESSAGE_TOO_LARGE" || code === "RECORD_LIST_TOO_LARGE";
+}
