@@ -105,8 +105,8 @@ for (const runtime of RUNTIMES) {
     await request(`${server.http}/v1/topics/packed/records`, { body: { value: "from a tarball" } });
     const fetched = await requestJson<{ records: { value: string }[] }>(`${url}?offset=0`);
     assert.is(fetched.records[0]?.value, "from a tarball");
-    const cluster = await (await request(`${server.http}/v1/cluster`)).text();
-    assert.match(cluster, `"${runtime.name}"`);
+    const metrics = await (await request(`${server.http}/metrics`)).text();
+    assert.match(metrics, `runtime="${runtime.name}"`);
     assert.is((await server.stop()).code, 0);
   });
 }

@@ -7,12 +7,17 @@ import { platformWithNodeModules } from "./node-modules.ts";
 declare const Deno: {
   version: { deno: string };
   serve(
-    options: { hostname: string; port: number; onListen: (address: { port: number }) => void },
+    options: {
+      hostname: string;
+      port: number;
+      onListen: (address: { port: number }) => void;
+      signal: AbortSignal;
+    },
     handler: (
       request: Request,
       info: { remoteAddr: { hostname?: string } },
     ) => Response | Promise<Response>,
-  ): { addr: { port: number }; shutdown(): Promise<void> };
+  ): { addr: { port: number }; finished: Promise<void> };
 };
 
 export function createPlatform(): Platform {
@@ -27,12 +32,19 @@ async function listen(
   options: { host: string; port: number },
   handler: HttpHandler,
 ): Promise<Listener> {
+  // `shutdown()` would wait for long polls and streams to end by themselves.
+  const closing = new AbortController();
+  const { signal } = closing;
   const server = Deno.serve(
-    { hostname: options.host, port: options.port, onListen: () => {} },
+    { hostname: options.host, port: options.port, onListen: () => {}, signal },
     (request, info) => {
       const { hostname } = info.remoteAddr;
       return handler(request, hostname === undefined ? {} : { remoteAddress: hostname });
     },
   );
-  return { host: options.host, port: server.addr.port, close: () => server.shutdown() };
+  const close = (): Promise<void> => {
+    closing.abort();
+    return server.finished;
+  };
+  return { host: options.host, port: server.addr.port, close };
 }

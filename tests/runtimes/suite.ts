@@ -3,7 +3,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { requestJson } from "../support/http-client.ts";
+import { request } from "../support/http-client.ts";
 import type { TestRuntime } from "../support/runtimes.ts";
 import { TestServer } from "../support/server.ts";
 import type { Given } from "./case.ts";
@@ -21,9 +21,10 @@ export function onRuntime(label: string, runtime: TestRuntime): void {
     await server.kill();
   });
   test(`${label} is the one asked for: ${runtime.name} ${runtime.version}`, async () => {
-    const told = await requestJson<Record<string, unknown>>(`${server.http}/v1/cluster`);
-    assert.match(JSON.stringify(told), `"${runtime.name}"`);
-    assert.match(JSON.stringify(told), `"${runtime.version}"`);
+    const text = await (await request(`${server.http}/metrics`)).text();
+    const info = /^timberline_broker_info\{(.*)\} 1/m.exec(text)?.[1] ?? text;
+    assert.match(info, `runtime="${runtime.name}"`);
+    assert.match(info, `runtime_version="${runtime.version}"`);
   });
   for (const { name, run } of [...lifeCases, ...httpCases, ...kafkaCases]) {
     test(`${label} ${name}`, () => run(given(server, runtime)));
