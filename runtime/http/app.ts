@@ -34,13 +34,22 @@ export interface HttpAppOptions {
   readonly report: Report;
   /** Counted in, if given; read at a scrape. */
   readonly counters?: HttpCounters;
-  /** Told of each answer: the route's pattern, its status, and the time until its head was there. */
-  readonly observe?: (route: string, status: number, durationMs: number) => void;
+  /** Told of each answer that a route gave. */
+  readonly observe?: (answered: Answered) => void;
+}
+
+export interface Answered {
+  readonly method: string;
+  /** The pattern, never the path. */
+  readonly route: string;
+  readonly status: number;
+  /** Until the answer's head was there: streams last longer. */
+  readonly durationMs: number;
 }
 
 export function createHttpApp(options: HttpAppOptions): Hono {
   const { platform, broker, config, report } = options;
-  const counters = options.counters ?? { streams: 0, inflightBytes: 0 };
+  const counters = options.counters ?? { sseStreams: 0, inflightBytes: 0 };
   const { limits } = config;
   const inflight = new InflightBudget({ clock: platform.clock, limits, counters });
   const door: Door = { platform, broker, config, counters, inflight, report };
@@ -75,16 +84,18 @@ function handlerOf(route: Route, { config, observe, platform }: HttpAppOptions):
   if (route.method === "GET") handle = withoutBodyForHead(handle);
   else handle = sameOrigin(handle, config.corsOrigins);
   if (observe === undefined) return handle;
-  const name = `${route.method} ${route.path}`;
   const { clock } = platform;
+  const { method, path } = route;
   return async (context) => {
     const startMs = clock.monotonicMs();
+    const answered = (status: number) =>
+      observe({ method, route: path, status, durationMs: clock.monotonicMs() - startMs });
     try {
       const response = await handle(context);
-      observe(name, response.status, clock.monotonicMs() - startMs);
+      answered(response.status);
       return response;
     } catch (error) {
-      observe(name, errorAnswer(error).status, clock.monotonicMs() - startMs);
+      answered(errorAnswer(error).status);
       throw error;
     }
   };

@@ -12,6 +12,7 @@ export class InflightBudget {
   readonly #clock: Clock;
   readonly #limits: HttpLimits;
   readonly #counters: HttpCounters;
+  #held = 0;
   readonly #waiting: { bytes: number; go: () => void }[] = [];
 
   constructor(options: { clock: Clock; limits: HttpLimits; counters: HttpCounters }) {
@@ -23,23 +24,27 @@ export class InflightBudget {
   /** Takes `bytes`, at once (undefined) or when they are free. Throws 503 after `inflightWaitMsMax`. */
   acquire(bytes: number): Promise<void> | undefined {
     if (this.#waiting.length > 0 || !this.#fits(bytes)) return this.#wait(bytes);
-    this.#counters.inflightBytes += bytes;
+    this.#hold(bytes);
     return undefined;
   }
 
   release(bytes: number): void {
-    this.#counters.inflightBytes -= bytes;
+    this.#hold(-bytes);
     while (this.#waiting.length > 0 && this.#fits(this.#waiting[0]!.bytes)) {
       const next = this.#waiting.shift()!;
-      this.#counters.inflightBytes += next.bytes;
+      this.#hold(next.bytes);
       next.go();
     }
   }
 
   /** One body always fits into an empty budget. */
   #fits(bytes: number): boolean {
-    const held = this.#counters.inflightBytes;
-    return held === 0 || held + bytes <= this.#limits.inflightBytesMax;
+    return this.#held === 0 || this.#held + bytes <= this.#limits.inflightBytesMax;
+  }
+
+  #hold(bytes: number): void {
+    this.#held += bytes;
+    this.#counters.inflightBytes += bytes;
   }
 
   #wait(bytes: number): Promise<void> {

@@ -66,6 +66,8 @@ async function writeLines(
     }
     if (appends.failure === null) await take(splitter.end());
   } catch (error) {
+    // What came before the fault is stored, and told.
+    writer.flush();
     appends.fail(error, Math.max(1, line));
   } finally {
     linger.stop();
@@ -81,7 +83,7 @@ function addLine(
   if (text === null) throw new HttpError("INVALID_REQUEST", "not UTF-8 text");
   if (text.trim() === "") return;
   const nowMs = door.platform.clock.nowMs();
-  const given = parseJson(text, "line");
+  const given = parseJson(text);
   const defaults = { ...writer.producer.defaults, nowMs };
   writer.add(
     readRecord(given, () => recordTexts(text)[0]!, defaults),

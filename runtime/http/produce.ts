@@ -92,7 +92,7 @@ function unsupported(message: string): HttpError {
 }
 
 function produceJson(door: Door, producer: Producer, text: string): Promise<Response> {
-  const given = parseJson(text, "body");
+  const given = parseJson(text);
   const list = recordList(given);
   let texts: MemberTexts[] | null = null;
   const textsOf = (index: number): MemberTexts => {
@@ -183,7 +183,13 @@ async function appendAll(
     }
   };
   for (const [index, record] of records.entries()) {
-    writer.add(record, index);
+    try {
+      writer.add(record, index);
+    } catch (error) {
+      // The topic was deleted or changed meanwhile.
+      writer.flush();
+      appends.fail(error, index);
+    }
     if (appends.failure !== null) break;
     if (appends.isFull) await appends.room();
   }

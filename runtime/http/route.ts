@@ -16,10 +16,10 @@ export interface HttpConfig {
   readonly version: string;
 }
 
-/** Plain fields the door counts in; read by metrics at a scrape. */
+/** Plain fields the door counts in; read by metrics at a scrape, perhaps shared with the other door. */
 export interface HttpCounters {
   /** SSE and NDJSON answers under way. */
-  streams: number;
+  sseStreams: number;
   /** Bytes of request bodies held in memory. */
   inflightBytes: number;
 }

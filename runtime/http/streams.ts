@@ -128,14 +128,14 @@ async function openStream(door: Door, context: Context, request: OpenRequest): P
 /** Counts the stream among those under way; the returned function ends that, once. */
 function takeSlot(door: Door): () => void {
   const { counters, config } = door;
-  if (counters.streams >= config.limits.streamsMax) {
+  if (counters.sseStreams >= config.limits.streamsMax) {
     const message = `${config.limits.streamsMax} streams are open (timberline.http.sse.streams.max)`;
     throw new HttpError("THROTTLING_QUOTA_EXCEEDED", message, { headers: { "retry-after": "5" } });
   }
-  counters.streams++;
+  counters.sseStreams++;
   let isTaken = true;
   return () => {
-    if (isTaken) counters.streams--;
+    if (isTaken) counters.sseStreams--;
     isTaken = false;
   };
 }
@@ -237,6 +237,7 @@ class RecordStream {
   readonly #gone = new AbortController();
   readonly #endsAtMs: number;
   readonly #encoder = new TextEncoder();
+  #isCancelled = false;
 
   constructor(door: Door, parts: StreamParts) {
     this.#door = door;
@@ -256,23 +257,32 @@ class RecordStream {
           if (opening !== "") controller.enqueue(this.#encoder.encode(opening));
         },
         pull: (controller) => this.#pull(controller),
-        cancel: () => this.#end(),
+        cancel: () => {
+          this.#isCancelled = true;
+          this.#end();
+        },
       },
       { highWaterMark: 0 },
     );
   }
 
   async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    let text: string | null;
+    let isLast = false;
     try {
-      const text = await this.#next();
-      if (this.#gone.signal.aborted) return;
-      if (text !== null) return controller.enqueue(this.#encoder.encode(text));
+      text = await this.#next();
     } catch (error) {
-      if (this.#gone.signal.aborted) return;
-      if (isUnexpected(error)) this.#door.report(error, "a stream of records");
-      const { body } = errorAnswer(error);
-      controller.enqueue(this.#encoder.encode(this.#parts.form.error(body)));
+      if (isUnexpected(error) && !this.#gone.signal.aborted) {
+        this.#door.report(error, "a stream of records");
+      }
+      text = this.#parts.form.error(errorAnswer(error).body);
+      isLast = true;
     }
+    // A cancelled stream takes nothing more, not even its end.
+    if (this.#isCancelled) return;
+    if (text !== null && !this.#gone.signal.aborted) controller.enqueue(this.#encoder.encode(text));
+    else isLast = true;
+    if (!isLast) return;
     this.#end();
     controller.close();
   }

@@ -24,16 +24,16 @@ export async function validJson<Name extends SchemaName>(
   text: string,
   name: Name,
 ): Promise<Parsed<Name>> {
-  return validate(name, parseJson(text, "body"), "body");
+  return validate(name, parseJson(text), "body");
 }
 
-/** JSON.parse whose failure is the client's. `where` begins the sentence. */
-export function parseJson(text: string, where: string): unknown {
+/** JSON.parse whose failure is the client's. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : "no JSON";
-    throw new HttpError("INVALID_REQUEST", `${where}: malformed JSON: ${reason}`, { cause });
+    throw new HttpError("INVALID_REQUEST", `malformed JSON: ${reason}`, { cause });
   }
 }
 

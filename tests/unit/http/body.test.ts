@@ -1,0 +1,63 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { InflightBudget } from "../../../runtime/http/body.ts";
+import { defaultHttpLimits } from "../../../runtime/http/limits.ts";
+import { openDoor, platform, post, streamed } from "./door.ts";
+
+function budget(inflightBytesMax: number, inflightWaitMsMax = 10_000) {
+  const counters = { sseStreams: 0, inflightBytes: 0 };
+  const limits = { ...defaultHttpLimits, inflightBytesMax, inflightWaitMsMax };
+  return { counters, budget: new InflightBudget({ clock: platform.clock, limits, counters }) };
+}
+
+test("acquire() answers at once while there is room, later in order", async () => {
+  const { budget: inflight, counters } = budget(100);
+  assert.is(inflight.acquire(60), undefined);
+  const order: string[] = [];
+  const second = inflight.acquire(60)?.then(() => order.push("second"));
+  const third = inflight.acquire(10)?.then(() => order.push("third"));
+  assert.ok(second && third);
+  inflight.release(60);
+  await Promise.all([second, third]);
+  assert.equal(order, ["second", "third"]);
+  assert.is(counters.inflightBytes, 70);
+});
+
+test("acquire() lets one body in that is larger than the whole budget", () => {
+  const { budget: inflight } = budget(100);
+  assert.is(inflight.acquire(5000), undefined);
+  assert.ok(inflight.acquire(1) instanceof Promise);
+});
+
+test("acquire() gives up with 503 after a while, and leaves the queue", async () => {
+  const { budget: inflight } = budget(100, 5);
+  inflight.acquire(100);
+  const alive = setTimeout(() => {}, 5000);
+  try {
+    await inflight.acquire(50);
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as { code: string }).code, "THROTTLING_QUOTA_EXCEEDED");
+  } finally {
+    clearTimeout(alive);
+  }
+  inflight.release(100);
+  assert.is(inflight.acquire(100), undefined);
+});
+
+test("withBody() counts what a body without length really brings, and gives it back", async () => {
+  const door = openDoor();
+  let most = 0;
+  door.broker.onAppend = () => {
+    most = Math.max(most, door.counters.inflightBytes);
+  };
+  const piece = "x".repeat(100_000);
+  const answer = await post(door, "/v1/topics/t/records", streamed(Array(9).fill(piece)));
+  assert.is(answer.status, 200);
+  assert.ok(most >= 900_000 && most <= 2_000_000, `${most}`);
+  assert.is(door.counters.inflightBytes, 0);
+  await post(door, "/v1/topics/t/records", streamed(["{"]), { "content-type": "application/json" });
+  assert.is(door.counters.inflightBytes, 0);
+});
+
+test.run();
