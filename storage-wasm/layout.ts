@@ -39,7 +39,7 @@ export const inputHeaderCount = 16;
 
 // ---- a decoded record: byte positions in its row ----
 export const decodedRowBytes = 40;
-export const decodedTimestampDelta = 0;
+export const decodedTimestamp = 0;
 export const decodedOffsetDelta = 8;
 export const decodedKey = 12;
 export const decodedKeyLength = 16;

@@ -14,7 +14,6 @@ const headerOverheadBytesMax = 10;
 const packedHeaderBytes = 8;
 const decodedRowsMax = 512;
 const codecMax = 4;
-const safeIntegerMax = Number.MAX_SAFE_INTEGER;
 
 const noHeaders: readonly RecordHeader[] = [];
 const textEncoder = new TextEncoder();
@@ -75,7 +74,15 @@ export function decode(
   let delta = -1;
   while (records.length < header.count) {
     const wanted = Math.min(decodedRowsMax, header.count - records.length);
-    const got = memory.raw.decodeRecords(payload, own.length, position, delta, rows, wanted);
+    const got = memory.raw.decodeRecords(
+      payload,
+      own.length,
+      position,
+      delta,
+      header.baseTimestamp,
+      rows,
+      wanted,
+    );
     if (got < 0) throw new CorruptBatch(`a record after offset delta ${delta} does not add up`);
     position = memory.raw.decodedPosition(payload);
     delta = unpack(memory.view, rows, got, own, header, records);
@@ -99,7 +106,7 @@ interface Size {
 function measure(memory: CoreMemory, records: readonly RecordInput[]): Size {
   let bytes = 0;
   let headers = 0;
-  let maxTimestamp = -safeIntegerMax;
+  let maxTimestamp = Number.NEGATIVE_INFINITY;
   let isInMemory = false;
   const { buffer } = memory.bytes;
   for (const { key, value, timestampMs, headers: own } of records) {
@@ -186,9 +193,7 @@ function sealed(
 ): Uint8Array {
   const row = memory.raw.headerRowAt() / 8;
   const { floats } = memory;
-  const baseOffset = options.baseOffset ?? 0;
-  floats[row + layout.rowBaseOffset] = baseOffset;
-  floats[row + layout.rowLastOffset] = baseOffset + records.length - 1;
+  floats[row + layout.rowBaseOffset] = options.baseOffset ?? 0;
   floats[row + layout.rowLeaderEpoch] = options.leaderEpoch ?? -1;
   floats[row + layout.rowAttributes] =
     (options.compression?.id ?? 0) |
@@ -260,13 +265,12 @@ function unpack(
   let delta = -1;
   for (let i = 0, row = rows; i < count; i++, row += layout.decodedRowBytes) {
     delta = view.getInt32(row + layout.decodedOffsetDelta, true);
-    const timestampDelta = view.getFloat64(row + layout.decodedTimestampDelta, true);
     const headerCount = view.getInt32(row + layout.decodedHeaderCount, true);
     records.push({
       offset: header.baseOffset + delta,
       timestampMs: header.isLogAppendTime
         ? header.maxTimestamp
-        : clampSafe(header.baseTimestamp + timestampDelta),
+        : view.getFloat64(row + layout.decodedTimestamp, true),
       key: field(view, row + layout.decodedKey, own),
       value: field(view, row + layout.decodedValue, own),
       headers:
@@ -311,8 +315,4 @@ function unpackHeaders(own: Uint8Array, from: number, count: number): RecordHead
     headers.push({ key, value: valueLength < 0 ? null : nextBytes(valueLength) });
   }
   return headers;
-}
-
-function clampSafe(value: number): number {
-  return Math.max(-safeIntegerMax, Math.min(value, safeIntegerMax));
 }

@@ -121,22 +121,22 @@ export function stampAppendTime(at: usize, length: u32, timestamp: f64): void {
   storeU32(at, atCrc, crc32cAt(at + batchCrcFrom, length - batchCrcFrom, 0));
 }
 
-/** Writes the header row as the 61 bytes in front of `bytes - 61` bytes of records, with length and CRC. */
+/** Writes the header row as the 61 bytes in front of `bytes - 61` bytes of records, with deltas, length and CRC. */
 export function seal(at: usize, bytes: u32): void {
   const row = headerRow;
-  const baseOffset = load<f64>(row, rowBaseOffset);
-  storeI64(at, atBaseOffset, fromSafe(baseOffset));
+  const count = <i32>load<f64>(row, rowCount);
+  storeI64(at, atBaseOffset, fromSafe(load<f64>(row, rowBaseOffset)));
   storeU32(at, atLength, bytes - batchLengthOverhead);
   storeU32(at, atLeaderEpoch, <i32>load<f64>(row, rowLeaderEpoch));
   store<u8>(at, <u8>batchMagic, atMagic);
   storeU16(at, atAttributes, <u32>load<f64>(row, rowAttributes));
-  storeU32(at, atLastOffsetDelta, <i32>(load<f64>(row, rowLastOffset) - baseOffset));
+  storeU32(at, atLastOffsetDelta, count - 1);
   storeI64(at, atBaseTimestamp, fromSafe(load<f64>(row, rowBaseTimestamp)));
   storeI64(at, atMaxTimestamp, fromSafe(load<f64>(row, rowMaxTimestamp)));
   storeI64(at, atProducerId, fromSafe(load<f64>(row, rowProducerId)));
   storeU16(at, atProducerEpoch, <i32>load<f64>(row, rowProducerEpoch));
   storeU32(at, atBaseSequence, <i32>load<f64>(row, rowBaseSequence));
-  storeU32(at, atCount, <i32>load<f64>(row, rowCount));
+  storeU32(at, atCount, count);
   storeU32(at, atCrc, crc32cAt(at + batchCrcFrom, bytes - batchCrcFrom, 0));
 }
 

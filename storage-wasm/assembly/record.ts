@@ -5,7 +5,7 @@ import { faultKey, faultNone, faultRecord, fromSafe, toSafe } from "./layout";
 
 // ---- a decoded record: 40 bytes, addresses relative to the first record ----
 const decodedBytes: u32 = 40;
-const decodedTimestampDelta: usize = 0; // f64
+const decodedTimestamp: usize = 0; // f64
 const decodedOffsetDelta: usize = 8; // i32, as all that follow
 const decodedKey: usize = 12;
 const decodedKeyLength: usize = 16; // -1: null
@@ -55,25 +55,29 @@ export function walkRecords(at: usize, end: usize, count: i32, requireKeys: bool
 
 /**
  * Decodes up to `rowsMax` records of [at, at+length), starting `position` bytes in, after a record with offset
- * delta `deltaBefore` (-1 at first). Returns how many, -1 if one does not add up. `decodedPosition` says
- * where to go on.
+ * delta `deltaBefore` (-1 at first); timestamps are relative to `baseTimestamp`. Returns how many, -1 if one
+ * does not add up. `decodedPosition` says where to go on.
  */
 export function decodeRecords(
   at: usize,
   length: u32,
   position: u32,
   deltaBefore: i32,
+  baseTimestamp: f64,
   rows: usize,
   rowsMax: u32,
 ): i32 {
   const end = at + length;
   cursor = at + position;
+  const base = fromSafe(baseTimestamp);
   let delta = deltaBefore;
   let row = rows;
   for (let i: u32 = 0; i < rowsMax; i++) {
     if (!readRecord(end) || offsetDelta <= delta) return -1;
     delta = offsetDelta;
-    store<f64>(row, toSafe(timestampDelta), decodedTimestampDelta);
+    // Halved, a delta of any size can be added without wrapping; clamped it is the same.
+    const isHuge = timestampDelta > i64.MAX_VALUE / 2 || timestampDelta < i64.MIN_VALUE / 2;
+    store<f64>(row, toSafe(base + (isHuge ? timestampDelta / 2 : timestampDelta)), decodedTimestamp);
     store<i32>(row, offsetDelta, decodedOffsetDelta);
     store<u32>(row, <u32>(keyAt - at), decodedKey);
     store<i32>(row, keyLength, decodedKeyLength);

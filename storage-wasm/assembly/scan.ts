@@ -1,12 +1,13 @@
 // Chunks of a log: how far whole, valid batches go (recovery, torn tails, bit rot), where an offset or a timestamp
 // is, and a literal byte search. On disk batches may be compacted: fewer records than offsets, even none.
 
-import { atCount, atLastOffsetDelta, crcMatches, parseHeader } from "./batch";
+import { atBaseOffset, atCount, atLastOffsetDelta, crcMatches, parseHeader } from "./batch";
 import {
   faultCount,
   faultCrc,
   faultNone,
   faultOffsets,
+  loadI64,
   loadU32,
   rowBaseOffset,
   rowBytes,
@@ -15,6 +16,7 @@ import {
   rowPosition,
   rowSize,
   ruleVerifyCrc,
+  safeIntegerMax,
 } from "./layout";
 
 let fault: u32 = 0;
@@ -92,6 +94,8 @@ function checkStored(at: usize, length: u32, rules: u32, row: usize, lastOffset:
   const count = <i32>loadU32(at, atCount);
   const lastOffsetDelta = <i32>loadU32(at, atLastOffsetDelta);
   if (count < 0 || lastOffsetDelta < 0 || count - 1 > lastOffsetDelta) return faultCount;
+  // Beyond 2^53 the row holds clamped offsets, which no record could be found by.
+  if (loadI64(at, atBaseOffset) > safeIntegerMax - <i64>lastOffsetDelta) return faultOffsets;
   return load<f64>(row, rowBaseOffset) > lastOffset ? faultNone : faultOffsets;
 }
 
