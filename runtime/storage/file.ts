@@ -352,7 +352,10 @@ function errno(cause: unknown): string {
 const faults: Record<string, [StorageFault, string]> = {
   ENOSPC: ["full", "the disk is full: free space or move the data folder"],
   EDQUOT: ["full", "the disk quota is used up: raise it or move the data folder"],
-  EROFS: ["read-only", "the file system is read-only: mount it writable or choose another --data-dir"],
+  EROFS: [
+    "read-only",
+    "the file system is read-only: mount it writable or choose another --data-dir",
+  ],
   EACCES: ["read-only", "permission denied: make the folder writable for this user"],
   EPERM: ["read-only", "not permitted: make the folder writable for this user"],
   ENOENT: ["missing", "it does not exist"],

@@ -41,7 +41,8 @@ export class MemoryStorage implements Storage {
   open(path: string, options?: { create?: boolean }): StorageFile {
     let content = this.#contents.get(path);
     if (content === undefined) {
-      if (!options?.create) throw new StorageError("missing", `cannot open ${path}: it does not exist`);
+      if (!options?.create)
+        throw new StorageError("missing", `cannot open ${path}: it does not exist`);
       this.#refuseIfFaulty();
       content = new Content(path);
       this.#contents.set(path, content);
