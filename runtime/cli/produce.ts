@@ -8,7 +8,7 @@ import type {
   ProducerOptions,
   SentRange,
 } from "../client/mod.ts";
-import type { Clock } from "../platform.ts";
+import type { Clock, Timer } from "../platform.ts";
 import type { Call } from "./commands.ts";
 import { type Connection, withClient } from "./connection.ts";
 import { CliError, ExitCode, usageError } from "./exit.ts";
@@ -18,7 +18,7 @@ import { formatBytes, formatCount } from "./output.ts";
 import { openProduceInput, type ProduceInput } from "./produce-input.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { exitCodeOf } from "./report.ts";
-import type { Shell } from "./shell.ts";
+import { aborted, type Shell } from "./shell.ts";
 import { formatDurationMs } from "./time-spec.ts";
 
 const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
@@ -131,6 +131,7 @@ class ProduceRun {
   readonly #plan: ProducePlan;
   readonly #progress: Progress;
   readonly #startMs: number;
+  readonly #interrupted: Promise<void>;
   readonly #partitions = new Map<string, Acknowledged>();
   #group: OutgoingRecord[] = [];
   #groupBytes = 0;
@@ -152,6 +153,7 @@ class ProduceRun {
     this.#plan = parts.plan;
     this.#progress = startProgress(shell, clock, "sent");
     this.#startMs = clock.monotonicMs();
+    this.#interrupted = aborted(shell.signal);
   }
 
   async toEnd(): Promise<ExitCode> {
@@ -169,7 +171,7 @@ class ProduceRun {
   }
 
   async #sendAll(): Promise<void> {
-    for await (const records of untilAborted(this.#input.groups(), this.#shell.signal)) {
+    for await (const records of untilEnd(this.#input.groups(), this.#interrupted)) {
       for (const record of records) {
         if (this.#sent >= this.#plan.countMax) return;
         if (++this.#read <= this.#plan.skip) continue;
@@ -251,14 +253,12 @@ class ProduceRun {
     const dueMs = this.#startMs + (this.#sent / ratePerSecond) * 1000;
     const waitMs = dueMs - this.#clock.monotonicMs();
     if (waitMs <= 1) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.#clock.after(waitMs, resolve, { keepAlive: true });
-      const stop = () => {
-        timer.cancel();
-        resolve();
-      };
-      this.#shell.signal.addEventListener("abort", stop, { once: true });
+    let timer: Timer | undefined;
+    const due = new Promise<void>((resolve) => {
+      timer = this.#clock.after(waitMs, resolve, { keepAlive: true });
     });
+    await Promise.race([due, this.#interrupted]);
+    timer?.cancel();
   }
 
   async #summary(): Promise<void> {
@@ -294,16 +294,12 @@ class ProduceRun {
   }
 }
 
-/** Ends with the signal, also while the input is silent. */
-async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+/** Ends early with `end`, also while the input is silent. */
+async function* untilEnd<T>(source: AsyncIterable<T>, end: Promise<void>): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]();
-  const aborted = new Promise<{ done: true; value: undefined }>((resolve) => {
-    const end = () => resolve({ done: true, value: undefined });
-    if (signal.aborted) end();
-    signal.addEventListener("abort", end, { once: true });
-  });
+  const ended = end.then((): IteratorResult<T> => ({ done: true, value: undefined }));
   for (;;) {
-    const next = await Promise.race([iterator.next(), aborted]);
+    const next = await Promise.race([iterator.next(), ended]);
     if (next.done) return;
     yield next.value;
   }

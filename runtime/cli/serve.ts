@@ -10,6 +10,7 @@ import type { Call } from "./commands.ts";
 import { configError, loadServerConfig } from "./config-sources.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { thePlatform } from "./platform.ts";
+import { aborted } from "./shell.ts";
 
 export async function serve({ shell, flags }: Call): Promise<ExitCode> {
   const loaded = await loadServerConfig(flags);
@@ -21,7 +22,7 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
     logger.warn("config-warning", `${place}: ${key}: ${message}`);
   }
   const platform = thePlatform();
-  const stopped = stopOf(shell.signal);
+  const stopped = aborted(shell.signal);
   let server: Server;
   try {
     server = await createServer({ platform, config, logger });
@@ -44,13 +45,6 @@ function openLog(config: BrokerConfig, format: LogFormat): Log {
     level: (config.text("timberline.log.level") ?? "info") as LogLevel,
     format,
     write: (line) => process.stderr.write(line),
-  });
-}
-
-function stopOf(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }
 

@@ -92,6 +92,14 @@ function writeOut(bytes: Uint8Array | string): Promise<void> {
   });
 }
 
+/** Resolves with the first Ctrl-C: one listener, however often it is waited for. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
 let interrupts: AbortController | undefined;
 
 function interruptSignal(): AbortSignal {

@@ -131,16 +131,18 @@ function parseBefore(text: string): Before {
   throw usageError(`--before ${text}: not an offset`, "use 1234, @-7d, @2001-01-31 or end");
 }
 
-/** Where no record is at or after the time, all lie before it. */
+/** Where no record is at or after it, all lie before it. */
 async function purgeOffset(
   admin: Admin,
   partition: { topic: string; partition: number },
   before: Before,
 ): Promise<number> {
-  if ("offset" in before) return before.offset;
-  const [found] = await admin.listOffsets([{ ...partition, spec: before }]);
+  if (before === END) return -1;
+  const spec = "offset" in before ? "latest" : before;
+  const [found] = await admin.listOffsets([{ ...partition, spec }]);
   if (found?.error) throw found.error;
-  return found?.offset ?? -1;
+  const offset = found?.offset ?? -1;
+  return "offset" in before ? Math.min(before.offset, offset) : offset;
 }
 
 /** Each item on its own: one that fails is reported, the others are done. */
