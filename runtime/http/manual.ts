@@ -1,7 +1,7 @@
 // The manual's Markdown as HTML pages. Loaded by the first request for a page, with its parser.
 
 import { Marked } from "marked";
-import { escapeHtml, htmlPage } from "./operations.ts";
+import { escapeHtml, htmlPage } from "./html-page.ts";
 
 interface View {
   readonly wantsHtml: boolean;

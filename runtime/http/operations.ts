@@ -3,6 +3,7 @@
 
 import type { Context } from "hono";
 import { BrokerError } from "../errors.ts";
+import { escapeHtml, htmlPage } from "./html-page.ts";
 import { type Door, json, type Route } from "./route.ts";
 
 /** Why the broker should get no traffic now; empty when it is ready. */
@@ -166,31 +167,4 @@ function firstPage(door: Door, context: Context): Response {
     `<h1>Timberline ${escapeHtml(version)}</h1><p>A durable log, for Kafka clients and for HTTP.</p>` +
     `<ul>${list.join("")}</ul><p>Try:</p><pre>${tries.map(escapeHtml).join("\n")}</pre>`;
   return htmlPage("Timberline", body);
-}
-
-/** A page without scripts that browsers are told to run none on. */
-export function htmlPage(title: string, body: string): Response {
-  const text =
-    `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escapeHtml(title)}</title>` +
-    '<meta name="viewport" content="width=device-width">' +
-    `<style>${pageStyle}</style><main>${body}</main></html>`;
-  return new Response(text, {
-    headers: {
-      "content-type": "text/html; charset=utf-8",
-      "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'",
-    },
-  });
-}
-
-const pageStyle =
-  "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:48rem;padding:0 1rem}" +
-  "pre{background:#8881;padding:.75rem;overflow:auto}code{font-family:ui-monospace,monospace}" +
-  "table{border-collapse:collapse}td,th{border:1px solid #8886;padding:.25rem .5rem}";
-
-export function escapeHtml(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
 }

@@ -49,6 +49,13 @@ export function topicRoutes(door: Door): Route[] {
       doc: { tag: "topics", summary: "Describe a topic", answers: { 200: described } },
       handle: (context) => json(describeTopic(door, knownTopic(door, context))),
     },
+    ...changeRoutes(door),
+  ];
+}
+
+/** Routes of a topic that is there. */
+function changeRoutes(door: Door): Route[] {
+  return [
     {
       method: "PATCH",
       path,

@@ -1,3 +1,5 @@
+// What holds for every route of the HTTP door: one error shape, CORS and origins, HEAD, what is observed.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { call, get, openDoor, post } from "./door.ts";

@@ -1,3 +1,5 @@
+// Request bodies under their limits: the budget of bytes in memory, and what takes and returns it.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { InflightBudget } from "../../../runtime/http/body.ts";

@@ -1,3 +1,5 @@
+// The one mapping of this door: names to statuses, and what a client is told.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BrokerError } from "../../../runtime/errors.ts";

@@ -1,3 +1,5 @@
+// GET of one partition's records: where it begins and ends, how records are shown, raw batches, releases.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { RecordInput } from "../../../storage-wasm/core.ts";

@@ -1,3 +1,5 @@
+// Offsets by name and time, deleting records, the cluster.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { get, openDoor, post } from "./door.ts";

@@ -1,3 +1,5 @@
+// Probes, metrics, the manual, the first page, and the OpenAPI document.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { get, openDoor } from "./door.ts";

@@ -1,3 +1,5 @@
+// NDJSON streams into the log: cuts, batches, slow senders, wrong lines, acknowledgements.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BrokerError } from "../../../runtime/errors.ts";

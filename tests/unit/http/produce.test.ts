@@ -1,3 +1,5 @@
+// POST of records in every form but NDJSON: what is stored, what is refused, and what is told of both.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BrokerError } from "../../../runtime/errors.ts";

@@ -1,3 +1,5 @@
+// NDJSON and SSE out of the log: ids and resume, keepalive, life, back pressure, clients that leave.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openDoor, post, type TestDoor } from "./door.ts";

@@ -1,3 +1,5 @@
+// Topics and their configs through the HTTP door.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BrokerError } from "../../../runtime/errors.ts";
