@@ -42,7 +42,9 @@ const refuses = (code: string) => (error: unknown) =>
 /** A state that has seen batches of 10 records with these first sequences, at offsets of their own. */
 function seen(...sequences: number[]): ProducerState {
   const state = new ProducerState();
-  sequences.forEach((sequence, i) => state.update(batch({ sequence, count: 10, offset: i * 10 })));
+  for (const [i, sequence] of sequences.entries()) {
+    state.update(batch({ sequence, count: 10, offset: i * 10 }));
+  }
   return state;
 }
 
