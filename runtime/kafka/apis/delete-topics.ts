@@ -44,6 +44,7 @@ interface Wanted {
 type TopicResult = ResponseInput<typeof deleteTopics>["responses"][number];
 
 const deletionDisabledSince = 3;
+const askedTwice = "The provided topic name maps to an ID that was already supplied.";
 
 export const handleDeleteTopics: Handler<typeof deleteTopics> = async (request, context) => {
   const named = request.topicNames.map((name) => ({ name, topicId: zeroUuid }));
@@ -62,11 +63,12 @@ function findConflicts(
   wanted: readonly Wanted[],
   { broker }: HandlerContext,
 ): (topic: Wanted) => string | undefined {
-  const { topics } = broker.cluster();
+  const { topics, topicsById } = broker.cluster();
   const names = wanted.flatMap(({ name }) => (name === null ? [] : [name]));
   const ids = wanted.flatMap(({ topicId }) => (topicId === zeroUuid ? [] : [topicId]));
   const namesTwice = duplicates(names);
   const idsTwice = duplicates(ids);
+  const namesOnce = new Set(names);
   const idsOnce = new Set(ids);
   return ({ name, topicId }) => {
     if (name !== null && topicId !== zeroUuid) {
@@ -74,13 +76,12 @@ function findConflicts(
     }
     if (name === null) {
       if (topicId === zeroUuid) return "Neither topic name nor id were specified.";
-      return idsTwice.has(topicId) ? "Duplicate topic id." : undefined;
+      if (idsTwice.has(topicId)) return "Duplicate topic id.";
+      return namesOnce.has(topicsById.get(topicId)?.name ?? "") ? askedTwice : undefined;
     }
     if (namesTwice.has(name)) return "Duplicate topic name.";
     const known = topics.get(name);
-    return known && idsOnce.has(known.id)
-      ? "The provided topic name maps to an ID that was already supplied."
-      : undefined;
+    return known && idsOnce.has(known.id) ? askedTwice : undefined;
   };
 }
 
