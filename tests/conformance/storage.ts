@@ -8,6 +8,13 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (content: Uint8Array | undefined) => content && new TextDecoder().decode(content);
 
 export function storageSuite(test: Test, open: () => Storage): void {
+  fileCases(test, open);
+  folderCases(test, open);
+  lifeCases(test, open);
+}
+
+/** One file: append, read, truncate, sync. */
+function fileCases(test: Test, open: () => Storage): void {
   test("append() adds at the end and read() gives what is there", async () => {
     const storage = open();
     const file = storage.open("t-0/a.log", { create: true });
@@ -65,7 +72,10 @@ export function storageSuite(test: Test, open: () => Storage): void {
     assert.is(text(storage.readFile("deep/er/f")), "xy");
     storage.close();
   });
+}
 
+/** Folders, whole files, renames and removals. */
+function folderCases(test: Test, open: () => Storage): void {
   test("writeFile() replaces the whole content and makes folders", () => {
     const storage = open();
     storage.writeFile("a/b", bytes("long content"));
@@ -114,7 +124,10 @@ export function storageSuite(test: Test, open: () => Storage): void {
     assert.is(storage.readFile("a"), undefined);
     storage.close();
   });
+}
 
+/** What ends: removal under a reader, close, locks. */
+function lifeCases(test: Test, open: () => Storage): void {
   test("remove() takes files, folders and nothing at all; open readers keep their bytes", () => {
     const storage = open();
     const file = storage.open("d/f", { create: true });

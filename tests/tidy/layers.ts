@@ -17,7 +17,7 @@ const areas: readonly (readonly [RegExp, Area])[] = [
   [/^runtime\/platforms\//, "platforms"],
   [/^runtime\/cli\//, "cli"],
   [/^runtime\/client\//, "client"],
-  [/^runtime\/(server\.ts$|cluster-files\.ts$|server\/)/, "server"],
+  [/^runtime\/server(-metrics)?\.ts$/, "server"],
   [/^runtime\/http\//, "http"],
   [/^runtime\/kafka\//, "kafka"],
   [/^runtime\/(local-[^/]+\.ts$|fetch-wait\.ts$|broker\/)/, "broker"],
@@ -56,7 +56,7 @@ const mayImport = {
   server: [...anywhere, "http", "kafka", "broker", "log", "telemetry", "docs", "cluster"],
   platforms: [...anywhere, "storage", "cluster"],
   cli: [...anywhere, "client", "server", "log", "telemetry", "docs", "platforms"],
-  mod: [...anywhere, "client", "server", "platforms"],
+  mod: [...anywhere, "client", "server", "platforms", "storage", "telemetry"],
   scripts: ["scripts"],
   tests: "everything",
 } as const;

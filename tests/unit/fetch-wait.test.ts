@@ -1,3 +1,5 @@
+// Fetches on real partitions in memory; time passes only when the test says so.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { FetchedPartition, FetchRequest } from "../../runtime/broker.ts";

@@ -1,3 +1,5 @@
+// Kafka's text files, as they are written and as they come back.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {

@@ -1,3 +1,5 @@
+// What a follower or client is told of past leaders.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { LeaderEpochs } from "../../../runtime/log/leader-epochs.ts";

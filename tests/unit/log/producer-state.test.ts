@@ -1,3 +1,5 @@
+// Duplicates, gaps, fences and the snapshot that remembers them.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BrokerError } from "../../../runtime/errors.ts";

@@ -1,3 +1,5 @@
+// Which segments go, by each rule and by several at once.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { segmentsToDrop } from "../../../runtime/log/retention.ts";
