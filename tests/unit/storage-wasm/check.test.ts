@@ -3,7 +3,12 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { BatchFault, type CheckRules, type Core } from "../../../storage-wasm/core.ts";
+import {
+  BatchFault,
+  type CheckRules,
+  type Core,
+  CoreMemoryFull,
+} from "../../../storage-wasm/core.ts";
 import { type ReadBatch, readBatch, Unreadable } from "./batch-reader.ts";
 import { type WrittenRecord, withCrc, writeBatch, writeRaw, zigzag } from "./batch-writer.ts";
 import { newCore } from "./core-under-test.ts";
@@ -27,7 +32,12 @@ function expected(bytes: Uint8Array): { fault: string; batch?: ReadBatch } {
   }
 }
 
-const optionalBytes = fc.option(fc.uint8Array({ maxLength: 200 }));
+const optionalBytes = fc.option(
+  fc.oneof(
+    { arbitrary: fc.uint8Array({ maxLength: 8 }), weight: 7 },
+    { arbitrary: fc.uint8Array({ minLength: 60, maxLength: 200, size: "max" }), weight: 1 },
+  ),
+);
 const records = fc.array(
   fc.record({
     key: optionalBytes,
@@ -146,6 +156,22 @@ test("check() refuses offset deltas with gaps, and bytes behind the last record"
   assert.is(check(trailing, { walkRecords: false }), "none");
 });
 
+test("check() refuses records that claim more or less than they hold", () => {
+  const raw = (count: number, ...bytes: number[]) =>
+    check(writeRaw(Uint8Array.from(bytes), { count, lastOffsetDelta: count - 1 }));
+  assert.is(raw(2, 12, 0, 0, 0, 1, 1, 0, 12, 0, 0, 2, 1, 1, 0), "none");
+  assert.is(raw(2, 14, 0, 0, 0, 1, 1, 0, 12, 0, 0, 2, 1, 1, 0), "record", "reaches into the next");
+  assert.is(raw(1, 14, 0, 0, 0, 1, 1, 0, 0), "record", "a byte too many");
+  assert.is(raw(1, 10, 0, 0, 0, 1, 1), "record", "no header count");
+  assert.is(raw(1, 12, 0, 0, 0, 1, 1, 2), "record", "a header count without header");
+  assert.is(raw(1, 12, 0, 0, 0, 1, 1, 1), "record", "a negative header count");
+  assert.is(raw(1, 16, 0, 0, 0, 1, 1, 2, 1, 1), "record", "a header without key");
+  assert.is(raw(1, 12, 0, 0, 0, 3, 1, 0), "record", "a key length of -2");
+  assert.is(raw(1, 12, 0, 0, 0, 1, 3, 0), "record", "a value length of -2");
+  assert.is(raw(1, 0), "record", "an empty record");
+  assert.is(raw(1, 1), "record", "a negative length");
+});
+
 test("check() refuses overlong varints and bits beyond their width", () => {
   const record = (body: number[]) =>
     writeRaw(Uint8Array.from([...zigzag(body.length), ...body]), {});
@@ -155,6 +181,8 @@ test("check() refuses overlong varints and bits beyond their width", () => {
   assert.is(check(record([0, zero, ...overlong, nothing, nothing, zero])), "none");
   assert.is(check(record([0, zero, 0x80, ...overlong, nothing, nothing, zero])), "record");
   assert.is(check(record([0, zero, 0x80, 0x80, 0x80, 0x80, 0x10, nothing, nothing, 0])), "record");
+  // Taken for a four-byte delta, the rest would look sound.
+  assert.is(check(record([0, 0x80, 0x80, 0x80, 0x80, 0, nothing, nothing, zero])), "record");
   const ten = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
   assert.is(check(record([0, ...ten, 0x01, zero, nothing, nothing, zero])), "none");
   assert.is(check(record([0, ...ten, 0x02, zero, nothing, nothing, zero])), "record");
@@ -165,6 +193,31 @@ test("check() reads timestamp deltas of every width alike", () => {
   for (let bit = 0n; bit < 63n; bit++) {
     for (const timestampDelta of [1n << bit, -(1n << bit), (1n << bit) - 1n]) {
       assert.is(check(writeBatch([{ timestampDelta }, { timestampDelta }])), "none", `bit ${bit}`);
+    }
+  }
+});
+
+test("check() does not read beyond a batch at the very end of the memory", () => {
+  const own = newCore({ memoryBytesMax: 1 << 20 });
+  let length = 1 << 20;
+  let at = 0;
+  while (at === 0) {
+    length -= 16;
+    try {
+      at = own.alloc(length);
+    } catch (error) {
+      if (!(error instanceof CoreMemoryFull)) throw error;
+    }
+  }
+  const end = at + length;
+  assert.ok(own.memoryBytes - end < 64, `${own.memoryBytes - end} bytes from the end`);
+  const lying = Uint8Array.from([...zigzag(6), 0, 0, 0, ...zigzag(8000)]);
+  for (const bytes of [sound, writeRaw(lying, {}), writeRaw(Uint8Array.of(0x80), {})]) {
+    for (let cut = 0; cut < bytes.length; cut += 7) {
+      const part = bytes.subarray(0, bytes.length - cut);
+      own.bytes(end - part.length, part.length).set(part);
+      const fault = own.check(end - part.length, part.length, allRules);
+      assert.is(nameOf[fault], expected(part).fault);
     }
   }
 });
