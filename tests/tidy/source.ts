@@ -160,7 +160,9 @@ class TreeReader {
 function resolveImport(from: string, specifier: string): string {
   if (specifier === "#platform") return "runtime/platforms/node.ts";
   if (!specifier.startsWith(".")) return specifier;
-  return posix.join(posix.dirname(from), specifier);
+  const path = posix.join(posix.dirname(from), specifier);
+  // AssemblyScript's imports have no ending.
+  return path.includes("/assembly/") && !path.endsWith(".ts") ? `${path}.ts` : path;
 }
 
 /** Not a property's name, a type's member, or the declaration of the name itself. */
