@@ -7,6 +7,7 @@ import { type HttpError, invalid } from "./error.ts";
 import { compactJson, type MemberTexts } from "./json-text.ts";
 import type { HttpLimits } from "./limits.ts";
 import { parseTime } from "./time.ts";
+import { encodeUtf8 } from "./utf8.ts";
 
 /** How bytes stand in JSON: UTF-8 text, a JSON value (stored as its compact text), or base64. */
 export type Encoding = "text" | "json" | "base64";
@@ -24,7 +25,6 @@ export interface RecordDefaults {
   readonly limits: HttpLimits;
 }
 
-const encoder = new TextEncoder();
 const loneSurrogate = /\p{Surrogate}/u;
 const encodings: readonly unknown[] = ["text", "json", "base64"];
 
@@ -94,7 +94,7 @@ function readBytes(
   const asked = given[`${name}_encoding`] ?? source.fallback;
   if (asked === undefined && typeof value === "string") return textBytes(name, value, "text");
   if (asked === undefined || asked === "json") {
-    return encoder.encode(compactJson(source.texts().get(name)!));
+    return encodeUtf8(compactJson(source.texts().get(name)!));
   }
   if (!encodings.includes(asked)) {
     throw invalid(`${name}_encoding is ${JSON.stringify(asked)}, not text, json or base64`);
@@ -114,7 +114,7 @@ function textBytes(name: string, text: string, encoding: "text" | "base64"): Uin
   // TextEncoder would silently store U+FFFD instead.
   if (loneSurrogate.test(text))
     throw invalid(`${name} holds half a surrogate pair, which is no text`);
-  return encoder.encode(text);
+  return encodeUtf8(text);
 }
 
 function readPartition(given: unknown): number | null {
@@ -157,7 +157,7 @@ function readHeader(key: unknown, value: unknown, encoding: unknown): RecordHead
 function readHeaderText(text: string): RecordHeader {
   const colon = text.indexOf(":");
   if (colon < 1) throw invalid(`query: header: ${JSON.stringify(text)} is not name:value`);
-  return { key: text.slice(0, colon), value: encoder.encode(text.slice(colon + 1).trimStart()) };
+  return { key: text.slice(0, colon), value: encodeUtf8(text.slice(colon + 1).trimStart()) };
 }
 
 function tooManyHeaders(limits: HttpLimits): HttpError {
