@@ -1,3 +1,5 @@
+// Golden bytes of the admin APIs: what Kafka's own classes write is what ours write, and read.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Reader } from "../../../../runtime/kafka/reader.ts";

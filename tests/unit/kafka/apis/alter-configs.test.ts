@@ -1,3 +1,5 @@
+// AlterConfigs: whole replacement, duplicates, errors per resource.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { handleAlterConfigs } from "../../../../runtime/kafka/apis/alter-configs.ts";

@@ -1,3 +1,5 @@
+// CreatePartitions: growth, assignments, errors per topic.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { handleCreatePartitions } from "../../../../runtime/kafka/apis/create-partitions.ts";

@@ -1,3 +1,5 @@
+// CreateTopics: order, duplicates, counts, assignments, limits, errors per topic.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { CreateTopicRequest } from "../../../../runtime/broker.ts";

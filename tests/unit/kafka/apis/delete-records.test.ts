@@ -1,3 +1,5 @@
+// DeleteRecords: low watermarks and errors per partition.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { handleDeleteRecords } from "../../../../runtime/kafka/apis/delete-records.ts";

@@ -1,3 +1,5 @@
+// DeleteTopics: names, ids, conflicts between them, errors by version.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { handleDeleteTopics } from "../../../../runtime/kafka/apis/delete-topics.ts";

@@ -1,3 +1,5 @@
+// DescribeCluster: fenced brokers and endpoint types.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { BrokerRecord } from "../../../../cluster/control-plane.ts";

@@ -1,3 +1,5 @@
+// DescribeConfigs: sources, synonyms, secrets, which resources this broker speaks for.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { handleDescribeConfigs } from "../../../../runtime/kafka/apis/describe-configs.ts";

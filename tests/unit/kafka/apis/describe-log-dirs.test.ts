@@ -1,3 +1,5 @@
+// DescribeLogDirs: selection, sizes, what the system does not tell.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BrokerError } from "../../../../runtime/errors.ts";

@@ -1,3 +1,5 @@
+// DescribeProducers: producers and errors per partition.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { handleDescribeProducers } from "../../../../runtime/kafka/apis/describe-producers.ts";

@@ -1,3 +1,5 @@
+// DescribeTopicPartitions: pages, cursors, limits.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { handleDescribeTopicPartitions } from "../../../../runtime/kafka/apis/describe-topic-partitions.ts";

@@ -1,3 +1,5 @@
+// IncrementalAlterConfigs: the four operations, duplicates, errors per resource.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { handleIncrementalAlterConfigs } from "../../../../runtime/kafka/apis/incremental-alter-configs.ts";

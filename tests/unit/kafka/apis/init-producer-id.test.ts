@@ -1,3 +1,5 @@
+// InitProducerId: identities and errors by version.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { handleInitProducerId } from "../../../../runtime/kafka/apis/init-producer-id.ts";

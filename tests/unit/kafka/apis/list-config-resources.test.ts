@@ -1,3 +1,5 @@
+// ListConfigResources: types and versions.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { handleListConfigResources } from "../../../../runtime/kafka/apis/list-config-resources.ts";
