@@ -76,10 +76,12 @@ export class KafkaConnection implements ClientConnection {
     this.#destroy();
   }
 
-  /** Takes no more requests; ends when what is due was sent. */
+  /** Takes no more requests; ends when what is due was sent. Fetches that wait are answered at once. */
   end(): void {
     this.#ending = true;
-    this.#pause();
+    this.#abort.abort();
+    // What still comes is dropped, but must be read: a paused socket never notices that its client left.
+    if (this.#paused) this.#connection.resume();
     this.#endIfDone();
   }
 
@@ -179,16 +181,16 @@ export class KafkaConnection implements ClientConnection {
 
   #answered(asked: Asked, bytes: number): void {
     this.#door.answered(asked, bytes);
-    if (this.#paused) this.#continueSoon();
+    if (this.#paused || this.#ending) this.#continueSoon();
   }
 
   #progressed(): void {
     this.#activeMs = this.#platform.clock.monotonicMs();
-    if (this.#paused) this.#continueSoon();
+    if (this.#paused || this.#ending) this.#continueSoon();
   }
 
   #pause(): void {
-    if (this.#paused || this.#closed) return;
+    if (this.#paused || this.#ending || this.#closed) return;
     this.#paused = true;
     this.#connection.pause();
   }

@@ -18,6 +18,7 @@ import {
   FakeBroker,
   FakeConnection,
   fakePlatform,
+  fetched,
   requestFrame,
   settled,
   topicRecord,
@@ -306,6 +307,30 @@ test("close() sends what is due, then ends; late answers are waited for only so 
   clock.advance(100);
   await done;
   assert.is(never.destroyed, true);
+});
+
+test("close() does not wait for long polls", async () => {
+  const { broker, connect, door } = setUp();
+  broker.onFetch = ({ partitions, signal }) =>
+    new Promise((resolve) => {
+      const none = partitions.map(({ topic, partition }) => fetched(topic, partition));
+      signal?.addEventListener("abort", () => resolve(none));
+    });
+  const client = connect();
+  const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 }];
+  const message = {
+    maxWaitMs: 1e6,
+    minBytes: 1,
+    maxBytes: 1,
+    topics: [{ topic: "t", partitions }],
+  };
+  client.send(requestFrame(fetch, { version: 4 }, message));
+  const done = door.close();
+  await settled();
+  assert.is(client.frames().length, 1);
+  assert.is(client.ended, true);
+  client.hangUp();
+  await done;
 });
 
 test("random bytes never get an exception out of the door and leave nothing behind", async () => {
