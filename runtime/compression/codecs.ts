@@ -87,7 +87,7 @@ function read(
   const chunkSize = Math.max(chunkBytesMin, Math.min(bytes.length * 4, bytesMax, chunkBytesMax));
   let unpacked: Uint8Array;
   try {
-    unpacked = unpack(bytes, { maxOutputLength: bytesMax, chunkSize });
+    unpacked = unpack(bytes, { maxOutputLength: Math.max(1, bytesMax), chunkSize });
   } catch (error) {
     if (isTooLarge(error)) throw tooLarge(name, bytesMax);
     const what = error instanceof Error ? error.message : String(error);
