@@ -25,6 +25,8 @@ export interface Producer extends AppendOptions {
 }
 
 const noQuery: ProduceQuery = {};
+/** How often a topic that another request is creating is looked for. */
+const topicPollMs = 2;
 
 /** Reads path and query, and creates the topic if it is missing and the broker may. */
 export async function openProducer(
@@ -42,8 +44,7 @@ export async function openProducer(
   const partition =
     onPartition === undefined ? (query.partition ?? null) : partitionNumber(topic, onPartition);
   const { limits } = door.config;
-  const cluster = door.broker.cluster();
-  if (!cluster.topics.has(topic)) await door.broker.autoCreateTopic(topic);
+  if (!door.broker.cluster().topics.has(topic)) await createTopic(door, topic);
   return {
     topic,
     partition,
@@ -60,6 +61,19 @@ export async function openProducer(
     },
     query,
   };
+}
+
+/** Who is not the first to ask is told that the topic exists already, a moment before it does. */
+async function createTopic(door: Door, topic: string): Promise<void> {
+  const { broker, platform, config } = door;
+  await broker.autoCreateTopic(topic);
+  const lateAtMs = platform.clock.monotonicMs() + config.limits.topicWaitMsMax;
+  while (!broker.cluster().topics.has(topic)) {
+    if (platform.clock.monotonicMs() > lateAtMs) {
+      throw new BrokerError("LEADER_NOT_AVAILABLE", `topic ${topic} is being created; try again`);
+    }
+    await new Promise<void>((resolve) => platform.clock.after(topicPollMs, resolve));
+  }
 }
 
 /** The path's partition. What is no number cannot exist. */
