@@ -1,8 +1,10 @@
 // Cases of the Kafka door, driven by kafkajs, and of what both doors see of each other.
 
+import { connect } from "node:net";
 import { CompressionTypes } from "kafkajs";
 import * as assert from "uvu/assert";
 import { request, requestJson } from "../support/http-client.ts";
+import type { Address } from "../support/server.ts";
 import type { Case, Given } from "./case.ts";
 import { createTopic, fetchAll, kafkaClient, produce, values } from "./steps.ts";
 
@@ -133,7 +135,51 @@ export const kafkaCases: readonly Case[] = [
       assert.ok((topic.partitions[0]?.size_bytes ?? Infinity) < 1000);
     },
   },
+  {
+    name: "hangs up on who does not speak Kafka, and serves the others",
+    async run({ kafka, http, server }) {
+      await createTopic(http, "unharmed");
+      const nonsense: Record<string, Uint8Array> = {
+        "an HTTP request": new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+        "a length of 2 GiB": Uint8Array.of(0x7f, 0xff, 0xff, 0xff, 0, 3, 0, 9),
+        "a negative length": Uint8Array.of(0x80, 0, 0, 0, 0, 3, 0, 9),
+        "an unknown API key": Uint8Array.of(0, 0, 0, 10, 0x7f, 0xff, 0, 0, 0, 0, 0, 1, 0xff, 0xff),
+        "a count beyond the frame": METADATA_OF_TOO_MANY,
+      };
+      for (const [what, bytes] of Object.entries(nonsense)) {
+        assert.ok(await isHungUp(kafka, bytes), what);
+      }
+      await produce(http, "unharmed", ["after"]);
+      assert.equal(values(await fetchAll(http, "unharmed")), ["after"]);
+      assert.not.match(server.process.stderr, /\n\s+at .*\n/, "a client's mistake is no bug");
+    },
+  },
 ];
+
+/** Metadata v1, correlation 1, client id null, and 2^31 − 1 topic names of which none follows. */
+const METADATA_OF_TOO_MANY = Uint8Array.of(
+  ...[0, 0, 0, 14, 0, 3, 0, 1],
+  ...[0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff],
+);
+const HANG_UP_MS_MAX = 10_000;
+
+/** Sends the bytes and waits for the server to close the connection. */
+function isHungUp(address: Address, bytes: Uint8Array): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: address.host, port: address.port });
+    const over = (hungUp: boolean): void => {
+      socket.destroy();
+      resolve(hungUp);
+    };
+    socket.setTimeout(HANG_UP_MS_MAX, () => over(false));
+    socket.on("connect", () => socket.write(bytes));
+    socket.on("data", () => {});
+    socket.on("end", () => over(true));
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      error.code === "ECONNRESET" ? over(true) : reject(error),
+    );
+  });
+}
 
 type Producer = ReturnType<ReturnType<typeof kafkaClient>["producer"]>;
 
