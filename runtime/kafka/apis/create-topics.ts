@@ -97,7 +97,7 @@ async function create(
 
 function partitionsOf(topics: readonly Topic[]): number {
   return topics.reduce(
-    (sum, { numPartitions, assignments }) => sum + Math.max(numPartitions, assignments.length, 0),
+    (sum, { numPartitions, assignments }) => sum + Math.max(numPartitions, assignments.length, 1),
     0,
   );
 }

@@ -6,6 +6,7 @@ import type { TopicPartition } from "../../broker.ts";
 import { errorCodes } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import { itemError } from "../item-error.ts";
+import type { RequestOf } from "../schema.ts";
 import { array, defineApi, int16, int32, int64, string, struct } from "../schema.ts";
 
 export const deleteRecords = defineApi({
@@ -36,16 +37,27 @@ export const deleteRecords = defineApi({
 });
 
 export const handleDeleteRecords: Handler<typeof deleteRecords> = async (request, context) => {
-  const topics = request.topics.map(async ({ name, partitions }) => ({
+  const topics = Array.from(offsetsByTopic(request), async ([name, offsets]) => ({
     name,
     partitions: await Promise.all(
-      partitions.map(({ partitionIndex, offset }) =>
-        deleteBefore({ topic: name, partition: partitionIndex, offset }, context),
+      Array.from(offsets, ([partition, offset]) =>
+        deleteBefore({ topic: name, partition, offset }, context),
       ),
     ),
   }));
   return { throttleTimeMs: 0, topics: await Promise.all(topics) };
 };
+
+/** Each partition once; of one that is named again the last offset counts, as in Kafka. */
+function offsetsByTopic({ topics }: RequestOf<typeof deleteRecords>) {
+  const byTopic = new Map<string, Map<number, number>>();
+  for (const { name, partitions } of topics) {
+    const offsets = byTopic.get(name) ?? new Map<number, number>();
+    for (const { partitionIndex, offset } of partitions) offsets.set(partitionIndex, offset);
+    byTopic.set(name, offsets);
+  }
+  return byTopic;
+}
 
 async function deleteBefore(
   request: TopicPartition & { readonly offset: number },

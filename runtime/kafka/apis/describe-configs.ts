@@ -65,11 +65,17 @@ type Request = RequestOf<typeof describeConfigs>;
 type Resource = Request["resources"][number];
 type Result = ResponseInput<typeof describeConfigs>["results"][number];
 
+/** Configs of one answer, all resources together: about 14,000 topics with all of theirs. */
+const entriesMax = 500_000;
+
 export const handleDescribeConfigs: Handler<typeof describeConfigs> = (request, context) => {
+  let left = entriesMax;
   const results = request.resources.map((resource): Result => {
     const { resourceType: type, resourceName } = resource;
     try {
+      if (left <= 0) throw tooManyEntries();
       const configs = entries(resource, context).map((entry) => encoded(entry, request));
+      left -= configs.length;
       return { ...noError, resourceType: type, resourceName, configs };
     } catch (error) {
       const failure = itemError(error, context, "DescribeConfigs");
@@ -78,6 +84,13 @@ export const handleDescribeConfigs: Handler<typeof describeConfigs> = (request, 
   });
   return { throttleTimeMs: 0, results };
 };
+
+function tooManyEntries(): BrokerError {
+  return new BrokerError(
+    "INVALID_REQUEST",
+    `One answer holds ${entriesMax} configs at most: ask for fewer resources, or for some keys only.`,
+  );
+}
 
 function entries(resource: Resource, context: HandlerContext): readonly ConfigEntry[] {
   const { resourceType: type, resourceName: name } = resource;

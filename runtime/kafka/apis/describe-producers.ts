@@ -7,6 +7,7 @@ import { checkTopicName } from "../../topic-name.ts";
 import { noError } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import { itemError } from "../item-error.ts";
+import type { RequestOf } from "../schema.ts";
 import { array, defineApi, int16, int32, int64, string, struct } from "../schema.ts";
 
 export const describeProducers = defineApi({
@@ -46,11 +47,24 @@ export const describeProducers = defineApi({
 
 export const handleDescribeProducers: Handler<typeof describeProducers> = (request, context) => ({
   throttleTimeMs: 0,
-  topics: request.topics.map(({ name, partitionIndexes }) => ({
+  topics: Array.from(partitionsByTopic(request), ([name, partitions]) => ({
     name,
-    partitions: partitionIndexes.map((partition) => describe({ topic: name, partition }, context)),
+    partitions: Array.from(partitions, (partition) =>
+      describe({ topic: name, partition }, context),
+    ),
   })),
 });
+
+/** Each partition once: what it remembers may be much longer than its name. */
+function partitionsByTopic({ topics }: RequestOf<typeof describeProducers>) {
+  const byTopic = new Map<string, Set<number>>();
+  for (const { name, partitionIndexes } of topics) {
+    const partitions = byTopic.get(name) ?? new Set<number>();
+    for (const partition of partitionIndexes) partitions.add(partition);
+    byTopic.set(name, partitions);
+  }
+  return byTopic;
+}
 
 function describe(at: TopicPartition, context: HandlerContext) {
   const partitionIndex = at.partition;

@@ -39,4 +39,11 @@ test("handleDeleteRecords() answers refusals and unknown topics per partition", 
   assert.is((await deleteRecords(broker, "x", partitions))?.[0]?.errorCode, 3);
 });
 
+test("handleDeleteRecords() takes the last offset of a partition that is named again", async () => {
+  const broker = new AdminBroker().add(topicRecord("t"));
+  const offsets = [5, 7].map((offset) => ({ partitionIndex: 0, offset }));
+  assert.is((await deleteRecords(broker, "t", offsets))?.length, 1);
+  assert.equal(broker.calls, [["deleteRecords", { topic: "t", partition: 0, offset: 7 }]]);
+});
+
 test.run();

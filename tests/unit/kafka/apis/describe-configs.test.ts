@@ -127,4 +127,16 @@ test("handleDescribeConfigs() fails each resource alone, and answers repeated on
   );
 });
 
+test("handleDescribeConfigs() bounds its answer when one resource is asked for over and over", async () => {
+  const broker = new AdminBroker().add(topicRecord("t"));
+  broker.entries = Array.from({ length: 100 }, (_, i) => configEntry(`k${i}`));
+  const results = await describe(
+    broker,
+    Array.from({ length: 5_010 }, () => [topic, "t"]),
+  );
+  const codes = results.map(({ errorCode }) => errorCode);
+  assert.is(codes.lastIndexOf(0), 4_999);
+  assert.is(codes.indexOf(42), 5_000);
+});
+
 test.run();

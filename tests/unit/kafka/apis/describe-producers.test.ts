@@ -20,9 +20,10 @@ test("handleDescribeProducers() lists a partition's producers; unknown partition
   ];
   const request = {
     topics: [
-      { name: "t", partitionIndexes: [0, 1] },
+      { name: "t", partitionIndexes: [0, 1, 0] },
       { name: "x", partitionIndexes: [0] },
       { name: "a b", partitionIndexes: [0] },
+      { name: "t", partitionIndexes: [0] },
     ],
   };
   const { topics } = await answered(handleDescribeProducers(request, contextOf(broker, 0)));
