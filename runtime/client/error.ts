@@ -104,7 +104,7 @@ export function errorFromCode(
 ): ClientError | null {
   if (wire === errorCodes.NONE) return null;
   const code = errorName(wire) as ClientErrorCode;
-  const said = message === null || message === "" ? "" : ` (${message})`;
+  const said = message === null || message === "" ? "" : ` (${message.replace(/\.$/, "")})`;
   const next = advice[code];
   return new ClientError(code, `${where}: ${code}${said}.${next === undefined ? "" : ` ${next}`}`);
 }

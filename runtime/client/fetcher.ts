@@ -5,7 +5,6 @@ import { decompressor } from "../compression/codecs.ts";
 import { fetch } from "../kafka/apis/fetch.ts";
 import type { ResponseOf } from "../kafka/schema.ts";
 import { zeroUuid } from "../kafka/uuid.ts";
-import type { Timer } from "../platform.ts";
 import type { ConsumerOptions } from "./api.ts";
 import type { BrokerConnection } from "./broker-connection.ts";
 import type { ClusterCalls } from "./cluster-calls.ts";
@@ -15,6 +14,7 @@ import { FetchedRecords } from "./fetched.ts";
 import type { BrokerMetadata } from "./metadata.ts";
 import { askOffsets } from "./offsets.ts";
 import type { PartitionReader } from "./partition-reader.ts";
+import { Pump } from "./pump.ts";
 
 /** Fetch names topics by id from here on. */
 const topicIdVersion = 13;
@@ -39,15 +39,14 @@ export class Fetcher {
   readonly #arrived: () => void;
   readonly #busyLeaders = new Set<number>();
   #readers: readonly PartitionReader[] = [];
-  #isScheduled = false;
+  readonly #pump: Pump;
   #isStopped = false;
-  #timer: Timer | null = null;
-  #timerAtMs = Number.POSITIVE_INFINITY;
 
   constructor(calls: ClusterCalls, options: ConsumerOptions, arrived: () => void) {
     this.#calls = calls;
     this.#pool = new ConnectionPool(calls.context);
     this.#arrived = arrived;
+    this.#pump = new Pump(calls.context, () => this.#askAll());
     this.settings = {
       isolation: options.isolation ?? "read_uncommitted",
       fetchWaitMsMax: options.fetchWaitMsMax ?? 500,
@@ -68,25 +67,19 @@ export class Fetcher {
 
   /** Room was made, a partition was resumed or moved. */
   wake(): void {
-    if (this.#isScheduled || this.#isStopped) return;
-    this.#isScheduled = true;
-    this.#calls.context.platform.clock.soon(() => {
-      this.#isScheduled = false;
-      this.#pump();
-    });
+    this.#pump.soon();
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#readers = [];
-    this.#timer?.cancel();
+    this.#pump.stop();
     this.#pool.close();
   }
 
   // ---- asking ----
 
-  #pump(): void {
-    if (this.#isStopped) return;
+  #askAll(): void {
     let buffered = 0;
     for (const reader of this.#readers) buffered += reader.bufferedBytes;
     if (buffered >= this.settings.bufferBytesMax) return;
@@ -106,7 +99,7 @@ export class Fetcher {
   #wants(reader: PartitionReader, nowMs: number): boolean {
     if (reader.isPaused || reader.isFetching || reader.isBroken) return false;
     if (reader.notBeforeMs > nowMs) {
-      this.#wakeAt(reader.notBeforeMs);
+      this.#pump.at(reader.notBeforeMs);
       return false;
     }
     return reader.chunks.length < chunksMax;
@@ -251,7 +244,7 @@ export class Fetcher {
   #later(reader: PartitionReader, nowMs: number): void {
     reader.failures++;
     reader.notBeforeMs = nowMs + this.#calls.context.backoffMs(reader.failures);
-    this.#wakeAt(reader.notBeforeMs);
+    this.#pump.at(reader.notBeforeMs);
   }
 
   /** The records are gone: goes on at the earliest or latest there are. */
@@ -267,18 +260,5 @@ export class Fetcher {
         this.wake();
       },
     );
-  }
-
-  #wakeAt(atMs: number): void {
-    if (atMs >= this.#timerAtMs) return;
-    this.#timer?.cancel();
-    this.#timerAtMs = atMs;
-    const { clock } = this.#calls.context.platform;
-    const fire = () => {
-      this.#timerAtMs = Number.POSITIVE_INFINITY;
-      this.wake();
-    };
-    const delayMs = Math.max(0, atMs - this.#calls.context.nowMs());
-    this.#timer = clock.after(delayMs, fire, { keepAlive: true });
   }
 }

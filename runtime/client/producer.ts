@@ -125,6 +125,7 @@ export class TopicProducer implements Producer {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.flush();
+    this.#sender.close();
     this.#pool.close();
   }
 

@@ -3,7 +3,6 @@
 // repetitions and refuses gaps (KIP-98); whatever cannot be numbered any more goes on under a new producer id.
 
 import { zeroUuid } from "../kafka/uuid.ts";
-import type { Timer } from "../platform.ts";
 import { nextSequence, type OutgoingBatch } from "./batch.ts";
 import type { BrokerConnection } from "./broker-connection.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
@@ -13,6 +12,7 @@ import type { BrokerMetadata, Metadata } from "./metadata.ts";
 import { PartitionQueue } from "./partition-queue.ts";
 import { sendProduce } from "./produce-request.ts";
 import { ProducerId } from "./producer-id.ts";
+import { Pump } from "./pump.ts";
 
 export interface SenderSettings {
   readonly acks: -1 | 0 | 1;
@@ -67,9 +67,7 @@ export class Sender {
   readonly #lanes = new Map<number, Lane>();
   readonly #loading = new Set<string>();
   #inFlight = 0;
-  #isScheduled = false;
-  #timer: Timer | null = null;
-  #timerAtMs = Number.POSITIVE_INFINITY;
+  readonly #pump: Pump;
 
   constructor(
     context: Context,
@@ -82,6 +80,7 @@ export class Sender {
     this.#pool = pool;
     this.#settings = settings;
     this.#identity = new ProducerId(context, metadata);
+    this.#pump = new Pump(context, () => this.#sendAll());
   }
 
   queue(topic: string, partition: number): PartitionQueue {
@@ -96,43 +95,23 @@ export class Sender {
     this.#active.add(queue);
     const { lingerMs } = this.#settings;
     const isDue = lingerMs === 0 || queue.waiting.length > 0 || queue.open?.isDue === true;
-    if (isDue) this.#schedule();
-    else if (queue.open !== null) this.#wakeAt(queue.open.createdMs + lingerMs);
+    if (isDue) this.#pump.soon();
+    else if (queue.open !== null) this.#pump.at(queue.open.createdMs + lingerMs);
   }
 
-  /** Fails everything that is not acknowledged. */
+  close(): void {
+    this.#pump.stop();
+  }
+
+  /** Fails everything that is not on its way. */
   abort(error: ClientError): void {
-    this.#timer?.cancel();
     for (const queue of this.#allQueues()) this.#failQueue(queue, error);
-  }
-
-  // ---- when ----
-
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#context.platform.clock.soon(() => {
-      this.#isScheduled = false;
-      this.#pump();
-    });
-  }
-
-  #wakeAt(atMs: number): void {
-    if (atMs >= this.#timerAtMs) return;
-    this.#timer?.cancel();
-    this.#timerAtMs = atMs;
-    const fire = () => {
-      this.#timerAtMs = Number.POSITIVE_INFINITY;
-      this.#pump();
-    };
-    const delayMs = Math.max(0, atMs - this.#context.nowMs());
-    this.#timer = this.#context.platform.clock.after(delayMs, fire, { keepAlive: true });
   }
 
   // ---- what ----
 
   /** One pass over what waits: at most one batch per partition into each request. */
-  #pump(): void {
+  #sendAll(): void {
     if (this.#active.size === 0 || !this.#isReady()) return;
     const nowMs = this.#context.nowMs();
     let again = false;
@@ -146,7 +125,7 @@ export class Sender {
       }
     }
     for (const [leader, parts] of requests) again = this.#send(leader, parts, nowMs) || again;
-    if (again) this.#schedule();
+    if (again) this.#pump.soon();
   }
 
   /** With idempotence nothing leaves without a producer id, and none is changed while batches are out. */
@@ -155,7 +134,7 @@ export class Sender {
     if (this.#inFlight > 0) return false;
     const loaded = () => {
       for (const queue of this.#allQueues()) queue.restartSequences();
-      this.#pump();
+      this.#sendAll();
     };
     this.#identity.load(loaded, (error) => this.abort(error));
     return false;
@@ -166,14 +145,14 @@ export class Sender {
     if (queue.inFlight.size >= partitionMax) return false;
     if (queue.isRetrying && queue.inFlight.size > 0) return false;
     if (queue.notBeforeMs > nowMs) {
-      this.#wakeAt(queue.notBeforeMs);
+      this.#pump.at(queue.notBeforeMs);
       return false;
     }
     if (queue.waiting.length > 0) return true;
     const open = queue.open!;
     const dueMs = open.createdMs + this.#settings.lingerMs;
     if (open.isDue || dueMs <= nowMs) return true;
-    this.#wakeAt(dueMs);
+    this.#pump.at(dueMs);
     return false;
   }
 
@@ -187,7 +166,7 @@ export class Sender {
     if (leader !== undefined) return leader;
     this.#metadata.invalidate(topic);
     queue.notBeforeMs = nowMs + this.#context.backoffMs(1);
-    this.#wakeAt(queue.notBeforeMs);
+    this.#pump.at(queue.notBeforeMs);
     return null;
   }
 
@@ -196,7 +175,7 @@ export class Sender {
     this.#loading.add(topic);
     const done = () => {
       this.#loading.delete(topic);
-      this.#schedule();
+      this.#pump.soon();
     };
     this.#metadata.load(topic, { create: true }).then(done, (error: unknown) => {
       const reason = asClientError(error, `Producing to ${topic}`);
@@ -268,13 +247,13 @@ export class Sender {
   ): void {
     if (lane.isConnecting) return;
     if (lane.notBeforeMs > nowMs) {
-      this.#wakeAt(lane.notBeforeMs);
+      this.#pump.at(lane.notBeforeMs);
       return;
     }
     lane.isConnecting = true;
     const done = () => {
       lane.isConnecting = false;
-      this.#schedule();
+      this.#pump.soon();
     };
     const opened = () => {
       lane.failures = 0;
@@ -318,7 +297,7 @@ export class Sender {
     const settled = () => {
       lane.inFlight--;
       this.#inFlight--;
-      this.#schedule();
+      this.#pump.soon();
     };
     const failed = (thrown: unknown) => {
       const where = `Producing to ${addressText(connection.address)}`;
@@ -406,7 +385,7 @@ export class Sender {
     const where = `Producing to ${queue.topic}-${queue.partition}`;
     const what = `${where}: not acknowledged within ${deliveryTimeoutMs} ms. Are its brokers running?`;
     this.#giveUp(queue, oldest, new ClientError("REQUEST_TIMED_OUT", what));
-    this.#schedule();
+    this.#pump.soon();
   }
 
   #failQueue(queue: PartitionQueue, error: ClientError): void {
