@@ -1,6 +1,7 @@
-// Builds the storage core: AssemblyScript → core module → component (its WIT embedded) → jco's glue, all into
-// `dist/`. Run by `npm install` (script `prepare`); does nothing when the inputs have not changed.
-// `dist/core.wasm` is the core module that a platform compiles, `dist/core.js` the glue that `instance.ts` imports.
+// Builds the storage core: AssemblyScript → core module → component (its WIT embedded) → jco's
+// glue, all into `dist/`. Run by `npm install` (script `prepare`); does nothing when the inputs
+// have not changed. `dist/core.wasm` is the core module that a platform compiles, `dist/core.js`
+// the glue that `instance.ts` imports.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -13,7 +14,10 @@ export const distFolder = join(folder, "dist");
 const witFile = join(folder, "wit", "storage-core.wit");
 const world = "storage-core";
 
-/** Compiler flags. No assertions inside, no ambient `abort`: a bug traps. 16 pages: starts with 1 MiB. */
+/**
+ * Compiler flags. No assertions inside, no ambient `abort`: a bug traps. 16 pages: starts with 1
+ * MiB.
+ */
 const compilerFlags = [
   ...["-O3", "--noAssert", "--runtime", "stub", "--use", "abort="],
   ...["--enable", "simd", "--initialMemory", "16"],
@@ -78,7 +82,10 @@ function toolFile(name: string, path: string): string {
   throw new Error(`${name} is not installed: run npm install`);
 }
 
-/** "crc32c-at" → "timberline:storage-core/checksums@0.1.0#crc32c-at" for every function of the contract. */
+/**
+ * "crc32c-at" → "timberline:storage-core/checksums@0.1.0#crc32c-at" for every function of the
+ * contract.
+ */
 function exportNames(wit: string): Map<string, string> {
   const [, packageName, version] = /^package ([\w:-]+)@([\w.]+);/m.exec(wit) ?? [];
   const names = new Map<string, string>();
@@ -91,8 +98,9 @@ function exportNames(wit: string): Map<string, string> {
 }
 
 /**
- * AssemblyScript cannot write names such as "a:b/c@1#d", so exports are renamed in the compiler's text output.
- * The compiler runs in a process of its own: loaded through tsx, its 13 MB would take longer than its work.
+ * AssemblyScript cannot write names such as "a:b/c@1#d", so exports are renamed in the compiler's
+ * text output. The compiler runs in a process of its own: loaded through tsx, its 13 MB would take
+ * longer than its work.
  */
 function compile(names: Map<string, string>): string {
   const compiler = toolFile("assemblyscript", "bin/asc.js");

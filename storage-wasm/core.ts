@@ -1,9 +1,10 @@
-// The storage core as the rest of Timberline sees it: batch checks, stamps, scans, indexes, encoding and
-// CRC-32C on the linear memory of one WebAssembly instance. The only file of this folder that others import.
-// Pure and synchronous: bytes in, bytes and numbers out; no clock, no I/O.
+// The storage core as the rest of Timberline sees it: batch checks, stamps, scans, indexes,
+// encoding and CRC-32C on the linear memory of one WebAssembly instance. The only file of this
+// folder that others import. Pure and synchronous: bytes in, bytes and numbers out; no clock, no
+// I/O.
 //
-// Calls cost about 10 ns, so they are one per batch or chunk, never one per record, and payloads are never
-// returned by copy: results are numbers, addresses, or views of the memory.
+// Calls cost about 10 ns, so they are one per batch or chunk, never one per record, and payloads
+// are never returned by copy: results are numbers, addresses, or views of the memory.
 
 import { createInstance } from "./instance.ts";
 import { WasmCore } from "./wasm-core.ts";
@@ -11,15 +12,19 @@ import { WasmCore } from "./wasm-core.ts";
 export { CoreMemoryFull, CorruptBatch } from "./errors.ts";
 
 /**
- * The compiled core module, for runtimes that read files: `new WebAssembly.Module(bytes of this)`. Where wasm
- * must be imported statically, it is `storage-wasm/dist/core.wasm`. (Some bundles have no `import.meta.url`.)
+ * The compiled core module, for runtimes that read files: `new WebAssembly.Module(bytes of this)`.
+ * Where wasm must be imported statically, it is `storage-wasm/dist/core.wasm`. (Some bundles have
+ * no `import.meta.url`.)
  */
 export const coreModuleUrl: URL = new URL("./dist/core.wasm", import.meta.url ?? "file:///");
 
 /** Byte address in the core's linear memory. */
 export type Address = number;
 
-/** What `check` and `scan` can find wrong with a batch. 0 is none. Never renumber: the core returns them. */
+/**
+ * What `check` and `scan` can find wrong with a batch. 0 is none. Never renumber: the core returns
+ * them.
+ */
 export const BatchFault = {
   none: 0,
   /** Fewer bytes than the header or its length say: a torn tail, or more is to be read. */
@@ -43,7 +48,9 @@ export const BatchFault = {
 } as const;
 export type BatchFault = (typeof BatchFault)[keyof typeof BatchFault];
 
-/** Header of the batch last checked, scanned or parsed. One object, overwritten by the next call. */
+/**
+ * Header of the batch last checked, scanned or parsed. One object, overwritten by the next call.
+ */
 export interface BatchHeader {
   /** Whole batch, header included. */
   bytes: number;
@@ -74,7 +81,10 @@ export interface CheckRules {
   readonly requireKeys: boolean;
 }
 
-/** Kafka's `.index`: (relative offset i32, position i32) pairs, both growing. Lives in the core's memory. */
+/**
+ * Kafka's `.index`: (relative offset i32, position i32) pairs, both growing. Lives in the core's
+ * memory.
+ */
 export interface OffsetIndex {
   readonly entries: number;
   /** Throws RangeError unless both lie above the last entry's and are i32 ≥ 0. */
@@ -95,7 +105,9 @@ export interface OffsetIndex {
 /** Kafka's `.timeindex`: (timestamp i64, relative offset i32), timestamps not falling. */
 export interface TimeIndex {
   readonly entries: number;
-  /** Ignored unless the timestamp is above the last one (and the offset not below), as Kafka does. */
+  /**
+   * Ignored unless the timestamp is above the last one (and the offset not below), as Kafka does.
+   */
   append(timestampMs: number, relativeOffset: number): void;
   /** Relative offset of the largest entry with timestamp ≤ the given one; 0 if none. */
   lookup(timestampMs: number): number;
@@ -116,8 +128,8 @@ export interface Scan {
   /** Bytes of whole, valid batches from the start of the chunk. */
   readonly validBytes: number;
   /**
-   * Why it stopped: none when the chunk ended exactly or `rowsMax` was reached, incomplete when a batch is cut
-   * by the chunk's end.
+   * Why it stopped: none when the chunk ended exactly or `rowsMax` was reached, incomplete when a
+   * batch is cut by the chunk's end.
    */
   readonly fault: BatchFault;
 }
@@ -163,8 +175,8 @@ export interface Core {
   alloc(length: number): Address;
   free(at: Address): void;
   /**
-   * Address of `bytes`: where they are if they already lie in the core's memory, else a copy in the scratch
-   * area (valid until the next `place`; grown on demand, given back when large).
+   * Address of `bytes`: where they are if they already lie in the core's memory, else a copy in the
+   * scratch area (valid until the next `place`; grown on demand, given back when large).
    */
   place(bytes: Uint8Array): Address;
   /** Bytes of linear memory now, for metrics. */
@@ -178,11 +190,13 @@ export interface Core {
 
   // ---- batches ----
   readonly header: BatchHeader;
-  /** Checks the batch that starts at `at`, at most `length` bytes; fills `header` as far as it got. */
+  /**
+   * Checks the batch that starts at `at`, at most `length` bytes; fills `header` as far as it got.
+   */
   check(at: Address, length: number, rules: CheckRules): BatchFault;
   /**
-   * The same walk over `count` records that lie in memory without a batch around them: what a compressed batch
-   * decompressed to.
+   * The same walk over `count` records that lie in memory without a batch around them: what a
+   * compressed batch decompressed to.
    */
   checkRecords(
     at: Address,
@@ -193,11 +207,20 @@ export interface Core {
   stamp(at: Address, baseOffset: number, leaderEpoch: number): void;
   /** LogAppendTime: sets the timestamp type bit and maxTimestamp, and the new CRC. */
   stampAppendTime(at: Address, length: number, timestampMs: number): void;
-  /** Walks whole batches from `at`; rows are then read by `row`. Header, length and (if asked) CRC checks. */
+  /**
+   * Walks whole batches from `at`; rows are then read by `row`. Header, length and (if asked) CRC
+   * checks.
+   */
   scan(at: Address, length: number, options: { verifyCrc: boolean; rowsMax?: number }): Scan;
-  /** Loads row `i` of the last scan into `header`; returns the batch's position relative to the chunk. */
+  /**
+   * Loads row `i` of the last scan into `header`; returns the batch's position relative to the
+   * chunk.
+   */
   row(i: number): number;
-  /** Position of the first batch in the chunk whose last offset is ≥ `offset`; -1 if none is whole here. */
+  /**
+   * Position of the first batch in the chunk whose last offset is ≥ `offset`; -1 if none is whole
+   * here.
+   */
   findOffset(at: Address, length: number, offset: number): number;
   /** Position of the first batch with maxTimestamp ≥ `timestampMs`; -1 if none. */
   findTimestamp(at: Address, length: number, timestampMs: number): number;
@@ -207,7 +230,10 @@ export interface Core {
   // ---- indexes ----
   newOffsetIndex(): OffsetIndex;
   newTimeIndex(): TimeIndex;
-  /** From file bytes; entries that do not grow, and all after them, are dropped (then `entries` tells). */
+  /**
+   * From file bytes; entries that do not grow, and all after them, are dropped (then `entries`
+   * tells).
+   */
   loadOffsetIndex(bytes: Uint8Array): OffsetIndex;
   loadTimeIndex(bytes: Uint8Array): TimeIndex;
 
@@ -215,8 +241,9 @@ export interface Core {
   /** One batch of the given records in order, as a fresh array. At least one record. */
   encode(records: readonly RecordInput[], options: EncodeOptions): Uint8Array;
   /**
-   * All records of one whole batch, also of a compacted one. `decompress` is called once for a compressed batch.
-   * Throws `CorruptBatch` if lengths or counts do not add up; the CRC is `check`'s business.
+   * All records of one whole batch, also of a compacted one. `decompress` is called once for a
+   * compressed batch. Throws `CorruptBatch` if lengths or counts do not add up; the CRC is
+   * `check`'s business.
    */
   decode(
     batch: Uint8Array,
@@ -227,8 +254,8 @@ export interface Core {
 const memoryBytesMaxDefault = 512 * 1024 * 1024;
 
 /**
- * A core of its own memory, which starts at 1 MiB and grows up to `memoryBytesMax` (default 512 MiB, at most
- * 4 GiB). `module` is what `coreModuleUrl` names, compiled.
+ * A core of its own memory, which starts at 1 MiB and grows up to `memoryBytesMax` (default 512
+ * MiB, at most 4 GiB). `module` is what `coreModuleUrl` names, compiled.
  */
 export function createCore(
   module: WebAssembly.Module,

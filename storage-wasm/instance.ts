@@ -1,5 +1,6 @@
-// One instance of the component. It is made through jco's glue, whose third argument hands us the core instance;
-// the functions over plain numbers are then called on it directly (about 10 ns, through the glue 2 µs).
+// One instance of the component. It is made through jco's glue, whose third argument hands us the
+// core instance; the functions over plain numbers are then called on it directly (about 10 ns,
+// through the glue 2 µs).
 
 import { instantiate, type Root } from "./dist/core.js";
 

@@ -1,5 +1,5 @@
-// The linear memory as TypeScript sees it: views that survive growth, allocation with a limit, and areas that
-// grow on demand and are given back when large.
+// The linear memory as TypeScript sees it: views that survive growth, allocation with a limit, and
+// areas that grow on demand and are given back when large.
 
 import type { Address } from "./core.ts";
 import { CoreMemoryFull } from "./errors.ts";
@@ -25,7 +25,9 @@ export class CoreMemory {
     this.#floats = new Float64Array(raw.memory.buffer);
   }
 
-  /** All of the memory. Growth detaches the buffer, which shows as length 0: then views are renewed. */
+  /**
+   * All of the memory. Growth detaches the buffer, which shows as length 0: then views are renewed.
+   */
   get bytes(): Uint8Array {
     if (this.#bytes.length === 0) this.#renew();
     return this.#bytes;

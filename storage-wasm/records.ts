@@ -1,5 +1,6 @@
-// Records to batches and back. TypeScript packs all records into the core's memory at once and unpacks rows of
-// numbers; the core writes and reads the varints. One call per batch (decoding: per 512 records).
+// Records to batches and back. TypeScript packs all records into the core's memory at once and
+// unpacks rows of numbers; the core writes and reads the varints. One call per batch (decoding: per
+// 512 records).
 
 import type { DecodedRecord, EncodeOptions, RecordHeader, RecordInput } from "./core.ts";
 import { CorruptBatch } from "./errors.ts";
@@ -247,7 +248,10 @@ function readHeader(memory: CoreMemory, work: Area, batch: Uint8Array): DecodeHe
   };
 }
 
-/** One copy that all keys and values of the batch share; what a codec made for us alone is used as it is. */
+/**
+ * One copy that all keys and values of the batch share; what a codec made for us alone is used as
+ * it is.
+ */
 function ownBytes(bytes: Uint8Array, batch: Uint8Array): Uint8Array {
   const isOurs = bytes.buffer !== batch.buffer && bytes.length === bytes.buffer.byteLength;
   return isOurs ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes);

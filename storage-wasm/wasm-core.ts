@@ -1,4 +1,5 @@
-// The `Core` of `core.ts` over one instance's functions: turns its objects into addresses and numbers and back.
+// The `Core` of `core.ts` over one instance's functions: turns its objects into addresses and
+// numbers and back.
 
 import type {
   Address,
@@ -21,7 +22,10 @@ import { decode, encode } from "./records.ts";
 
 /** Rows of a scan when the caller names no limit. */
 const scanRowsMaxDefault = 4096;
-/** `crc32c` of bytes elsewhere goes through the core in pieces of this: they stay in the CPU's cache. */
+/**
+ * `crc32c` of bytes elsewhere goes through the core in pieces of this: they stay in the CPU's
+ * cache.
+ */
 const crcPieceBytes = 64 * 1024;
 
 export class WasmCore implements Core {

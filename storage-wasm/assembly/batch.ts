@@ -1,5 +1,5 @@
-// Record batch v2 as a whole: parses its header into a row of f64, checks it, stamps what lies outside the CRC,
-// and writes a header in front of encoded records.
+// Record batch v2 as a whole: parses its header into a row of f64, checks it, stamps what lies
+// outside the CRC, and writes a header in front of encoded records.
 
 import { crc32cAt } from "./crc32c";
 import {
@@ -121,7 +121,10 @@ export function stampAppendTime(at: usize, length: u32, timestamp: f64): void {
   storeU32(at, atCrc, crc32cAt(at + batchCrcFrom, length - batchCrcFrom, 0));
 }
 
-/** Writes the header row as the 61 bytes in front of `bytes - 61` bytes of records, with deltas, length and CRC. */
+/**
+ * Writes the header row as the 61 bytes in front of `bytes - 61` bytes of records, with deltas,
+ * length and CRC.
+ */
 export function seal(at: usize, bytes: u32): void {
   const row = headerRow;
   const count = <i32>load<f64>(row, rowCount);

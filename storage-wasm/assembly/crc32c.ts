@@ -1,13 +1,15 @@
-// CRC-32C (Castagnoli, reflected polynomial 0x82F63B78) with SIMD but without carry-less multiplication, which
-// WebAssembly lacks. If f(x) is a multiple of the polynomial then so is f(x)^8 = f(x^8): a sparse multiple of
-// degree d at bit level is a recurrence on bytes, y[i] = data[i] ^ y[i-d1] ^ … ^ y[i-d], which 16-byte XORs
-// run. It moves the whole message into its last d bytes; a smaller recurrence, then tables, do those.
+// CRC-32C (Castagnoli, reflected polynomial 0x82F63B78) with SIMD but without carry-less
+// multiplication, which WebAssembly lacks. If f(x) is a multiple of the polynomial then so is
+// f(x)^8 = f(x^8): a sparse multiple of degree d at bit level is a recurrence on bytes, y[i] =
+// data[i] ^ y[i-d1] ^ … ^ y[i-d], which 16-byte XORs run. It moves the whole message into its last
+// d bytes; a smaller recurrence, then tables, do those.
 //
 // Three sparse multiples (byte distances), each with the tier that uses it:
 //   1747 2830 5321                    from 20 KB: 3 loads a vector
 //   154 177 183 258 290               from 1 KB: 5 loads a vector
 //   47 51 55 85 90 100 104            from 256 B: state in seven registers, taps are shuffles
-// In a tier in memory the second largest distance must be ≤ the largest − 4, or the seed would be seen twice.
+// In a tier in memory the second largest distance must be ≤ the largest − 4, or the seed would be
+// seen twice.
 
 /** Below: tables only. */
 const foldRegistersFrom: u32 = 256;
@@ -41,7 +43,10 @@ fillTables();
 
 // ---- tier 1: slicing by 16 ----
 
-/** Each of 16 bytes through the table of its distance to the end. (An offset must be a literal to cost nothing.) */
+/**
+ * Each of 16 bytes through the table of its distance to the end. (An offset must be a literal to
+ * cost nothing.)
+ */
 function bySlices(at: usize, length: u32, state: u32): u32 {
   const end = at + length;
   const wordsEnd = at + (length & ~15);
@@ -81,7 +86,10 @@ function bySlices(at: usize, length: u32, state: u32): u32 {
 const groupBytes: u32 = 112;
 const group: usize = memory.data(112, 16);
 
-/** Needs length ≥ 228. The first group is filled up with zeros in front, so that whole groups remain. */
+/**
+ * Needs length ≥ 228. The first group is filled up with zeros in front, so that whole groups
+ * remain.
+ */
 function byRegisters(at: usize, length: u32, state: u32): u32 {
   let lead = length % groupBytes;
   if (lead < 4) {
@@ -129,7 +137,10 @@ function byRegisters(at: usize, length: u32, state: u32): u32 {
   return bySlices(group, groupBytes, 0);
 }
 
-/** XOR of the vectors 47, 51, 55, 85, 90, 100 and 104 bytes back; `b7` lies seven vectors back, `b2` two. */
+/**
+ * XOR of the vectors 47, 51, 55, 85, 90, 100 and 104 bytes back; `b7` lies seven vectors back, `b2`
+ * two.
+ */
 // @ts-ignore: decorator
 @inline
 function taps(b7: v128, b6: v128, b5: v128, b4: v128, b3: v128, b2: v128): v128 {
@@ -155,8 +166,9 @@ function taps(b7: v128, b6: v128, b5: v128, b4: v128, b3: v128, b2: v128): v128 
 }
 
 // ---- tiers 3 and 4: state in memory ----
-// History: the last `reach` bytes of y, then a block of new ones. `reach` is the largest distance rounded up to
-// whole vectors, so a vector d bytes back lies at q + reach − d, q being the start of the history.
+// History: the last `reach` bytes of y, then a block of new ones. `reach` is the largest distance
+// rounded up to whole vectors, so a vector d bytes back lies at q + reach − d, q being the start of
+// the history.
 
 const nearReach: usize = 304;
 const nearLast: u32 = 290;
@@ -183,7 +195,8 @@ function byNearTaps(p: usize, length: u32, state: u32): u32 {
   const end = p + length;
   let left = (((length & ~15) - nearLast) / nearStep) * nearStep;
   memory.fill(nearHistory, 0, nearReach);
-  store<u32>(nearHistory + nearReach - nearLast, state); // meets the first four bytes, by the largest tap only
+  // Meets the first four bytes, by the largest tap only.
+  store<u32>(nearHistory + nearReach - nearLast, state);
   let q: usize = nearHistory;
   while (left) {
     const bytes = min<u32>(left, nearBlock);

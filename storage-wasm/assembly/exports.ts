@@ -1,7 +1,7 @@
-// Entry of the core module: what `../wit/storage-core.wit` promises. `build.ts` renames each export to
-// "package/interface@version#name". Functions over numbers are exported as they are; the two that take a
-// list follow the canonical ABI by hand: the caller puts the list into memory from `cabi_realloc`, this side
-// gives it back, and a compound result lies in a return area.
+// Entry of the core module: what `../wit/storage-core.wit` promises. `build.ts` renames each export
+// to "package/interface@version#name". Functions over numbers are exported as they are; the two
+// that take a list follow the canonical ABI by hand: the caller puts the list into memory from
+// `cabi_realloc`, this side gives it back, and a compound result lies in a return area.
 
 import { check, headerRowAt } from "./batch";
 import { crc32cAt } from "./crc32c";

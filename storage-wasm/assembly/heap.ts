@@ -1,8 +1,10 @@
-// The allocator: boundary tags and free lists by power of two. Own rather than the compiler's runtime because
-// it must refuse (return 0) above a limit instead of trapping, and grow by eighths instead of doubling.
+// The allocator: boundary tags and free lists by power of two. Own rather than the compiler's
+// runtime because it must refuse (return 0) above a limit instead of trapping, and grow by eighths
+// instead of doubling.
 //
-// Block: u32 size incl. this header (bit 0: in use), u32 size of the block before, u32 mark, u32 unused, payload.
-// A free block keeps its list links (next, previous) at the start of its payload. Sizes are multiples of 16.
+// Block: u32 size incl. this header (bit 0: in use), u32 size of the block before, u32 mark, u32
+// unused, payload. A free block keeps its list links (next, previous) at the start of its payload.
+// Sizes are multiples of 16.
 
 const blockHeaderBytes: u32 = 16;
 const blockBytesMin: u32 = 32;
@@ -77,14 +79,19 @@ function start(): void {
 }
 start();
 
-/** Adds pages at the end: an eighth of what is there, or what is needed, or, near the limit, just that. */
+/**
+ * Adds pages at the end: an eighth of what is there, or what is needed, or, near the limit, just
+ * that.
+ */
 function grow(need: u32): bool {
   const pagesNow = <u32>memory.size();
   const pagesMax = <u32>min<u64>(bytesMax / pageBytes, 65535);
   const pagesNeeded = (need + blockHeaderBytes + pageBytes - 1) / pageBytes;
   if (pagesNow + pagesNeeded > pagesMax) return false;
   const pages = min<u32>(max<u32>(pagesNeeded, pagesNow >> 3), pagesMax - pagesNow);
-  if (memory.grow(pages) < 0 && (pages == pagesNeeded || memory.grow(pagesNeeded) < 0)) return false;
+  if (memory.grow(pages) < 0) {
+    if (pages == pagesNeeded || memory.grow(pagesNeeded) < 0) return false;
+  }
   const block = sentinel;
   const end = (<usize>memory.size() * pageBytes) - blockHeaderBytes;
   sentinel = end;

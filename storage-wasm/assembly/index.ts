@@ -1,6 +1,7 @@
-// Sparse indexes, kept in memory exactly as they lie in Kafka's files, big-endian: `.index` has 8-byte entries
-// (i32 relative offset, i32 position), `.timeindex` 12-byte entries (i64 timestamp, i32 relative offset).
-// A handle is the address of: u32 entries, u32 capacity (entries), u32 address of the entries, u32 entry bytes.
+// Sparse indexes, kept in memory exactly as they lie in Kafka's files, big-endian: `.index` has
+// 8-byte entries (i32 relative offset, i32 position), `.timeindex` 12-byte entries (i64 timestamp,
+// i32 relative offset). A handle is the address of: u32 entries, u32 capacity (entries), u32
+// address of the entries, u32 entry bytes.
 
 import { allocate, release } from "./heap";
 import { fromSafe, loadI64, loadU32, storeI64, storeU32, toSafe } from "./layout";
@@ -45,7 +46,8 @@ export function appendOffset(index: usize, relativeOffset: i32, position: i32): 
   if (relativeOffset < 0 || position < 0) return rejected;
   if (entries) {
     const last = entryAt(index, entries - 1);
-    if (relativeOffset <= <i32>loadU32(last, 0) || position <= <i32>loadU32(last, 4)) return rejected;
+    if (relativeOffset <= <i32>loadU32(last, 0)) return rejected;
+    if (position <= <i32>loadU32(last, 4)) return rejected;
   }
   if (!reserve(index, entries + 1)) return memoryFull;
   const entry = entryAt(index, entries);
@@ -112,7 +114,10 @@ export function truncateIndex(index: usize, relativeOffset: i32): void {
   store<u32>(index, offsetsBelow(index, offsetField(index), <i64>relativeOffset));
 }
 
-/** Takes over `length` bytes of a file up to the first entry that does not grow. 0 if memory is full, else 1. */
+/**
+ * Takes over `length` bytes of a file up to the first entry that does not grow. 0 if memory is
+ * full, else 1.
+ */
 export function loadIndex(index: usize, from: usize, length: u32): u32 {
   const bytes = load<u32>(index, 12);
   const count = length / bytes;
@@ -124,7 +129,10 @@ export function loadIndex(index: usize, from: usize, length: u32): u32 {
   return 1;
 }
 
-/** Whether entry `i` lies above the one before it. A first entry of zeros is what a preallocated file holds. */
+/**
+ * Whether entry `i` lies above the one before it. A first entry of zeros is what a preallocated
+ * file holds.
+ */
 function grows(index: usize, i: u32): bool {
   const entry = entryAt(index, i);
   const before = i ? entryAt(index, i - 1) : 0;

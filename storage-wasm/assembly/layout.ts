@@ -1,6 +1,7 @@
-// Numbers that both sides of the boundary share: record batch v2 field positions, the row in which a parsed
-// header is handed out, rule bits and fault codes. `../layout.ts` repeats those the host needs; a test holds
-// the two together through behaviour. Persisted or crossing the boundary: never renumber.
+// Numbers that both sides of the boundary share: record batch v2 field positions, the row in which
+// a parsed header is handed out, rule bits and fault codes. `../layout.ts` repeats those the host
+// needs; a test holds the two together through behaviour. Persisted or crossing the boundary: never
+// renumber.
 
 // ---- record batch v2, big-endian ----
 export const batchHeaderBytes: u32 = 61;

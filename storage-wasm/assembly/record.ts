@@ -1,5 +1,6 @@
-// Records inside a batch: varint length, i8 attributes, varlong timestamp delta, varint offset delta, key, value,
-// headers. Walks them for checks, decodes them into rows, and encodes rows into them. Varints are zigzag.
+// Records inside a batch: varint length, i8 attributes, varlong timestamp delta, varint offset
+// delta, key, value, headers. Walks them for checks, decodes them into rows, and encodes rows into
+// them. Varints are zigzag.
 
 import { faultKey, faultNone, faultRecord, fromSafe, toSafe } from "./layout";
 
@@ -14,7 +15,7 @@ const decodedValueLength: usize = 24; // -1: null
 const decodedHeaders: usize = 28;
 const decodedHeaderCount: usize = 32;
 
-// ---- a record to encode: 24 bytes; its key, value and headers follow each other in the payload ----
+// ---- a record to encode: 24 bytes; key, value and headers follow each other in the payload ----
 const inputBytes: u32 = 24;
 const inputTimestamp: usize = 0; // f64
 const inputKeyLength: usize = 8; // i32, as all that follow; -1: null
@@ -35,7 +36,9 @@ let valueLength: i32 = 0;
 let headersAt: usize = 0;
 let headerCount: i32 = 0;
 
-/** Exactly `count` records with offset deltas 0, 1, 2, … between `at` and `end`. Returns a fault. */
+/**
+ * Exactly `count` records with offset deltas 0, 1, 2, … between `at` and `end`. Returns a fault.
+ */
 export function walkRecords(at: usize, end: usize, count: i32, requireKeys: bool): u32 {
   let isKeyMissing = false;
   for (let i = 0; i < count; i++) {
@@ -54,9 +57,9 @@ export function walkRecords(at: usize, end: usize, count: i32, requireKeys: bool
 }
 
 /**
- * Decodes up to `rowsMax` records of [at, at+length), starting `position` bytes in, after a record with offset
- * delta `deltaBefore` (-1 at first); timestamps are relative to `baseTimestamp`. Returns how many, -1 if one
- * does not add up. `decodedPosition` says where to go on.
+ * Decodes up to `rowsMax` records of [at, at+length), starting `position` bytes in, after a record
+ * with offset delta `deltaBefore` (-1 at first); timestamps are relative to `baseTimestamp`.
+ * Returns how many, -1 if one does not add up. `decodedPosition` says where to go on.
  */
 export function decodeRecords(
   at: usize,
@@ -77,7 +80,8 @@ export function decodeRecords(
     delta = offsetDelta;
     // Halved, a delta of any size can be added without wrapping; clamped it is the same.
     const isHuge = timestampDelta > i64.MAX_VALUE / 2 || timestampDelta < i64.MIN_VALUE / 2;
-    store<f64>(row, toSafe(base + (isHuge ? timestampDelta / 2 : timestampDelta)), decodedTimestamp);
+    const timestamp = base + (isHuge ? timestampDelta / 2 : timestampDelta);
+    store<f64>(row, toSafe(timestamp), decodedTimestamp);
     store<i32>(row, offsetDelta, decodedOffsetDelta);
     store<u32>(row, <u32>(keyAt - at), decodedKey);
     store<i32>(row, keyLength, decodedKeyLength);
@@ -131,9 +135,10 @@ export function encodeRecords(rows: usize, count: u32, payload: usize, out: usiz
 // ---- reading ----
 
 /**
- * Where the record at `at` ends if it is of the usual kind: varints of one or two bytes, a timestamp delta of at
- * most four, no headers, offset delta `i`. Otherwise 0, and `readRecord` decides: this only saves time. May look
- * a few bytes beyond `end` but accepts nothing that depends on them.
+ * Where the record at `at` ends if it is of the usual kind: varints of one or two bytes, a
+ * timestamp delta of at most four, no headers, offset delta `i`. Otherwise 0, and `readRecord`
+ * decides: this only saves time. May look a few bytes beyond `end` but accepts nothing that depends
+ * on them.
  */
 // @ts-ignore: decorator
 @inline
@@ -162,7 +167,10 @@ function passUsual(at: usize, end: usize, i: u32, requireKeys: bool): usize {
   return p + 1 == recordEnd && load<u8>(p) == 0 ? recordEnd : 0;
 }
 
-/** Raw (not unzigzagged) varint of one or two bytes; a longer one yields an odd number too large to be null. */
+/**
+ * Raw (not unzigzagged) varint of one or two bytes; a longer one yields an odd number too large to
+ * be null.
+ */
 // @ts-ignore: decorator
 @inline
 function shortVarint(at: usize): u32 {

@@ -1,5 +1,6 @@
-// Chunks of a log: how far whole, valid batches go (recovery, torn tails, bit rot), where an offset or a timestamp
-// is, and a literal byte search. On disk batches may be compacted: fewer records than offsets, even none.
+// Chunks of a log: how far whole, valid batches go (recovery, torn tails, bit rot), where an offset
+// or a timestamp is, and a literal byte search. On disk batches may be compacted: fewer records
+// than offsets, even none.
 
 import { atBaseOffset, atCount, atLastOffsetDelta, crcMatches, parseHeader } from "./batch";
 import {
@@ -61,7 +62,10 @@ export function findTimestamp(at: usize, length: u32, timestamp: f64): i32 {
   return find(at, length, timestamp, rowMaxTimestamp);
 }
 
-/** Position of the needle's first occurrence, or -1. Compares its first and last byte at 16 places at once. */
+/**
+ * Position of the needle's first occurrence, or -1. Compares its first and last byte at 16 places
+ * at once.
+ */
 export function findBytes(at: usize, length: u32, needle: usize, needleLength: u32): i32 {
   if (needleLength == 0) return 0;
   if (needleLength > length) return -1;
