@@ -21,7 +21,7 @@ pom() {
 if [ ! -f "$folder/complete" ]; then
   mkdir -p "$folder"
   pom >"$folder/pom.xml"
-  (cd "$folder" && timeout 240 mvn -q -B dependency:copy-dependencies -DoutputDirectory=lib >&2)
+  (cd "$folder" && timeout 240 mvn -q -B -Dstyle.color=never dependency:copy-dependencies -DoutputDirectory=lib >&2)
   touch "$folder/complete"
 fi
 echo "$folder/lib"
