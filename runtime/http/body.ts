@@ -96,15 +96,46 @@ export async function withBody<T>(
   }
 }
 
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+/**
+ * The same, as text; bytes that are no UTF-8 are refused. Where the length is known the runtime decodes: on
+ * Node that saves a copy, a tenth of a plain append.
+ */
+export async function withText<T>(
+  door: Door,
+  context: Context,
+  use: (text: string) => T | Promise<T>,
+): Promise<T> {
+  const declared = declaredLength(context);
+  const { bodyBytesMax } = door.config.limits;
+  if (declared < 0) return withBody(door, context, (body) => use(bodyText(body)));
+  if (declared > bodyBytesMax) throw tooLarge(bodyBytesMax);
+  const waiting = door.inflight.acquire(declared);
+  if (waiting !== undefined) await waiting;
+  try {
+    const text = await reading(context.req.raw.text());
+    if (text.includes("\ufffd")) checkReplaced(text, declared);
+    return await use(text);
+  } finally {
+    door.inflight.release(declared);
+  }
+}
 
-/** The body as text; bytes that are no UTF-8 are refused rather than replaced. */
-export function bodyText(body: Uint8Array): string {
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+const byteOrderMarkBytes = 3;
+
+function bodyText(body: Uint8Array): string {
   try {
     return strictUtf8.decode(body);
   } catch (cause) {
     throw new HttpError("INVALID_REQUEST", "body: not UTF-8 text", { cause });
   }
+}
+
+/** U+FFFD may have been sent, or stand for bytes that were none: then the length has changed. */
+function checkReplaced(text: string, declared: number): void {
+  const { length } = new TextEncoder().encode(text);
+  if (length === declared || length + byteOrderMarkBytes === declared) return;
+  throw new HttpError("INVALID_REQUEST", "body: not UTF-8 text");
 }
 
 /** The body's chunks as they come. A connection that breaks ends in one clear error. */

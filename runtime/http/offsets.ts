@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import type { OffsetSpec } from "../broker.ts";
-import { bodyText, withBody } from "./body.ts";
+import { withText } from "./body.ts";
 import { errorAnswer, invalid } from "./error.ts";
 import { checkPartitionExists } from "./position.ts";
 import { partitionNumber } from "./producer.ts";
@@ -79,7 +79,7 @@ async function deleteRecords(door: Door, context: Context): Promise<Response> {
   const { name } = knownTopic(door, context);
   const partition = partitionNumber(name, context.req.param("partition") ?? "");
   checkPartitionExists(door, name, partition);
-  const given = await withBody(door, context, (body) => validJson(bodyText(body), "deleteRecords"));
+  const given = await withText(door, context, (text) => validJson(text, "deleteRecords"));
   const offset = given.offset === "latest" ? -1 : given.offset;
   const start_offset = await door.broker.deleteRecords({ topic: name, partition, offset });
   return json({ partition, start_offset });

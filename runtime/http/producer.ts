@@ -28,26 +28,41 @@ const noQuery: ProduceQuery = {};
 /** How often a topic that another request is creating is looked for. */
 const topicPollMs = 2;
 
-/** Reads path and query, and creates the topic if it is missing and the broker may. */
-export async function openProducer(
+/** Reads path and query, and creates the topic if it is missing and the broker may. At once where it can. */
+export function openProducer(
   door: Door,
   context: Context,
   keyless: KeylessPartitioner,
-): Promise<Producer> {
+): Producer | Promise<Producer> {
   const topic = pathParameter(context, "topic");
-  const onPartition = context.req.param("partition");
+  const isKnown = door.broker.cluster().topics.has(topic);
   // Without a query there is nothing to validate: the plain append pays for nothing it does not use.
-  const query = context.req.url.includes("?") ? await validQuery(context, "produceQuery") : noQuery;
-  if (onPartition !== undefined && query.partition !== undefined) {
-    throw invalid("query: partition: the path already names the partition");
-  }
-  const partition =
-    onPartition === undefined ? (query.partition ?? null) : partitionNumber(topic, onPartition);
-  const { limits } = door.config;
+  const hasQuery = context.req.url.includes("?");
+  if (isKnown && !hasQuery) return newProducer(door, context, { topic, keyless, query: noQuery });
+  return openSlowly(door, context, { topic, keyless });
+}
+
+async function openSlowly(
+  door: Door,
+  context: Context,
+  { topic, keyless }: { topic: string; keyless: KeylessPartitioner },
+): Promise<Producer> {
+  const hasQuery = context.req.url.includes("?");
+  const query = hasQuery ? await validQuery(context, "produceQuery") : noQuery;
+  const producer = newProducer(door, context, { topic, keyless, query });
   if (!door.broker.cluster().topics.has(topic)) await createTopic(door, topic);
+  return producer;
+}
+
+function newProducer(
+  door: Door,
+  context: Context,
+  { topic, keyless, query }: { topic: string; keyless: KeylessPartitioner; query: ProduceQuery },
+): Producer {
+  const { limits } = door.config;
   return {
     topic,
-    partition,
+    partition: partitionOf(topic, context.req.param("partition"), query.partition),
     acks: query.acks === "0" ? 0 : query.acks === "1" ? 1 : -1,
     timeoutMs: Math.min(query.timeout_ms ?? limits.produceTimeoutMsMax, limits.produceTimeoutMsMax),
     compression:
@@ -61,6 +76,16 @@ export async function openProducer(
     },
     query,
   };
+}
+
+function partitionOf(
+  topic: string,
+  ofPath: string | undefined,
+  ofQuery: number | undefined,
+): number | null {
+  if (ofPath === undefined) return ofQuery ?? null;
+  if (ofQuery === undefined) return partitionNumber(topic, ofPath);
+  throw invalid("query: partition: the path already names the partition");
 }
 
 /** Who is not the first to ask is told that the topic exists already, a moment before it does. */

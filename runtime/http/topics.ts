@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import type { PartitionRecord, TopicRecord } from "../../cluster/control-plane.ts";
 import type { ConfigEntry, ConfigOperation } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
-import { bodyText, withBody } from "./body.ts";
+import { withText } from "./body.ts";
 import { errorAnswer } from "./error.ts";
 import { noPartition } from "./producer.ts";
 import { type Door, json, pathParameter, type Route } from "./route.ts";
@@ -132,7 +132,7 @@ function matcher(filter: string | undefined): (name: string) => boolean {
 }
 
 async function createTopic(door: Door, context: Context): Promise<Response> {
-  const given = await withBody(door, context, (body) => validJson(bodyText(body), "topicCreate"));
+  const given = await withText(door, context, (text) => validJson(text, "topicCreate"));
   const created = await door.broker.createTopic({
     name: given.name,
     partitions: given.partitions ?? -1,
@@ -155,7 +155,7 @@ async function createTopic(door: Door, context: Context): Promise<Response> {
 /** Checks configs before it adds partitions, so that a bad config leaves the topic as it was. */
 async function alterTopic(door: Door, context: Context): Promise<Response> {
   const { name } = knownTopic(door, context);
-  const given = await withBody(door, context, (body) => validJson(bodyText(body), "topicAlter"));
+  const given = await withText(door, context, (text) => validJson(text, "topicAlter"));
   const { broker } = door;
   const operations = configOperations(given.configs ?? {});
   const validateOnly = given.validate_only ?? false;

@@ -80,6 +80,17 @@ test("produce() honours encodings of the record, then of the query", async () =>
   ]);
 });
 
+test("produce() takes U+FFFD that was really sent, with and without a length", async () => {
+  const door = openDoor();
+  const body = '{"value":"\ufffd"}';
+  const json = { "content-type": "application/json" };
+  const length = String(new TextEncoder().encode(body).length);
+  for (const headers of [json, { ...json, "content-length": length }]) {
+    assert.is((await post(door, records, body, headers)).status, 200);
+  }
+  assert.equal(await stored(door), Array(2).fill({ key: null, value: "\ufffd" }));
+});
+
 test("produce() keeps headers in order, from a list or an object", async () => {
   const door = openDoor();
   const list = [
@@ -235,6 +246,7 @@ test("produce() refuses partitions, types and codings that cannot be", async () 
     [`${records}?unknown=1`, "v", {}, 400],
     [records, '{"value":', json, 400],
     [records, Uint8Array.of(0x22, 0xff, 0x22), json, 400],
+    [records, Uint8Array.of(0x22, 0xff, 0x22), { ...json, "content-length": "3" }, 400],
     [records, "v", { "content-encoding": "gzip" }, 415],
     [records, "v", { "content-type": "multipart/form-data; boundary=x" }, 415],
     ["/v1/topics/no%20name/records", "v", {}, 400],
