@@ -73,6 +73,33 @@ export function isStaleMetadata(code: ClientErrorCode): boolean {
   return staleMetadata.has(code);
 }
 
+/** The broker's view of an idempotent producer's sequences differs from ours. */
+const sequenceErrors: ReadonlySet<ClientErrorCode> = new Set<ClientErrorCode>([
+  "OUT_OF_ORDER_SEQUENCE_NUMBER",
+  "UNKNOWN_PRODUCER_ID",
+  "INVALID_PRODUCER_EPOCH",
+  "INVALID_PRODUCER_ID_MAPPING",
+]);
+
+export function isSequenceError(code: ClientErrorCode): boolean {
+  return sequenceErrors.has(code);
+}
+
+/** After these the broker may have the batch although it did not say so. */
+const uncertain: ReadonlySet<ClientErrorCode> = new Set<ClientErrorCode>([
+  "NETWORK_EXCEPTION",
+  "REQUEST_TIMED_OUT",
+  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+]);
+
+export function mayHaveAppended(code: ClientErrorCode): boolean {
+  return uncertain.has(code);
+}
+
+export function isTooLarge(code: ClientErrorCode): boolean {
+  return code === "MESSAGE_TOO_LARGE" || code === "RECORD_LIST_TOO_LARGE";
+}
+
 /** What to do, where the name alone does not say it. */
 const advice: Partial<Record<ClientErrorCode, string>> = {
   UNKNOWN_TOPIC_OR_PARTITION: "Create the topic, or check its name and partition number.",

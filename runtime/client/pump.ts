@@ -39,8 +39,14 @@ export class Pump {
     this.#timer = this.#context.platform.clock.after(delayMs, fire, { keepAlive: true });
   }
 
+  /** Nothing is left to wait for: no timer keeps the process alive. */
+  rest(): void {
+    this.#timer?.cancel();
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+  }
+
   stop(): void {
     this.#isStopped = true;
-    this.#timer?.cancel();
+    this.rest();
   }
 }

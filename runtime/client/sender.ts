@@ -7,7 +7,14 @@ import { nextSequence, type OutgoingBatch } from "./batch.ts";
 import type { BrokerConnection } from "./broker-connection.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
 import { addressText, type Context } from "./context.ts";
-import { asClientError, ClientError, isStaleMetadata } from "./error.ts";
+import {
+  asClientError,
+  ClientError,
+  isSequenceError,
+  isStaleMetadata,
+  isTooLarge,
+  mayHaveAppended,
+} from "./error.ts";
 import type { BrokerMetadata, Metadata } from "./metadata.ts";
 import { PartitionQueue } from "./partition-queue.ts";
 import { sendProduce } from "./produce-request.ts";
@@ -40,20 +47,6 @@ interface Lane {
   failures: number;
 }
 
-/** Errors that say that the broker's view of our sequences differs from ours. */
-const sequenceErrors: ReadonlySet<string> = new Set([
-  "OUT_OF_ORDER_SEQUENCE_NUMBER",
-  "UNKNOWN_PRODUCER_ID",
-  "INVALID_PRODUCER_EPOCH",
-  "INVALID_PRODUCER_ID_MAPPING",
-]);
-/** After these the broker may have the batch although it did not say so. */
-const uncertainErrors: ReadonlySet<string> = new Set([
-  "NETWORK_EXCEPTION",
-  "REQUEST_TIMED_OUT",
-  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
-]);
-
 export class Sender {
   readonly #context: Context;
   readonly #metadata: Metadata;
@@ -62,7 +55,7 @@ export class Sender {
   readonly #identity: ProducerId;
   /** Partitions with something to send. */
   readonly #active = new Set<PartitionQueue>();
-  /** By topic, then partition. */
+  /** By topic, then partition (with holes, which `flat` leaves out). */
   readonly #queues = new Map<string, PartitionQueue[]>();
   readonly #lanes = new Map<number, Lane>();
   readonly #loading = new Set<string>();
@@ -112,18 +105,19 @@ export class Sender {
 
   /** One pass over what waits: at most one batch per partition into each request. */
   #sendAll(): void {
-    if (this.#active.size === 0 || !this.#isReady()) return;
     const nowMs = this.#context.nowMs();
-    let again = false;
-    const requests = new Map<BrokerMetadata, { queue: PartitionQueue; bytes: number }[]>();
     for (const queue of this.#active) {
       this.#expire(queue, nowMs);
       if (queue.isIdle) this.#active.delete(queue);
-      else if (this.#maySend(queue, nowMs)) {
-        const leader = this.#leaderOf(queue, nowMs);
-        if (leader !== null) this.#addTo(requests, leader, queue);
-      }
     }
+    if (this.#active.size === 0) this.#pump.rest();
+    if (this.#active.size === 0 || !this.#isReady()) return;
+    const requests = new Map<BrokerMetadata, { queue: PartitionQueue; bytes: number }[]>();
+    for (const queue of this.#active) {
+      const leader = this.#maySend(queue, nowMs) ? this.#leaderOf(queue, nowMs) : null;
+      if (leader !== null) this.#addTo(requests, leader, queue);
+    }
+    let again = false;
     for (const [leader, parts] of requests) again = this.#send(leader, parts, nowMs) || again;
     if (again) this.#pump.soon();
   }
@@ -179,7 +173,11 @@ export class Sender {
     };
     this.#metadata.load(topic, { create: true }).then(done, (error: unknown) => {
       const reason = asClientError(error, `Producing to ${topic}`);
-      for (const queue of this.#active) if (queue.topic === topic) this.#failQueue(queue, reason);
+      // While brokers are away only the delivery timeout decides.
+      const isFinal = !reason.retriable || reason.code === "UNKNOWN_TOPIC_OR_PARTITION";
+      for (const queue of isFinal ? this.#active : []) {
+        if (queue.topic === topic) this.#failQueue(queue, reason);
+      }
       done();
     });
   }
@@ -205,7 +203,6 @@ export class Sender {
   }
 
   #allQueues(): PartitionQueue[] {
-    // Sparse by partition: `flat` leaves the holes out.
     return [...this.#queues.values()].flat();
   }
 
@@ -330,14 +327,14 @@ export class Sender {
     const queue = this.queue(batch.topic, batch.partition);
     queue.inFlight.delete(batch);
     const { code } = error;
-    batch.maybeAppended ||= uncertainErrors.has(code);
+    batch.maybeAppended ||= mayHaveAppended(code);
     if (isStaleMetadata(code)) this.#metadata.invalidate(batch.topic);
     if (code === "DUPLICATE_SEQUENCE_NUMBER") {
       batch.delivered(-1, -1);
       this.#settings.finished(batch);
     } else if (isTooLarge(code) && batch.records.length > 1) {
       this.#split(queue, batch);
-    } else if (this.#settings.idempotent && sequenceErrors.has(code)) {
+    } else if (this.#settings.idempotent && isSequenceError(code)) {
       const isOvertaken = code === "OUT_OF_ORDER_SEQUENCE_NUMBER" && queue.hasOlder(batch);
       if (!isOvertaken) this.#identity.forget();
       this.#again(queue, batch);
@@ -376,16 +373,23 @@ export class Sender {
     this.#settings.finished(batch);
   }
 
+  /** Gives up what has waited too long, and comes back when the next will have. */
   #expire(queue: PartitionQueue, nowMs: number): void {
     const { deliveryTimeoutMs } = this.#settings;
-    const oldest = queue.waiting[0] ?? queue.open;
-    if (oldest === null || nowMs - oldest.createdMs <= deliveryTimeoutMs) return;
-    if (oldest === queue.open) queue.seal();
-    queue.waiting.shift();
-    const where = `Producing to ${queue.topic}-${queue.partition}`;
-    const what = `${where}: not acknowledged within ${deliveryTimeoutMs} ms. Are its brokers running?`;
-    this.#giveUp(queue, oldest, new ClientError("REQUEST_TIMED_OUT", what));
-    this.#pump.soon();
+    for (;;) {
+      const oldest = queue.waiting[0] ?? queue.open;
+      if (oldest === null) return;
+      const expiresMs = oldest.createdMs + deliveryTimeoutMs;
+      if (nowMs < expiresMs) {
+        this.#pump.at(expiresMs);
+        return;
+      }
+      if (oldest === queue.open) queue.seal();
+      queue.waiting.shift();
+      const where = `Producing to ${queue.topic}-${queue.partition}`;
+      const what = `${where}: not acknowledged within ${deliveryTimeoutMs} ms. Are its brokers running?`;
+      this.#giveUp(queue, oldest, new ClientError("REQUEST_TIMED_OUT", what));
+    }
   }
 
   #failQueue(queue: PartitionQueue, error: ClientError): void {
@@ -393,8 +397,4 @@ export class Sender {
     for (const batch of queue.waiting.splice(0)) this.#giveUp(queue, batch, error);
     this.#active.delete(queue);
   }
-}
-
-function isTooLarge(code: string): boolean {
-  return code === "MESSAGE_TOO_LARGE" || code === "RECORD_LIST_TOO_LARGE";
 }
