@@ -49,13 +49,16 @@ export function imageOf(clusterId: string, changes: Iterable<ImageChange>): Clus
   const topics = new Map<string, TopicRecord>();
   const brokerConfigs = new Map<number | null, Configs>();
   let nextProducerId = 0;
+  const leaders = new LateLeaders();
   for (const change of changes) {
+    leaders.note(change);
     if (change.put === "topic") topics.set(change.topic.name, change.topic);
     else if (change.put === "topic-removal") topics.delete(change.name);
     else if (change.put === "broker") brokers.set(change.broker.id, change.broker);
     else if (change.put === "broker-configs") brokerConfigs.set(change.broker, change.configs);
     else nextProducerId = Math.max(nextProducerId, change.next);
   }
+  for (const [name, topic] of topics) topics.set(name, leaders.lead(topic));
   const topicsById = new Map([...topics.values()].map((topic) => [topic.id, topic]));
   return {
     ...emptyImage(clusterId),
@@ -77,7 +80,8 @@ export function applyChange(image: ClusterImage, change: ImageChange): ClusterIm
       const { broker } = change;
       const controllerId =
         image.controllerId < 0 && !broker.fenced ? broker.id : image.controllerId;
-      return { ...image, controllerId, brokers: image.brokers.with(broker.id, broker) };
+      const brokers = image.brokers.with(broker.id, broker);
+      return { ...withLeaderBack(image, broker), controllerId, brokers };
     }
     case "broker-configs": {
       const { broker, configs } = change;
@@ -130,15 +134,78 @@ export function fenceAll(image: ClusterImage): ClusterImage {
   return { ...image, controllerId: -1, brokers };
 }
 
-export function newPartition(partition: number, replicas: readonly number[]): PartitionRecord {
+export function newPartition(
+  partition: number,
+  replicas: readonly number[],
+  leaderEpoch = 0,
+): PartitionRecord {
   return {
     partition,
     leader: replicas[0] as number,
-    leaderEpoch: 0,
+    leaderEpoch,
     partitionEpoch: 0,
     replicas,
     isr: replicas,
   };
+}
+
+/**
+ * A broker that comes back leads anew: what it lost may be written differently now, and only a new leader epoch
+ * lets clients see that. Broker epochs grow with each incarnation, so they serve as the new leader epochs.
+ */
+function withLeaderBack(image: ClusterImage, broker: BrokerRecord): ClusterImage {
+  if (broker.fenced) return image;
+  const topics = new Map<string, TopicRecord>();
+  let changed = false;
+  for (const topic of image.topics.values()) {
+    const led = ledAnew(topic, broker);
+    changed ||= led !== topic;
+    topics.set(topic.name, led);
+  }
+  if (!changed) return image;
+  const topicsById = new Map([...topics.values()].map((topic) => [topic.id, topic]));
+  return { ...image, topics: VersionedMap.of(topics), topicsById: VersionedMap.of(topicsById) };
+}
+
+function ledAnew(topic: TopicRecord, broker: BrokerRecord): TopicRecord {
+  const isBehind = (partition: PartitionRecord) =>
+    partition.leader === broker.id && partition.leaderEpoch < broker.epoch;
+  if (!topic.partitions.some(isBehind)) return topic;
+  const partitions = topic.partitions.map((partition) =>
+    isBehind(partition)
+      ? {
+          ...partition,
+          leaderEpoch: broker.epoch,
+          partitionEpoch: partition.partitionEpoch + 1,
+        }
+      : partition,
+  );
+  return { ...topic, partitions };
+}
+
+/** `withLeaderBack` for many changes at once: thousands of restarts must not each touch thousands of topics. */
+class LateLeaders {
+  readonly #topicPuts = new Map<string, number>();
+  readonly #registrations = new Map<number, { at: number; broker: BrokerRecord }>();
+  #at = 0;
+
+  note(change: ImageChange): void {
+    this.#at++;
+    if (change.put === "topic") this.#topicPuts.set(change.topic.name, this.#at);
+    else if (change.put === "broker" && !change.broker.fenced) {
+      this.#registrations.set(change.broker.id, { at: this.#at, broker: change.broker });
+    }
+  }
+
+  /** The topic as the registrations after its last change leave it. */
+  lead(topic: TopicRecord): TopicRecord {
+    const put = this.#topicPuts.get(topic.name) ?? 0;
+    let led = topic;
+    for (const { at, broker } of this.#registrations.values()) {
+      if (at > put) led = ledAnew(led, broker);
+    }
+    return led;
+  }
 }
 
 function withTopic(image: ClusterImage, topic: TopicRecord): ClusterImage {

@@ -83,22 +83,27 @@ export interface ControlPlane {
   state(): ClusterState;
   /** Calls `changed` in order, once per change; returns a function that ends it. */
   watch(changed: (change: ClusterChange) => void): () => void;
-  /** Adds or renews this process's broker; returns its record with the new epoch. */
+  /**
+   * Adds or renews this process's broker; returns its record with the new epoch, at least `epochMin`. The
+   * partitions it leads get that as their leader epoch: a restart is an election.
+   */
   register(broker: {
     id: number;
     host: string;
     port: number;
     rack: string | null;
+    epochMin?: number;
   }): Promise<BrokerRecord>;
   /**
    * `assignments[p]` = replicas of partition p, the first is the preferred leader; or a count and a factor.
    * Faults: topic-exists, invalid-partitions, invalid-replication-factor, invalid-assignment (a list that is
-   * empty, uneven, repeats a broker or names one that is not registered). `id` is given only for a topic that
-   * exists on disk already, as in a folder another broker wrote.
+   * empty, uneven, repeats a broker or names one that is not registered). `id` and
+   * `leaderEpoch` are given only for a topic that exists on disk already, as in a folder that Kafka wrote.
    */
   createTopic(request: {
     name: string;
     id?: TopicId;
+    leaderEpoch?: number;
     layout:
       | { partitions: number; replicationFactor: number }
       | { assignments: readonly (readonly number[])[] };

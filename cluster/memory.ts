@@ -106,7 +106,8 @@ class MemoryControlPlane implements ControlPlane {
 
   async register(request: Parameters<ControlPlane["register"]>[0]): Promise<BrokerRecord> {
     const { id, host, port, rack } = request;
-    const epoch = (this.#head.brokers.get(id)?.epoch ?? 0) + 1;
+    const known = this.#head.brokers.get(id)?.epoch ?? 0;
+    const epoch = Math.max(known + 1, request.epochMin ?? 0);
     const broker: BrokerRecord = { id, epoch, host, port, rack, fenced: false };
     await this.#commit({ put: "broker", broker });
     return broker;
@@ -123,7 +124,9 @@ class MemoryControlPlane implements ControlPlane {
     const topic: TopicRecord = {
       name,
       id: request.id ?? this.#newTopicId(),
-      partitions: replicas.map((each, partition) => newPartition(partition, each)),
+      partitions: replicas.map((each, partition) =>
+        newPartition(partition, each, request.leaderEpoch),
+      ),
       configs: new Map(request.configs),
     };
     await this.#commit({ put: "topic", topic });

@@ -42,7 +42,7 @@ import {
 import { BrokerError, type ErrorName } from "./errors.ts";
 import { fetchLocally } from "./fetch-wait.ts";
 import { LocalPartitions } from "./local-partitions.ts";
-import type { LogFolder } from "./log/log-folder.ts";
+import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
 import type { Partition } from "./log/partition.ts";
 import { checkNewTopic, createdTopic, partitionsMax, plannedTopic } from "./new-topic.ts";
@@ -78,7 +78,7 @@ export class LocalBroker implements Broker {
   }
 
   /** Opens the partitions. `adopt`: folders without a topic are Kafka's and become topics. */
-  open(options: { adopt: boolean }): Promise<void> {
+  open(options: { adopt: boolean; found: readonly FoundPartition[] }): Promise<void> {
     return this.#partitions.open(options);
   }
 

@@ -49,10 +49,10 @@ export class LocalPartitions {
    * Opens what the control plane knows. Folders of topics it does not know are adopted when the directory was
    * written by Kafka, and set aside otherwise.
    */
-  async open(options: { adopt: boolean }): Promise<void> {
+  async open(options: { adopt: boolean; found: readonly FoundPartition[] }): Promise<void> {
     this.#readConfig();
-    const found = this.#folder.found();
-    if (options.adopt) await this.#adopt(found);
+    const { adopt, found } = options;
+    if (adopt) await this.#adopt(found);
     const { topics } = this.#controlPlane.state();
     for (const { topic, partition } of found) {
       const isKnown = topics.get(topic)?.partitions[partition] !== undefined;
@@ -180,6 +180,8 @@ export class LocalPartitions {
       await this.#controlPlane.createTopic({
         name,
         ...(id === undefined ? {} : { id }),
+        // At least the newest epoch on disk: the server saw to that when it registered.
+        leaderEpoch: this.#controlPlane.state().brokers.get(this.#brokerId)!.epoch,
         layout: { partitions: count, replicationFactor: 1 },
         configs: new Map(),
       });

@@ -122,8 +122,10 @@ class RunningServer implements Server {
     this.#kafkaListener = await platform.network.listen(config.kafkaListener, (connection) =>
       accept(connection),
     );
-    await this.#register(this.#controlPlane);
-    await broker.open({ adopt: identity.isForeign });
+    const found = folder.found();
+    const epochMax = found.reduce((max, { leaderEpoch }) => Math.max(max, leaderEpoch), -1);
+    await this.#register(this.#controlPlane, epochMax + 1);
+    await broker.open({ adopt: identity.isForeign, found });
     this.#door = this.#openDoor(broker);
     const door = this.#door;
     accept = (connection) => door.accept(connection);
@@ -204,11 +206,11 @@ class RunningServer implements Server {
     });
   }
 
-  async #register(controlPlane: ControlPlane): Promise<void> {
+  async #register(controlPlane: ControlPlane, epochMin: number): Promise<void> {
     const { config } = this.#options;
     const { host, port } = advertisedAddress(config, this.kafka);
     const rack = config.text("broker.rack") ?? null;
-    await controlPlane.register({ id: this.brokerId, host, port, rack });
+    await controlPlane.register({ id: this.brokerId, host, port, rack, epochMin });
   }
 
   async #openHttp(broker: LocalBroker): Promise<void> {

@@ -31,7 +31,7 @@ import {
   strayFolder,
 } from "./log-files.ts";
 import { Partition, type PartitionHost } from "./partition.ts";
-import { openPartitionFolder } from "./recovery.ts";
+import { openPartitionFolder, readEpochs } from "./recovery.ts";
 
 /** How often recovery points go to their file: what a crash makes us read again at most. */
 const checkpointIntervalMs = 60_000;
@@ -64,6 +64,8 @@ export interface FoundPartition {
   readonly partition: number;
   /** Undefined when Kafka's `partition.metadata` is absent or unreadable. */
   readonly topicId: string | undefined;
+  /** The newest in its checkpoint, -1 if there is none. */
+  readonly leaderEpoch: number;
 }
 
 export class LogFolder {
@@ -106,7 +108,11 @@ export class LogFolder {
       const place = folder ? partitionOf(name) : undefined;
       if (place === undefined) continue;
       const bytes = this.storage.readFile(`${name}/${partitionMetadataFile}`);
-      found.push({ ...place, topicId: bytes && decodePartitionMetadata(bytes) });
+      found.push({
+        ...place,
+        topicId: bytes && decodePartitionMetadata(bytes),
+        leaderEpoch: readEpochs(this.storage, name).at(-1)?.epoch ?? -1,
+      });
     }
     return found;
   }

@@ -2,7 +2,8 @@
 // log itself. Leaves a folder in which every batch from the recovery point on was checked, indexes fit their
 // logs, and nothing stands after the first invalid byte.
 
-import { decodeEpochs, encodeEpochs } from "./checkpoints.ts";
+import type { Storage } from "../storage/storage.ts";
+import { CheckpointError, decodeEpochs, type EpochStart, encodeEpochs } from "./checkpoints.ts";
 import { LeaderEpochs } from "./leader-epochs.ts";
 import type { LocalLogState } from "./local-log.ts";
 import {
@@ -188,24 +189,27 @@ function loadEpochs(
   place: SegmentPlace,
   log: { check: Check; nextOffset: number; logStartOffset: number },
 ): LeaderEpochs {
-  const path = `${place.folder()}/${leaderEpochFile}`;
-  const bytes = place.storage.readFile(path);
-  const epochs = new LeaderEpochs(bytes ? readEpochs(bytes) : []);
+  const epochs = new LeaderEpochs(readEpochs(place.storage, place.folder()));
   let changed = false;
   for (const { epoch, startOffset } of log.check.epochs) {
     if (epoch > epochs.latest()) changed = epochs.assign(epoch, startOffset) || changed;
   }
   changed = epochs.truncateEnd(log.nextOffset) || changed;
   changed = epochs.truncateStart(log.logStartOffset) || changed;
-  if (changed) place.storage.writeFile(path, encodeEpochs(epochs.entries()));
+  if (changed) {
+    place.storage.writeFile(`${place.folder()}/${leaderEpochFile}`, encodeEpochs(epochs.entries()));
+  }
   return epochs;
 }
 
-/** A checkpoint that cannot be read is rebuilt from the batches, as far as they were read. */
-function readEpochs(bytes: Uint8Array): ReturnType<typeof decodeEpochs> {
+/** None if absent. A checkpoint that cannot be read is rebuilt from the batches, as far as they are read. */
+export function readEpochs(storage: Storage, folder: string): EpochStart[] {
+  const bytes = storage.readFile(`${folder}/${leaderEpochFile}`);
+  if (bytes === undefined) return [];
   try {
     return decodeEpochs(bytes);
-  } catch {
-    return [];
+  } catch (error) {
+    if (error instanceof CheckpointError) return [];
+    throw error;
   }
 }

@@ -3,6 +3,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { ControlPlane } from "../../cluster/control-plane.ts";
 import { type ClusterFiles, openMemoryControlPlane } from "../../cluster/memory.ts";
 import { controlPlaneSuite, faultOf } from "./control-plane.ts";
 
@@ -295,6 +296,31 @@ test("close() ends what is under way and refuses what comes later", async () => 
   assert.ok(open(files.crash(0)).state().topics.has("a"));
   const late = plane.createTopic({ name: "b", layout: one, configs: NO_CONFIGS });
   assert.is(await faultOf(late), "storage-failed");
+});
+
+test("leader epochs raised by a restart are there after the next, and new topics begin at 0", async () => {
+  const files = new FakeFiles();
+  const random = seeded(1);
+  const start = async () => {
+    const plane = openMemoryControlPlane({ random, files });
+    await plane.register({ id: 1, host: "127.0.0.1", port: 1, rack: null });
+    return plane;
+  };
+  const epochOf = (plane: ControlPlane, name: string) =>
+    plane.state().topics.get(name)!.partitions[0]!.leaderEpoch;
+  let plane = await start();
+  await plane.createTopic({ name: "old", layout: one, configs: NO_CONFIGS });
+  await plane.close();
+  plane = await start();
+  await plane.createTopic({ name: "new", layout: one, configs: NO_CONFIGS });
+  assert.equal([epochOf(plane, "old"), epochOf(plane, "new")], [2, 0]);
+  await plane.close();
+  const opened = openMemoryControlPlane({ random, files });
+  assert.equal([epochOf(opened, "old"), epochOf(opened, "new")], [2, 0]);
+  await opened.close();
+  plane = await start();
+  assert.equal([epochOf(plane, "old"), epochOf(plane, "new")], [3, 3]);
+  await plane.close();
 });
 
 test.run();

@@ -236,6 +236,32 @@ function brokerRules(rule: Rule): void {
     assert.is(plane.state().controllerId, 1);
   });
 
+  rule(
+    "register() again raises the leader epochs of its partitions, and only those",
+    async (plane) => {
+      await plane.register({ id: 2, host: "127.0.0.1", port: 2, rack: null });
+      const assignments = [[1], [2]];
+      await plane.createTopic({ name: "t", layout: { assignments }, configs: NO_CONFIGS });
+      const epochs = () =>
+        plane
+          .state()
+          .topics.get("t")!
+          .partitions.map((each) => each.leaderEpoch);
+      assert.equal(epochs(), [0, 0]);
+      const { epoch } = await plane.register({
+        id: 1,
+        host: "::1",
+        port: 9,
+        rack: null,
+        epochMin: 7,
+      });
+      assert.is(epoch, 7);
+      assert.equal(epochs(), [7, 0]);
+      const { id } = plane.state().topics.get("t")!;
+      assert.equal(plane.state().topicsById.get(id), plane.state().topics.get("t"));
+    },
+  );
+
   rule("replicas are spread over registered brokers", async (plane) => {
     await plane.register({ id: 2, host: "127.0.0.1", port: 2, rack: null });
     await plane.register({ id: 3, host: "127.0.0.1", port: 3, rack: null });
