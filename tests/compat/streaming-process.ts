@@ -13,7 +13,8 @@ process.once("exit", () => {
 
 export class StreamingProcess {
   readonly #child: ChildProcess;
-  readonly #ended: Promise<number | null>;
+  /** Its exit code, once all its output is read. */
+  readonly ended: Promise<number | null>;
   #stderr = "";
 
   constructor([program = "", ...args]: readonly string[]) {
@@ -24,11 +25,11 @@ export class StreamingProcess {
       this.#stderr = (this.#stderr + text).slice(-stderrCharsMax);
     });
     this.#child.stdin?.on("error", () => {});
-    this.#ended = once(this.#child, "close").then(([code]) => {
+    this.ended = once(this.#child, "close").then(([code]) => {
       running.delete(this.#child);
       return code as number | null;
     });
-    this.#ended.catch(() => {});
+    this.ended.catch(() => {});
   }
 
   get stderr(): string {
@@ -50,7 +51,7 @@ export class StreamingProcess {
     });
     for await (const bytes of input) {
       if (stdin?.write(bytes) === true) continue;
-      await Promise.race([once(stdin!, "drain"), this.#ended]);
+      await Promise.race([once(stdin!, "drain"), this.ended]);
       if (this.#child.exitCode !== null) break;
     }
     stdin?.end();
@@ -60,7 +61,7 @@ export class StreamingProcess {
 
   /** Waits for the end and throws unless it was exit 0. */
   async succeed(): Promise<void> {
-    const code = await this.#ended;
+    const code = await this.ended;
     if (code === 0) return;
     throw new Error(`${this.#child.spawnargs.join(" ")}: exit ${code}\n${this.#stderr}`);
   }

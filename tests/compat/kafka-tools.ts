@@ -1,0 +1,83 @@
+// Kafka's own command line tools, as Java processes: where their jars are (KAFKA_LIB, or what `fetch-kafka.sh`
+// brought), and how one is run so that it starts quickly and says nothing but its result.
+
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { findTool, sayMissing } from "../support/missing-tool.ts";
+import { type ProcessEnd, runProcess, TestProcess } from "../support/processes.ts";
+import { projectFolder } from "../support/project.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+import { StreamingProcess } from "./streaming-process.ts";
+
+const toolMsMax = 60_000;
+/** A tool lives a second: compiling its code well would take longer than running it. */
+const javaFlags = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx512m"];
+const logSettings = `rootLogger.level=ERROR
+rootLogger.appenderRef.stdout.ref=STDERR
+appender.stderr.type=Console
+appender.stderr.name=STDERR
+appender.stderr.target=SYSTEM_ERR
+appender.stderr.layout.type=PatternLayout
+appender.stderr.layout.pattern=%p %c %m%n
+`;
+
+export class KafkaTools {
+  readonly #java: string;
+  readonly #lib: string;
+  readonly #logSettings: string;
+
+  private constructor(java: string, lib: string) {
+    this.#java = java;
+    this.#lib = lib;
+    this.#logSettings = join(tempFolder("kafka"), "log4j2.properties");
+    writeFileSync(this.#logSettings, logSettings);
+  }
+
+  /** Undefined, and said so, where Java or the jars are missing. */
+  static find(): KafkaTools | undefined {
+    const java = findTool("java");
+    const lib = process.env.KAFKA_LIB ?? fetchedLib();
+    if (lib === undefined || !existsSync(lib)) sayMissing("Kafka's jars (KAFKA_LIB)");
+    else if (java !== undefined) return new KafkaTools(java, lib);
+    return undefined;
+  }
+
+  /** Runs a tool to its end; fails unless it exits with 0. */
+  async run(mainClass: string, ...args: string[]): Promise<string> {
+    const end = await this.try(mainClass, args);
+    if (end.code === 0) return end.stdout;
+    throw new Error(`${mainClass} ${args.join(" ")}: exit ${end.code}\n${end.stdout}${end.stderr}`);
+  }
+
+  /** Runs a tool to its end, however it ends. */
+  try(mainClass: string, args: readonly string[], stdin = ""): Promise<ProcessEnd> {
+    return runProcess(this.#command(mainClass, args), { limitMs: toolMsMax, stdin });
+  }
+
+  /** Runs a tool to its end, however it ends, and keeps all it says however long. */
+  async listen(mainClass: string, args: readonly string[]): Promise<Omit<ProcessEnd, "signal">> {
+    const child = new StreamingProcess(this.#command(mainClass, args));
+    const said: Buffer[] = [];
+    for await (const chunk of child.output()) said.push(chunk);
+    const code = await child.ended;
+    return { code, stdout: Buffer.concat(said).toString(), stderr: child.stderr };
+  }
+
+  /** Starts what runs on, such as a broker. */
+  start(mainClass: string, ...args: string[]): TestProcess {
+    return new TestProcess(this.#command(mainClass, args));
+  }
+
+  #command(mainClass: string, args: readonly string[]): string[] {
+    const settings = `-Dlog4j2.configurationFile=${this.#logSettings}`;
+    const flags = [...javaFlags, settings, "-cp", join(this.#lib, "*")];
+    return [this.#java, ...flags, mainClass, ...args];
+  }
+}
+
+function fetchedLib(): string | undefined {
+  const folder = join(projectFolder, ".runtimes");
+  const found = existsSync(folder) ? readdirSync(folder) : [];
+  const newest = found.filter((name) => /^kafka-\d/.test(name)).sort();
+  return newest.length === 0 ? undefined : join(folder, newest.at(-1)!, "lib");
+}
