@@ -15,11 +15,61 @@ import type { CodecName, Codecs } from "../platform.ts";
 /** Codec numbers in a batch's attributes. Persisted: never renumber. */
 const codecNames: readonly (CodecName | null)[] = [null, "gzip", "snappy", "lz4", "zstd"];
 
+/** Bytes before the records. */
+const batchHeaderBytes = 61;
+
 const rulesPlain: CheckRules = { verifyCrc: true, walkRecords: true, requireKeys: false };
 const rulesKeyed: CheckRules = { verifyCrc: true, walkRecords: true, requireKeys: true };
 
-/** Throws what Kafka answers for a batch that it would refuse; leaves its facts in `core.header`. */
-export function checkBatch(core: Core, at: Address, length: number, config: TopicConfig): void {
+const rulesKnown: CheckRules = { verifyCrc: false, walkRecords: false, requireKeys: false };
+
+export interface Checker {
+  readonly core: Core;
+  readonly codecs: Codecs;
+}
+
+/**
+ * Throws what Kafka answers for a batch that it would refuse. Returns where the batch lies in the core's memory,
+ * its facts in `core.header`.
+ */
+export function checkBatch(
+  checker: Checker,
+  batch: Uint8Array,
+  config: TopicConfig,
+  decompressedBytesMax: number,
+): Address {
+  const { core } = checker;
+  const at = core.place(batch);
+  checkHeader(core, at, batch.length, config);
+  if (!config.cleanupPolicy.compact || core.header.codec === 0) return at;
+  checkCompressedKeys(checker, batch, decompressedBytesMax);
+  return placeKnown(core, batch);
+}
+
+/** Places a batch that is known to be good and loads its header. */
+export function placeKnown(core: Core, batch: Uint8Array): Address {
+  const at = core.place(batch);
+  core.check(at, batch.length, rulesKnown);
+  return at;
+}
+
+/** The core walks uncompressed batches by itself; these have to be opened first. */
+function checkCompressedKeys(
+  { core, codecs }: Checker,
+  batch: Uint8Array,
+  decompressedBytesMax: number,
+): void {
+  const { codec, count } = core.header;
+  const compressed = batch.subarray(batchHeaderBytes);
+  const records = decompressor(codecs, decompressedBytesMax)(codec, compressed);
+  const fault = core.checkRecords(core.place(records), records.length, {
+    count,
+    requireKeys: true,
+  });
+  if (fault !== BatchFault.none) throw faultError(fault, core.header);
+}
+
+function checkHeader(core: Core, at: Address, length: number, config: TopicConfig): void {
   const rules = config.cleanupPolicy.compact ? rulesKeyed : rulesPlain;
   const fault = core.check(at, length, rules);
   if (fault !== BatchFault.none) throw faultError(fault, core.header);

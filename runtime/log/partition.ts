@@ -1,7 +1,7 @@
 // Partition: the one owner of one log. Every change passes through it; it decides what a batch must be, when
 // an append is acknowledged, and up to where readers may see. Called by `local-broker.ts` and the log folder.
 
-import type { Core } from "../../storage-wasm/core.ts";
+import type { Address, Core } from "../../storage-wasm/core.ts";
 import type { Appended, ProducerView } from "../broker.ts";
 import type { TopicConfig } from "../config.ts";
 import { BrokerError } from "../errors.ts";
@@ -9,7 +9,13 @@ import type { Clock, Codecs } from "../platform.ts";
 import { noRecords, type Records } from "../records.ts";
 import { StorageError } from "../storage/storage.ts";
 import type { Metrics, TopicTraffic } from "../telemetry/metrics.ts";
-import { checkBatch, checkTimestamps, codecDemanded, recompress } from "./append-checks.ts";
+import {
+  checkBatch,
+  checkTimestamps,
+  codecDemanded,
+  placeKnown,
+  recompress,
+} from "./append-checks.ts";
 import { encodeEpochs } from "./checkpoints.ts";
 import type { Flushable, Flusher } from "./flusher.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
@@ -244,18 +250,16 @@ export class Partition implements Flushable {
   #write(batch: Uint8Array): Appended {
     const { core, clock } = this.#host;
     const nowMs = clock.nowMs();
-    let at = core.place(batch);
+    let at = this.#check(batch, nowMs);
     let { length } = batch;
-    this.#check(at, length, nowMs);
     const duplicateOf = core.header.producerId < 0 ? undefined : this.#duplicate();
     if (duplicateOf !== undefined) return this.#answer(duplicateOf, core.header.count, -1);
     const codec = codecDemanded(core.header, this.config);
     if (codec !== undefined) {
       const { decompressedBytesMax } = this;
       const other = recompress(core, this.#host.codecs, batch, { codec, decompressedBytesMax });
-      at = core.place(other);
+      at = placeKnown(core, other);
       length = other.length;
-      core.check(at, length, { verifyCrc: false, walkRecords: false, requireKeys: false });
     }
     const header = { ...core.header };
     const isAppendTime = this.config.messageTimestampType === "LogAppendTime";
@@ -278,13 +282,16 @@ export class Partition implements Flushable {
     return this.#answer(header.baseOffset, header.count, isAppendTime ? nowMs : -1);
   }
 
-  #check(at: number, length: number, nowMs: number): void {
+  /** Where the batch lies in the core's memory. */
+  #check(batch: Uint8Array, nowMs: number): Address {
     const { core, metrics } = this.#host;
+    let at: Address;
     try {
-      checkBatch(core, at, length, this.config);
+      at = checkBatch(this.#host, batch, this.config, this.decompressedBytesMax);
     } catch (error) {
-      if (error instanceof BrokerError && error.code === "CORRUPT_MESSAGE")
+      if (error instanceof BrokerError && error.code === "CORRUPT_MESSAGE") {
         metrics.log.corruptBatches++;
+      }
       throw error;
     }
     checkTimestamps(core.header, this.config, nowMs);
@@ -294,6 +301,7 @@ export class Partition implements Flushable {
         `producer ${core.header.producerId} has no transaction open on ${this.topic}-${this.partition}`,
       );
     }
+    return at;
   }
 
   #count(records: number, bytes: number): void {

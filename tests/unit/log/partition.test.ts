@@ -107,6 +107,16 @@ test("append() refuses keyless records on a compacted topic", () => {
   const partition = log.partition({ "cleanup.policy": "compact" });
   assert.throws(() => partition.append(log.batch(["x"]), waits), refuses("INVALID_RECORD"));
   partition.append(log.batch(["x"], { key: "k" }), waits);
+  for (const id of [1, 4]) {
+    const codec = id === 1 ? platform.codecs.gzip : platform.codecs.zstd;
+    const compression = { id, compress: (bytes: Uint8Array) => codec.compress(bytes) };
+    assert.throws(
+      () => partition.append(log.batch(["x", "y"], { compression }), waits),
+      refuses("INVALID_RECORD"),
+    );
+    partition.append(log.batch(["x", "y"], { compression, key: "k" }), waits);
+  }
+  assert.is(partition.log.endOffset, 5);
 });
 
 test("append() stamps LogAppendTime with a valid CRC", async () => {
