@@ -122,6 +122,8 @@ class ConsumeRun {
   readonly #ranges: ReadonlyMap<number, ConsumeRange>;
   /** Partitions that have not reached their stop yet. */
   readonly #open: Set<number>;
+  /** Offset after the last record written, by partition: where to go on. */
+  readonly #next = new Map<number, number>();
   readonly #progress: Progress;
   readonly #startMs: number;
   readonly #sink = new ByteSink();
@@ -187,7 +189,8 @@ class ConsumeRun {
     const shown: { -readonly [K in keyof FormatRecord]: FormatRecord[K] } = {
       topic: this.#topic,
       partition,
-      offset: 0,
+      // Nothing of this batch is written yet.
+      offset: (batch.records[0]?.offset ?? batch.nextOffset) - 1,
       timestampMs: 0,
       key: null,
       value: null,
@@ -209,6 +212,7 @@ class ConsumeRun {
       if (this.#sink.full) await this.#flush();
       if (++this.#records >= this.#countMax) break;
     }
+    this.#next.set(partition, shown.offset + 1);
     if (batch.nextOffset >= stop) this.#close(partition);
     this.#progress.update({ records: this.#records, bytes: this.#bytes });
   }
@@ -237,10 +241,8 @@ class ConsumeRun {
     this.#shell.note(`${count} in ${formatDurationMs(elapsedMs)}`);
     if (!this.#shell.signal.aborted) return;
     for (const partition of [...this.#open].slice(0, RESUME_LINES_MAX)) {
-      const position = this.#consumer.position({ topic: this.#topic, partition });
-      this.#shell.note(
-        `to go on: timberline consume ${this.#topic} -p ${partition} -o ${position}`,
-      );
+      const next = this.#next.get(partition) ?? this.#ranges.get(partition)?.start;
+      this.#shell.note(`to go on: timberline consume ${this.#topic} -p ${partition} -o ${next}`);
     }
   }
 }

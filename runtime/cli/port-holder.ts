@@ -13,6 +13,7 @@ export interface PortHolder {
 const LISTEN = "0A";
 /** A machine with more processes is not searched to the end. */
 const PROCESSES_MAX = 50_000;
+const COMMAND_CHARS_MAX = 100;
 
 export function findPortHolder(port: number): PortHolder | undefined {
   try {
@@ -32,10 +33,14 @@ function holderOnLinux(port: number): PortHolder | undefined {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   for (const pid of pids.slice(0, PROCESSES_MAX)) {
     if (!holdsOneOf(pid, inodes)) continue;
-    const command = readText(`/proc/${pid}/cmdline`).split("\0").slice(0, 3).join(" ").trim();
-    return { pid: Number(pid), name: command || readText(`/proc/${pid}/comm`).trim() };
+    const command = readText(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
+    return { pid: Number(pid), name: clipped(command || readText(`/proc/${pid}/comm`).trim()) };
   }
   return undefined;
+}
+
+function clipped(command: string): string {
+  return command.length > COMMAND_CHARS_MAX ? `${command.slice(0, COMMAND_CHARS_MAX)}…` : command;
 }
 
 /** Inodes of listening sockets in the text of /proc/net/tcp. */

@@ -4,6 +4,7 @@
 import process from "node:process";
 import type { BrokerConfig } from "../config.ts";
 import { formatHostPort } from "../config.ts";
+import type { Timer } from "../platform.ts";
 import { createServer, type Server } from "../server.ts";
 import { Log, type LogFormat, type LogLevel } from "../telemetry/logger.ts";
 import type { Call } from "./commands.ts";
@@ -17,7 +18,8 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
   if (loaded.problems.length > 0) throw configError(loaded);
   const { config } = loaded;
   const format: LogFormat = config.text("timberline.log.format") === "json" ? "json" : "text";
-  const logger = openLog(config, format).logger();
+  const log = openLog(config, format);
+  const logger = log.logger();
   for (const { key, place, message } of loaded.warnings) {
     logger.warn("config-warning", `${place}: ${key}: ${message}`);
   }
@@ -25,7 +27,12 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
   const stopped = aborted(shell.signal);
   let server: Server;
   try {
-    server = await createServer({ platform, config, logger });
+    server = await createServer({
+      platform,
+      config,
+      logger,
+      setLogLevel: (level) => log.setLevel(level),
+    });
   } catch (error) {
     throw await startError(error, config);
   }
@@ -33,7 +40,9 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
   if (shell.isOutTerminal || process.env.npm_lifecycle_event === "start") {
     shell.note(nextSteps(server));
   }
-  await stopped;
+  const stopWatching = watchNpm();
+  await Promise.race([stopped, stopWatching.gone]);
+  stopWatching.cancel();
   await server.close();
   logger.info("server-stopped", "all is flushed, the clean-shutdown marker is written");
   return ExitCode.done;
@@ -46,6 +55,30 @@ function openLog(config: BrokerConfig, format: LogFormat): Log {
     format,
     write: (line) => process.stderr.write(line),
   });
+}
+
+/** How often an npm that was killed is noticed. */
+const npmCheckMs = 1000;
+
+/**
+ * npm runs scripts through a shell that passes no signals on: who ends `npm start` by a signal ends npm and that
+ * shell, and the broker would stay behind with its port and folder. Resolves when the shell is gone.
+ */
+function watchNpm(): { gone: Promise<void>; cancel: () => void } {
+  if (process.env.npm_lifecycle_event === undefined) {
+    return { gone: new Promise(() => {}), cancel() {} };
+  }
+  const parent = process.ppid;
+  const { clock } = thePlatform();
+  let timer: Timer;
+  const gone = new Promise<void>((resolve) => {
+    const look = () => {
+      if (process.ppid !== parent) return resolve();
+      timer = clock.after(npmCheckMs, look);
+    };
+    look();
+  });
+  return { gone, cancel: () => timer.cancel() };
 }
 
 /** A contract: scripts wait for exactly this. */
