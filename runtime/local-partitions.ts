@@ -10,9 +10,7 @@ import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
 import { StorageError } from "./storage/storage.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
-
-/** Kafka keeps its metadata in a partition's folder; it is nobody's topic. */
-const foreignTopics = new Set(["__cluster_metadata"]);
+import { reservedTopics } from "./topic-name.ts";
 
 /** A partition, or why it could not be opened. */
 type Slot = Partition | BrokerError;
@@ -56,7 +54,7 @@ export class LocalPartitions {
     const { topics } = this.#controlPlane.state();
     for (const { topic, partition } of found) {
       const isKnown = topics.get(topic)?.partitions[partition] !== undefined;
-      if (!isKnown && !foreignTopics.has(topic)) {
+      if (!isKnown && !reservedTopics.has(topic)) {
         this.#folder.setAside(partitionFolder(topic, partition));
       }
     }
@@ -170,7 +168,7 @@ export class LocalPartitions {
   async #adopt(found: readonly FoundPartition[]): Promise<void> {
     const topics = new Map<string, { count: number; id: string | undefined }>();
     for (const { topic, partition, topicId } of found) {
-      if (foreignTopics.has(topic) || this.#controlPlane.state().topics.has(topic)) continue;
+      if (reservedTopics.has(topic) || this.#controlPlane.state().topics.has(topic)) continue;
       const known = topics.get(topic) ?? { count: 0, id: undefined };
       known.count = Math.max(known.count, partition + 1);
       known.id ??= topicId;

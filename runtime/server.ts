@@ -6,6 +6,7 @@ import type { ControlPlane } from "../cluster/control-plane.ts";
 import { type BrokerConfig, formatHostPort, type HostPort, isEveryAddress } from "./config.ts";
 import { BrokerError } from "./errors.ts";
 import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
+import type { DoorLimits } from "./kafka/limits.ts";
 import { uuidText } from "./kafka/uuid.ts";
 import { LocalBroker } from "./local-broker.ts";
 import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
@@ -13,7 +14,7 @@ import { LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
 import type { Connection, HttpHandler, Listener, Platform } from "./platform.ts";
 import { metricSources } from "./server-metrics.ts";
 import type { Storage } from "./storage/storage.ts";
-import type { Logger } from "./telemetry/logger.ts";
+import type { Logger, LogLevel } from "./telemetry/logger.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { Scraper } from "./telemetry/scrape.ts";
 import { version } from "./version.ts";
@@ -24,6 +25,8 @@ export interface ServerOptions {
   readonly logger: Logger;
   /** Instead of the files in the configuration's data folder: memory, or another platform's. */
   readonly storage?: Storage;
+  /** Told when `timberline.log.level` is changed while the broker runs. */
+  readonly setLogLevel?: (level: LogLevel) => void;
 }
 
 export interface Server {
@@ -128,8 +131,12 @@ class RunningServer implements Server {
     await broker.open({ adopt: identity.isForeign, found });
     this.#door = this.#openDoor(broker);
     const door = this.#door;
+    this.#applyConfig(broker, door);
     accept = (connection) => door.accept(connection);
     for (const connection of waiting) door.accept(connection);
+    this.#controlPlane.watch((change) => {
+      if (change.kind === "broker-configs-changed") this.#applyConfig(broker, door);
+    });
     await this.#openHttp(broker);
     folder.startHousekeeping();
     this.#stopProbe = this.metrics.probeLoop();
@@ -199,11 +206,17 @@ class RunningServer implements Server {
       limits: {
         requestBytesMax: config.number("socket.request.max.bytes"),
         pendingBytesMax: config.number("queued.max.request.bytes"),
-        connectionsMax: config.number("max.connections"),
-        connectionsPerAddressMax: config.number("max.connections.per.ip"),
         idleMsMax: config.number("connections.max.idle.ms"),
+        ...connectionLimits(broker.config),
       },
     });
+  }
+
+  /** Partitions follow the configuration by themselves; this is what the server itself has made from it. */
+  #applyConfig(broker: LocalBroker, door: KafkaDoor): void {
+    door.configure(connectionLimits(broker.config));
+    const level = broker.config.text("timberline.log.level");
+    if (level !== undefined) this.#options.setLogLevel?.(level as LogLevel);
   }
 
   async #register(controlPlane: ControlPlane, epochMin: number): Promise<void> {
@@ -297,6 +310,13 @@ function advertisedAddress(config: BrokerConfig, listener: HostPort): HostPort {
     "INVALID_CONFIG",
     `clients cannot connect to ${listener.host}: say where they reach this broker with --advertise HOST:PORT`,
   );
+}
+
+function connectionLimits(config: BrokerConfig): Partial<DoorLimits> {
+  return {
+    connectionsMax: config.number("max.connections"),
+    connectionsPerAddressMax: config.number("max.connections.per.ip"),
+  };
 }
 
 function asError(error: unknown): Error {

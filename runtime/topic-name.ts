@@ -5,8 +5,14 @@ import { BrokerError } from "./errors.ts";
 /** A partition's folder is named after the topic, and file systems stop at 255. */
 const nameLengthMax = 249;
 
-/** Throws INVALID_TOPIC_EXCEPTION, saying what is allowed. */
+/** Throws INVALID_TOPIC_EXCEPTION, saying what is allowed, or INVALID_REQUEST for a reserved name. */
 export function checkTopicName(name: string): void {
+  if (reservedTopics.has(name)) {
+    throw new BrokerError(
+      "INVALID_REQUEST",
+      `topic name '${name}' is reserved for Kafka's metadata`,
+    );
+  }
   const complaint = complaintAbout(name);
   if (complaint === undefined) return;
   const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
@@ -25,6 +31,9 @@ export function collidingName(name: string, existing: Iterable<string>): string 
   }
   return undefined;
 }
+
+/** Topics of Kafka's own that never hold a user's records; folders of them are not ours to open. */
+export const reservedTopics: ReadonlySet<string> = new Set(["__cluster_metadata"]);
 
 function complaintAbout(name: string): string | undefined {
   if (name === "") return "is empty";

@@ -46,6 +46,8 @@ export interface KafkaDoorStats {
 export interface KafkaDoor {
   accept(connection: Connection): void;
   stats(): KafkaDoorStats;
+  /** Other limits from now on; connections that are open stay. */
+  configure(limits: Partial<DoorLimits>): void;
   /** Takes no more requests, sends what is due (for `closeMsMax` at most), and closes all connections. */
   close(): Promise<void>;
 }
@@ -64,7 +66,7 @@ export class Door implements KafkaDoor {
   readonly report: Report;
   readonly notice: (message: string) => void;
   readonly listener: string;
-  readonly limits: DoorLimits;
+  limits: DoorLimits;
   readonly budget: ByteBudget;
   readonly buffers: PumpBuffers;
   readonly writers: WriterPool;
@@ -114,6 +116,10 @@ export class Door implements KafkaDoor {
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.#connections.add(new KafkaConnection(this, connection, ++this.#accepted));
     this.#sweep ??= this.#scheduleSweep();
+  }
+
+  configure(limits: Partial<DoorLimits>): void {
+    this.limits = { ...this.limits, ...limits };
   }
 
   stats(): KafkaDoorStats {
