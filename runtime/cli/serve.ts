@@ -40,9 +40,9 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
   if (shell.isOutTerminal || process.env.npm_lifecycle_event === "start") {
     shell.note(nextSteps(server));
   }
-  const stopWatching = watchNpm();
-  await Promise.race([stopped, stopWatching.gone]);
-  stopWatching.cancel();
+  const npm = watchNpm();
+  await Promise.race([stopped, npm.gone]);
+  npm.cancel();
   await server.close();
   logger.info("server-stopped", "all is flushed, the clean-shutdown marker is written");
   return ExitCode.done;
