@@ -108,7 +108,12 @@ export class Fetcher {
   #leaderOf(reader: PartitionReader, nowMs: number): BrokerMetadata | undefined {
     const { metadata } = this.#calls;
     const { topic, partition } = reader;
-    if (metadata.cached(topic) !== undefined) {
+    const known = metadata.cached(topic);
+    if (known !== undefined) {
+      if (!reader.isSameTopic(known.id)) {
+        this.#arrived();
+        return undefined;
+      }
       const leader = metadata.leaderOf(topic, partition);
       if (leader !== undefined) return leader;
       metadata.invalidate(topic);

@@ -1,7 +1,8 @@
 // PartitionReader: where one consumer stands in one partition: what to fetch next, what was fetched and waits,
 // what was handed out. Pure bookkeeping; `fetcher.ts` fills it, `consumer.ts` empties it.
 
-import type { ClientError } from "./error.ts";
+import { zeroUuid } from "../kafka/uuid.ts";
+import { ClientError } from "./error.ts";
 import type { FetchedRecords } from "./fetched.ts";
 
 export interface FetchedChunk {
@@ -26,6 +27,7 @@ export class PartitionReader {
   error: ClientError | null = null;
   isBroken = false;
   readonly chunks: FetchedChunk[] = [];
+  #topicId = zeroUuid;
   /** Answers to questions from before a seek carry an older one. */
   generation = 0;
 
@@ -51,6 +53,15 @@ export class PartitionReader {
     this.failures = 0;
     this.error = null;
     this.isBroken = false;
+  }
+
+  /** Offsets mean nothing in a topic of the same name that was made anew: false, and broken, if it was. */
+  isSameTopic(id: string): boolean {
+    if (this.#topicId === zeroUuid) this.#topicId = id;
+    if (this.#topicId === id) return true;
+    const what = `Topic ${this.topic} was deleted and created again. Assign it again to read it.`;
+    this.break(new ClientError("UNKNOWN_TOPIC_ID", what));
+    return false;
   }
 
   break(error: ClientError): void {

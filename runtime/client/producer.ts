@@ -37,6 +37,8 @@ interface Waiting {
   readonly placed: (() => void) | undefined;
 }
 
+/** A sender that only ever awaits `ready` must let what it queued leave before it queues more. */
+const turnBytesMax = 1_048_576;
 const encoder = new TextEncoder();
 const noHeaders: readonly RecordHeader[] = [];
 
@@ -55,6 +57,8 @@ export class TopicProducer implements Producer {
   readonly #unfinished = new Set<OutgoingBatch>();
   readonly #flushes = new Set<{ open: Set<OutgoingBatch>; done: () => void }>();
   #bufferedBytes = 0;
+  /** Taken since `ready` last let the event loop turn. */
+  #turnBytes = 0;
   #order = 0;
   #room: { promise: Promise<void>; resolve: () => void } | null = null;
   #isClosed = false;
@@ -106,7 +110,11 @@ export class TopicProducer implements Producer {
   }
 
   ready(): Promise<void> | undefined {
-    if (this.#bufferedBytes < this.#bufferBytesMax) return undefined;
+    if (this.#bufferedBytes < this.#bufferBytesMax) {
+      if (this.#turnBytes < turnBytesMax) return undefined;
+      this.#turnBytes = 0;
+      return new Promise((resolve) => this.#context.platform.clock.soon(resolve));
+    }
     this.#room ??= newRoom();
     return this.#room.promise;
   }
@@ -155,6 +163,7 @@ export class TopicProducer implements Producer {
       return;
     }
     this.#bufferedBytes += bytes;
+    this.#turnBytes += bytes;
     const waiting = { record, partition, bytes, delivery, placed };
     const queue = this.#waiting.get(topic);
     const known = this.#metadata.known(topic);

@@ -233,6 +233,22 @@ test("a partition that has moved is read from its new leader", async () => {
   await client.close();
 });
 
+test("a topic deleted and created again is noticed, not read at the old offset", async () => {
+  const { cluster, partition } = smallCluster();
+  cluster.addTopic("other", [1]);
+  const { client, consumer } = connect(cluster);
+  await consumer.assign([{ ...t0, offset: "earliest" }]);
+  await take(consumer, 4);
+  cluster.deleteTopic("t");
+  const [anew] = cluster.addTopic("t", [1]);
+  for (const { bytes, header } of partition.batches) anew!.store(bytes.slice(), header);
+  store(anew!, ["fifth of another log"]);
+  await rejects(consumer.poll(10_000), "UNKNOWN_TOPIC_ID");
+  await consumer.assign([{ ...t0, offset: 4 }]);
+  assert.equal(await take(consumer, 1), ["fifth of another log"]);
+  await client.close();
+});
+
 test("a lost connection is opened again and nothing is handed out twice", async () => {
   const { cluster, partition } = smallCluster();
   let cuts = 3;

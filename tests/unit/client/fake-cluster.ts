@@ -2,7 +2,6 @@
 // producer ids, and a hook that lets a test break anything on the way. Time is a `JumpingClock`.
 
 import * as zlib from "node:zlib";
-import { FrameCutter } from "../../../runtime/client/frames.ts";
 import type { ClientPlatform } from "../../../runtime/client/mod.ts";
 import { createCodecs } from "../../../runtime/compression/codecs.ts";
 import { apiVersions } from "../../../runtime/kafka/apis/api-versions.ts";
@@ -21,10 +20,12 @@ import {
 } from "../../../runtime/kafka/headers.ts";
 import { Reader } from "../../../runtime/kafka/reader.ts";
 import type { Api, RequestOf, ResponseInput } from "../../../runtime/kafka/schema.ts";
+import { zeroUuid } from "../../../runtime/kafka/uuid.ts";
 import { Writer } from "../../../runtime/kafka/writer.ts";
 import type { Connection, Network } from "../../../runtime/platform.ts";
 import { joined } from "../kafka/bytes.ts";
 import { newCore } from "../storage-wasm/core-under-test.ts";
+import { FakeConnection } from "./fake-connection.ts";
 import { FakePartition } from "./fake-partition.ts";
 import { JumpingClock } from "./jumping-clock.ts";
 
@@ -58,7 +59,6 @@ const apis = [
 ] as unknown as readonly AnyApi[];
 
 export const core = newCore();
-const topicIds = ["AAAAAAAAAAAAAAAAAAAAAQ", "AAAAAAAAAAAAAAAAAAAAAg", "AAAAAAAAAAAAAAAAAAAABA"];
 
 export class FakeCluster {
   readonly clock = new JumpingClock();
@@ -73,6 +73,8 @@ export class FakeCluster {
   autoCreate = 0;
   producerIds = 0;
   fault: (request: FakeRequest) => Fault = () => undefined;
+  readonly #ids = new Map<string, string>();
+  #lastId = 0;
   readonly #brokers: readonly number[];
   readonly #connections = new Set<FakeConnection>();
 
@@ -83,6 +85,7 @@ export class FakeCluster {
   /** `leaders`: one per partition. */
   addTopic(name: string, leaders: readonly number[]): FakePartition[] {
     const partitions = leaders.map((leader) => new FakePartition(core, leader));
+    if (!this.#ids.has(name)) this.#ids.set(name, `${String(++this.#lastId).padStart(21, "A")}Q`);
     this.topics.set(name, partitions);
     return partitions;
   }
@@ -118,7 +121,12 @@ export class FakeCluster {
   }
 
   topicId(name: string): string {
-    return topicIds[[...this.topics.keys()].indexOf(name)] ?? topicIds[0]!;
+    return this.#ids.get(name) ?? zeroUuid;
+  }
+
+  deleteTopic(name: string): void {
+    this.topics.delete(name);
+    this.#ids.delete(name);
   }
 
   // ---- answering ----
@@ -321,70 +329,13 @@ export class FakeCluster {
     this.dials.push(`${host}:${port}`);
     const broker = host === "bootstrap" ? this.#brokers[0]! : port;
     if (this.down.has(broker)) throw new Error("refused");
-    const connection = new FakeConnection(this, broker, () => this.#connections.delete(connection));
+    const connection = new FakeConnection({
+      broker,
+      answer: (frame) => this.answer(connection, frame),
+      gone: () => this.#connections.delete(connection),
+    });
     this.#connections.add(connection);
     return connection;
-  }
-}
-
-/** The client's end of a connection to one fake broker. */
-class FakeConnection implements Connection {
-  readonly remoteAddress = "fake";
-  readonly remotePort = 0;
-  readonly broker: number;
-  readonly #frames: FrameCutter;
-  readonly #gone: () => void;
-  #isOpen = true;
-  #receive: (chunk: Uint8Array) => void = () => {};
-  #closed: (error: Error | undefined) => void = () => {};
-
-  constructor(cluster: FakeCluster, broker: number, gone: () => void) {
-    this.broker = broker;
-    this.#gone = gone;
-    this.#frames = new FrameCutter((frame) => {
-      if (this.#isOpen) cluster.answer(this, frame);
-    });
-  }
-
-  onData(receive: (chunk: Uint8Array) => void): void {
-    this.#receive = receive;
-  }
-  onClose(closed: (error: Error | undefined) => void): void {
-    this.#closed = closed;
-  }
-  write(bytes: Uint8Array, written?: () => void): boolean {
-    const copy = bytes.slice();
-    queueMicrotask(() => {
-      this.#frames.push(copy);
-      written?.();
-    });
-    return true;
-  }
-  /** In two pieces, and the second is overwritten afterwards, as a socket's buffer would be. */
-  deliver(bytes: Uint8Array): void {
-    if (!this.#isOpen) return;
-    const middle = bytes.length >> 1;
-    this.#receive(bytes.subarray(0, middle));
-    const rest = bytes.slice(middle);
-    this.#receive(rest);
-    rest.fill(0xee);
-  }
-  hangUp(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    this.#gone();
-    queueMicrotask(() => this.#closed(undefined));
-  }
-  onDrain(): void {}
-  cork(): void {}
-  uncork(): void {}
-  pause(): void {}
-  resume(): void {}
-  end(): void {
-    this.hangUp();
-  }
-  destroy(): void {
-    this.hangUp();
   }
 }
 
