@@ -8,12 +8,10 @@ import {
   type CheckRules,
   type Core,
 } from "../../storage-wasm/core.ts";
+import { codecNames, decompressor } from "../compression/codecs.ts";
 import type { TopicConfig } from "../config.ts";
 import { BrokerError, type ErrorName } from "../errors.ts";
-import type { CodecName, Codecs } from "../platform.ts";
-
-/** Codec numbers in a batch's attributes. Persisted: never renumber. */
-const codecNames: readonly (CodecName | null)[] = [null, "gzip", "snappy", "lz4", "zstd"];
+import type { Codecs } from "../platform.ts";
 
 /** Bytes before the records. */
 const batchHeaderBytes = 61;
@@ -116,19 +114,6 @@ export function codecDemanded(header: BatchHeader, config: TopicConfig): number 
   if (compressionType === "producer") return undefined;
   const wanted = compressionType === "uncompressed" ? 0 : codecNames.indexOf(compressionType);
   return wanted === header.codec ? undefined : wanted;
-}
-
-/** Decompresses within a bound; throws CORRUPT_MESSAGE, MESSAGE_TOO_LARGE or UNSUPPORTED_COMPRESSION_TYPE. */
-export function decompressor(
-  codecs: Codecs,
-  bytesMax: number,
-): (codec: number, bytes: Uint8Array) => Uint8Array {
-  return (codec, bytes) => {
-    const name = codecNames[codec];
-    if (!name)
-      throw new BrokerError("UNSUPPORTED_COMPRESSION_TYPE", `unknown compression codec ${codec}`);
-    return codecs[name].decompress(bytes, bytesMax);
-  };
 }
 
 /** The same records in a new batch of another codec, with the producer's fields kept. */

@@ -149,7 +149,9 @@ export class LogFolder {
       this.storage.writeFile(`${folder}/${partitionMetadataFile}`, metadata);
     }
     const log = new LocalLog(place, recovered.state, recovered.producers, jitterMs);
-    const partition = new Partition(this.#host, { ...request, log, epochs: recovered.epochs });
+    const { epochs, checkedBytes } = recovered;
+    const wasRecovered = checkedBytes > 0;
+    const partition = new Partition(this.#host, { ...request, log, epochs, wasRecovered });
     this.partitions.set(folder, partition);
     return partition;
   }

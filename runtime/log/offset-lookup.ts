@@ -2,8 +2,8 @@
 // it down to one batch, which is then decoded. Reads only; called by `local-broker.ts`.
 
 import type { BatchHeader, Core, DecodedRecord } from "../../storage-wasm/core.ts";
+import { decompressor } from "../compression/codecs.ts";
 import type { Codecs } from "../platform.ts";
-import { decompressor } from "./append-checks.ts";
 import type { Partition } from "./partition.ts";
 import type { Segment } from "./segment.ts";
 

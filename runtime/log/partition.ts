@@ -44,6 +44,8 @@ export interface PartitionOptions {
   readonly decompressedBytesMax: number;
   readonly log: LocalLog;
   readonly epochs: LeaderEpochs;
+  /** Indexes and snapshot are not in their files as they are in memory. */
+  readonly wasRecovered: boolean;
 }
 
 interface DurabilityWaiter {
@@ -70,8 +72,8 @@ export class Partition implements Flushable {
   #highWatermark: number;
   #leaderEpoch: number;
   #lastFlushMs: number;
-  /** Something was appended that a clean close has to persist. */
-  #isDirty = false;
+  /** Something was appended or rebuilt that a clean close has to persist. */
+  #isDirty: boolean;
   #isClosed = false;
 
   constructor(host: PartitionHost, options: PartitionOptions) {
@@ -84,6 +86,7 @@ export class Partition implements Flushable {
     this.decompressedBytesMax = options.decompressedBytesMax;
     this.log = options.log;
     this.epochs = options.epochs;
+    this.#isDirty = options.wasRecovered;
     this.#highWatermark = options.log.endOffset;
     this.#leaderEpoch = Math.max(0, options.epochs.latest());
     this.#lastFlushMs = host.clock.monotonicMs();
