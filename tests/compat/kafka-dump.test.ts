@@ -22,7 +22,7 @@ const configs: Record<(typeof topics)[number], Record<string, string>> = {
   stamped: { "message.timestamp.type": "LogAppendTime" },
   rewritten: { "compression.type": "zstd", "index.interval.bytes": "1024" },
 };
-const rounds = 3;
+const rounds = 2;
 
 const tools = KafkaTools.find();
 
@@ -46,12 +46,14 @@ if (tools !== undefined) {
   test("DumpLogSegments agrees with a folder after kill -9 and recovery", async () => {
     await server.kill();
     await server.restart();
-    for (const name of topics) await fill(server, name, rounds);
-    stored = (stored / rounds) * (rounds + 1);
+    // Nothing is written in between: recovery alone must leave the folder in order.
+    assert.is((await server.stop()).code, 0);
     await agrees(tools, server, stored);
   });
 
-  test("DumpLogSegments agrees with a folder after a clean stop", async () => {
+  test("DumpLogSegments agrees with a folder that goes on after that", async () => {
+    await server.restart();
+    for (const name of topics) stored = await fill(server, name, rounds);
     assert.is((await server.stop()).code, 0);
     const { snapshotProducers } = await agrees(tools, server, stored);
     assert.ok(snapshotProducers >= topics.length * 2, `${snapshotProducers} producers`);
@@ -128,7 +130,13 @@ async function agrees(kafka: KafkaTools, { dataDir }: TestServer, stored: number
   const [found, insane] = await Promise.all([dump(kafka, files), sanityComplaints(kafka, files)]);
   assert.equal(found.complaints, []);
   assert.equal(insane, []);
-  const segments = files.filter((file) => file.endsWith(".log")).length;
+  const logs = files.filter((file) => file.endsWith(".log"));
+  for (const log of logs) {
+    for (const suffix of [".index", ".timeindex"]) {
+      assert.ok(files.includes(log.replace(/\.log$/, suffix)), `${log} has no ${suffix}`);
+    }
+  }
+  const segments = logs.length;
   assert.ok(segments >= topics.length * 2, `${segments} segments`);
   assert.is(found.offsets.length, stored * topics.length);
   assert.is(

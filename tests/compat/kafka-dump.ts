@@ -64,7 +64,10 @@ export async function sanityComplaints(
 ): Promise<string[]> {
   const indexes = files.filter((file) => /index$/.test(file));
   const end = await tools.listen(DUMP, ["--index-sanity-check", "--files", indexes.join(",")]);
-  const missing = indexes.filter((file) => !end.stdout.includes(`${file} passed sanity check.`));
+  const missing = indexes.filter(
+    (file) =>
+      !["passed sanity check.", "is empty."].some((says) => end.stdout.includes(`${file} ${says}`)),
+  );
   return end.code === 0 ? missing : [...missing, end.stderr];
 }
 

@@ -7,18 +7,27 @@ import { findTool, sayMissing } from "../support/missing-tool.ts";
 import { type ProcessEnd, runProcess, TestProcess } from "../support/processes.ts";
 import { projectFolder } from "../support/project.ts";
 import { tempFolder } from "../support/temp-folder.ts";
-import { StreamingProcess } from "./streaming-process.ts";
+import { runWhole } from "./streaming-process.ts";
 
 const toolMsMax = 60_000;
 /** A tool lives a second: compiling its code well would take longer than running it. */
 const javaFlags = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx512m"];
+/** Errors to stderr; that a broker has started, to stdout. */
 const logSettings = `rootLogger.level=ERROR
-rootLogger.appenderRef.stdout.ref=STDERR
+rootLogger.appenderRef.stderr.ref=STDERR
 appender.stderr.type=Console
 appender.stderr.name=STDERR
 appender.stderr.target=SYSTEM_ERR
 appender.stderr.layout.type=PatternLayout
 appender.stderr.layout.pattern=%p %c %m%n
+logger.ready.name=kafka.server.KafkaRaftServer
+logger.ready.level=INFO
+logger.ready.additivity=false
+logger.ready.appenderRef.stdout.ref=STDOUT
+appender.stdout.type=Console
+appender.stdout.name=STDOUT
+appender.stdout.layout.type=PatternLayout
+appender.stdout.layout.pattern=%m%n
 `;
 
 export class KafkaTools {
@@ -55,12 +64,8 @@ export class KafkaTools {
   }
 
   /** Runs a tool to its end, however it ends, and keeps all it says however long. */
-  async listen(mainClass: string, args: readonly string[]): Promise<Omit<ProcessEnd, "signal">> {
-    const child = new StreamingProcess(this.#command(mainClass, args));
-    const said: Buffer[] = [];
-    for await (const chunk of child.output()) said.push(chunk);
-    const code = await child.ended;
-    return { code, stdout: Buffer.concat(said).toString(), stderr: child.stderr };
+  listen(mainClass: string, args: readonly string[]): Promise<Omit<ProcessEnd, "signal">> {
+    return runWhole(this.#command(mainClass, args));
   }
 
   /** Starts what runs on, such as a broker. */

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { ProcessEnd } from "../support/processes.ts";
 
 const stderrCharsMax = 10_000;
 
@@ -10,6 +11,15 @@ const running = new Set<ChildProcess>();
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
+
+/** Runs a command to its end, however it ends, and keeps all it says, however long that is. */
+export async function runWhole(command: readonly string[]): Promise<Omit<ProcessEnd, "signal">> {
+  const child = new StreamingProcess(command);
+  const said: Buffer[] = [];
+  for await (const chunk of child.output()) said.push(chunk);
+  const code = await child.ended;
+  return { code, stdout: Buffer.concat(said).toString(), stderr: child.stderr };
+}
 
 export class StreamingProcess {
   readonly #child: ChildProcess;
