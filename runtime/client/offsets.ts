@@ -48,11 +48,15 @@ async function groupByLeader(
   const topics = [...new Set(questions.map(({ topic }) => topic))];
   // Failures are met again, and told, when the partition itself is asked.
   await Promise.allSettled(topics.map((topic) => calls.metadata.load(topic, { create: false })));
-  const groups = new Map<number, Indexed[]>();
+  const groups = new Map<string, Indexed[]>();
+  const timesAsked = new Map<string, number>();
   for (const [index, question] of questions.entries()) {
     const leader = calls.metadata.leaderOf(question.topic, question.partition)?.id;
-    // Without a leader each goes alone: it is looked up and retried for itself.
-    const key = leader ?? -1 - index;
+    const place = `${question.topic} ${question.partition}`;
+    const round = timesAsked.get(place) ?? 0;
+    timesAsked.set(place, round + 1);
+    // One request names a partition once. Without a leader each goes alone: it is looked up for itself.
+    const key = leader === undefined ? `alone ${index}` : `${leader} ${round}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [{ ...question, index }]);
     else group.push({ ...question, index });

@@ -106,6 +106,24 @@ test("listOffsets() asks each leader once, and tells errors by partition", async
   await client.close();
 });
 
+test("listOffsets() answers several questions about one partition", async () => {
+  const cluster = new FakeCluster();
+  const [partition] = cluster.addTopic("t", [1]);
+  partition!.logStartOffset = 3;
+  partition!.nextOffset = 8;
+  const { client, admin } = connect(cluster);
+  const t0 = { topic: "t", partition: 0 };
+  const found = await admin.listOffsets([
+    { ...t0, spec: "latest" },
+    { ...t0, spec: "earliest" },
+  ]);
+  assert.equal(
+    found.map(({ offset }) => offset),
+    [8, 3],
+  );
+  await client.close();
+});
+
 test("listOffsets() follows a leader that has moved", async () => {
   const cluster = new FakeCluster([1, 2]);
   const partitions = cluster.addTopic("t", [1, 1]);
