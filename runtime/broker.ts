@@ -223,7 +223,10 @@ export interface Broker {
 
   /** INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS, INVALID_CONFIG, POLICY_VIOLATION, … */
   createTopic(request: CreateTopicRequest): Promise<CreatedTopic>;
-  /** Creates with the broker's defaults if `auto.create.topics.enable`; else UNKNOWN_TOPIC_OR_PARTITION. */
+  /**
+   * Creates with the broker's defaults if `auto.create.topics.enable`; else UNKNOWN_TOPIC_OR_PARTITION. Resolves
+   * when the topic can be used, also for who was not the first to ask.
+   */
   autoCreateTopic(name: string): Promise<void>;
   deleteTopic(name: string): Promise<void>;
   createPartitions(request: {

@@ -65,6 +65,8 @@ export class LocalBroker implements Broker {
   readonly #folder: LogFolder;
   readonly #partitions: LocalPartitions;
   readonly #metrics: Metrics;
+  /** Topics that are decided but not visible yet. */
+  readonly #creating = new Map<string, Promise<unknown>>();
   readonly #find = (asked: FetchPartition): Partition =>
     this.#current(asked, asked.currentLeaderEpoch);
 
@@ -170,7 +172,13 @@ export class LocalBroker implements Broker {
   async createTopic(request: CreateTopicRequest): Promise<CreatedTopic> {
     const topic = checkNewTopic(request, this.cluster(), this.config);
     if (request.validateOnly) return plannedTopic(topic, this.config);
-    return createdTopic(await this.#asked(this.#controlPlane.createTopic(topic)), this.config);
+    const creating = this.#asked(this.#controlPlane.createTopic(topic));
+    // Only the first of several: the others are told that it exists.
+    if (!this.#creating.has(topic.name)) {
+      const forget = () => this.#creating.delete(topic.name);
+      this.#creating.set(topic.name, creating.then(forget, forget));
+    }
+    return createdTopic(await creating, this.config);
   }
 
   async autoCreateTopic(name: string): Promise<void> {
@@ -183,8 +191,9 @@ export class LocalBroker implements Broker {
     try {
       await this.createTopic({ name, partitions: -1, replicationFactor: -1, configs: new Map() });
     } catch (error) {
-      // Two clients may ask for the same new topic at once.
+      // Two clients may ask for the same new topic at once: both wait until it is there.
       if (!(error instanceof BrokerError) || error.code !== "TOPIC_ALREADY_EXISTS") throw error;
+      await this.#creating.get(name);
     }
   }
 

@@ -22,8 +22,6 @@ export interface HttpLimits {
   readonly recordHeadersMax: number;
   /** Default and upper limit of `timeout_ms` of a produce request. */
   readonly produceTimeoutMsMax: number;
-  /** How long a record waits for its topic, which another request is creating. */
-  readonly topicWaitMsMax: number;
   /** `max_bytes` of a fetch that does not say. */
   readonly fetchBytes: number;
   /** Upper limit of `max_bytes` when the answer is raw batches, pumped from the files. */
@@ -65,7 +63,6 @@ export const defaultHttpLimits: HttpLimits = {
   appendsMax: 8,
   recordHeadersMax: 1000,
   produceTimeoutMsMax: 30_000,
-  topicWaitMsMax: 5000,
   fetchBytes: MiB,
   fetchBytesMax: 55 * MiB,
   decodeBytesMax: 16 * MiB,

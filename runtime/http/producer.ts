@@ -25,8 +25,6 @@ export interface Producer extends AppendOptions {
 }
 
 const noQuery: ProduceQuery = {};
-/** How often a topic that another request is creating is looked for. */
-const topicPollMs = 2;
 
 /** Reads path and query, and creates the topic if it is missing and the broker may. At once where it can. */
 export function openProducer(
@@ -50,7 +48,7 @@ async function openSlowly(
   const hasQuery = context.req.url.includes("?");
   const query = hasQuery ? await validQuery(context, "produceQuery") : noQuery;
   const producer = newProducer(door, context, { topic, keyless, query });
-  if (!door.broker.cluster().topics.has(topic)) await createTopic(door, topic);
+  if (!door.broker.cluster().topics.has(topic)) await door.broker.autoCreateTopic(topic);
   return producer;
 }
 
@@ -86,19 +84,6 @@ function partitionOf(
   if (ofPath === undefined) return ofQuery ?? null;
   if (ofQuery === undefined) return partitionNumber(topic, ofPath);
   throw invalid("query: partition: the path already names the partition");
-}
-
-/** Who is not the first to ask is told that the topic exists already, a moment before it does. */
-async function createTopic(door: Door, topic: string): Promise<void> {
-  const { broker, platform, config } = door;
-  await broker.autoCreateTopic(topic);
-  const lateAtMs = platform.clock.monotonicMs() + config.limits.topicWaitMsMax;
-  while (!broker.cluster().topics.has(topic)) {
-    if (platform.clock.monotonicMs() > lateAtMs) {
-      throw new BrokerError("LEADER_NOT_AVAILABLE", `topic ${topic} is being created; try again`);
-    }
-    await new Promise<void>((resolve) => platform.clock.after(topicPollMs, resolve));
-  }
 }
 
 /** The path's partition. What is no number cannot exist. */

@@ -268,30 +268,6 @@ test("produce() creates a missing topic only where the broker may", async () => 
   assert.is(answer.body.error?.code, "UNKNOWN_TOPIC_OR_PARTITION");
 });
 
-test("produce() waits for a topic that another request is creating, but not for ever", async () => {
-  const door = openDoor({ limits: { topicWaitMsMax: 50 } });
-  const { autoCreateTopic } = door.broker;
-  door.broker.autoCreateTopic = async (name) => {
-    setTimeout(() => autoCreateTopic.call(door.broker, name), 10);
-  };
-  const waited = await withTimer(() => post(door, records, { value: "v" }));
-  assert.is(waited.status, 200);
-  door.broker.autoCreateTopic = async () => {};
-  const late = await withTimer(() => post(door, "/v1/topics/never/records", { value: "v" }));
-  assert.is(late.status, 503);
-  assert.is(late.body.error?.code, "LEADER_NOT_AVAILABLE");
-});
-
-/** The platform's own timers do not keep a process alive. */
-async function withTimer<T>(run: () => Promise<T>): Promise<T> {
-  const alive = setTimeout(() => {}, 10_000);
-  try {
-    return await run();
-  } finally {
-    clearTimeout(alive);
-  }
-}
-
 test("produce() keeps keyless records on one partition until a batch's worth went there", async () => {
   const door = openDoor();
   await post(door, "/v1/topics", { name: "t", partitions: 4 });
