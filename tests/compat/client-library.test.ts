@@ -50,142 +50,136 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
   );
 }
 
-/** What must hold on every broker; `bootstrap` is asked late, when the broker has started. */
-function cases(broker: string, bootstrap: () => string): void {
-  test(`${broker}: records of every codec come back whole, in order per key`, async () => {
-    await withClient(bootstrap(), async (client) => {
-      await client.admin().createTopic({ name: "codecs", partitions: 3, replicationFactor: 1 });
-      for (const compression of codecs) {
-        const producer = client.producer({ compression });
-        const records = Array.from({ length: perCodec }, (_, i) => ({
-          topic: "codecs",
-          key: `key-${i % 11}`,
-          value: recordText(compression, i),
-        }));
-        const ranges = await producer.sendBatch(records);
-        assert.is(
-          ranges.reduce((sum, { count }) => sum + count, 0),
-          perCodec,
-        );
-        await producer.close();
-      }
-      const found = await readAll(client, "codecs", 3, codecs.length * perCodec);
-      for (let k = 0; k < 11; k++) {
-        const wanted = codecs.flatMap((codec) =>
-          Array.from({ length: perCodec }, (_, i) => recordText(codec, i)).filter(
-            (_, i) => i % 11 === k,
-          ),
-        );
-        const own = found.filter(({ key }) => key === `key-${k}`);
-        assert.equal(
-          own.map(({ value }) => value),
-          wanted,
-        );
-        assert.is(new Set(own.map(({ partition }) => partition)).size, 1);
-      }
-    });
-  });
+/** What must hold on every broker. */
+const cases: readonly [string, (client: Client) => Promise<void>][] = [
+  ["records of every codec come back whole, in order per key", roundtrip],
+  ["admin describes what it changes", describeChanges],
+  ["refusals carry Kafka's names", refusals],
+  ["a batch above max.message.bytes is cut by the producer", cutBatches],
+];
 
-  test(`${broker}: admin describes what it changes`, async () => {
-    await withClient(bootstrap(), async (client) => {
-      const admin = client.admin();
-      const configs = { "retention.ms": "-1" };
-      await admin.createTopic({ name: "admin", partitions: 1, replicationFactor: 1, configs });
-      const t0 = { topic: "admin", partition: 0 };
-      await client.producer().sendBatch(
-        Array.from({ length: 10 }, (_, i) => ({
-          ...t0,
-          value: `${i}`,
-          timestampMs: 1_000 * (i + 1),
-        })),
-      );
-      const resource = { kind: "topic", name: "admin" } as const;
-      const [entry] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
-      assert.equal(
-        [entry?.value, entry?.source, entry?.type],
-        ["-1", "DYNAMIC_TOPIC_CONFIG", "LONG"],
-      );
-      await admin.alterConfigs(resource, [{ name: "retention.ms", op: "delete" }]);
-      const [fallback] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
-      assert.equal([fallback?.value, fallback?.source], ["604800000", "DEFAULT_CONFIG"]);
-      await admin.alterConfigs(resource, [{ name: "retention.ms", op: "set", value: "-1" }]);
+async function roundtrip(client: Client): Promise<void> {
+  await client.admin().createTopic({ name: "codecs", partitions: 3, replicationFactor: 1 });
+  for (const compression of codecs) {
+    const producer = client.producer({ compression });
+    const records = Array.from({ length: perCodec }, (_, i) => ({
+      topic: "codecs",
+      key: `key-${i % 11}`,
+      value: recordText(compression, i),
+    }));
+    const ranges = await producer.sendBatch(records);
+    assert.is(
+      ranges.reduce((sum, { count }) => sum + count, 0),
+      perCodec,
+    );
+    await producer.close();
+  }
+  const found = await readAll(client, "codecs", 3, codecs.length * perCodec);
+  for (let k = 0; k < 11; k++) {
+    const wanted = codecs.flatMap((codec) =>
+      Array.from({ length: perCodec }, (_, i) => recordText(codec, i)).filter(
+        (_, i) => i % 11 === k,
+      ),
+    );
+    const own = found.filter(({ key }) => key === `key-${k}`);
+    assert.equal(
+      own.map(({ value }) => value),
+      wanted,
+    );
+    assert.is(new Set(own.map(({ partition }) => partition)).size, 1);
+  }
+}
 
-      const specs = ["earliest", "latest", "max-timestamp", { timestampMs: 4_500 }] as const;
-      const offsets = await admin.listOffsets(specs.map((spec) => ({ ...t0, spec })));
-      assert.equal(
-        offsets.map(({ offset }) => offset),
-        [0, 10, 9, 4],
-      );
-      assert.is(await admin.deleteRecords(t0, 3), 3);
-      assert.equal((await admin.listOffsets([{ ...t0, spec: "earliest" }]))[0]?.offset, 3);
-      assert.is((await admin.producers(t0))[0]?.lastSequence, 9);
-      const dirs = await admin.logDirs();
-      const sizes = dirs.flatMap(({ partitions }) => partitions.filter((p) => p.topic === "admin"));
-      assert.ok(sizes[0]!.sizeBytes > 0 && dirs[0]!.totalBytes > 0);
-      await admin.createPartitions("admin", 4);
-      assert.is((await admin.topic("admin")).partitions.length, 4);
-      const { brokers, controllerId } = await admin.cluster();
-      assert.ok(brokers.some(({ id }) => id === controllerId));
-      const ofBroker = await admin.describeConfigs({ kind: "broker", broker: brokers[0]!.id });
-      assert.ok(ofBroker.some(({ name }) => name === "log.retention.ms"));
-      await admin.deleteTopic("admin");
-      assert.is(await refusal(admin.topic("admin")), "UNKNOWN_TOPIC_OR_PARTITION");
-    });
-  });
+async function describeChanges(client: Client): Promise<void> {
+  const admin = client.admin();
+  const configs = { "retention.ms": "-1" };
+  await admin.createTopic({ name: "admin", partitions: 1, replicationFactor: 1, configs });
+  const t0 = { topic: "admin", partition: 0 };
+  await client.producer().sendBatch(
+    Array.from({ length: 10 }, (_, i) => ({
+      ...t0,
+      value: `${i}`,
+      timestampMs: 1_000 * (i + 1),
+    })),
+  );
+  const resource = { kind: "topic", name: "admin" } as const;
+  const [entry] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
+  assert.equal([entry?.value, entry?.source, entry?.type], ["-1", "DYNAMIC_TOPIC_CONFIG", "LONG"]);
+  await admin.alterConfigs(resource, [{ name: "retention.ms", op: "delete" }]);
+  const [fallback] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
+  assert.equal([fallback?.value, fallback?.source], ["604800000", "DEFAULT_CONFIG"]);
+  await admin.alterConfigs(resource, [{ name: "retention.ms", op: "set", value: "-1" }]);
 
-  test(`${broker}: refusals carry Kafka's names`, async () => {
-    await withClient(bootstrap(), async (client) => {
-      const admin = client.admin();
-      await admin.createTopic({ name: "taken", partitions: 1, replicationFactor: 1 });
-      const codes = await Promise.all(
-        [
-          admin.createTopic({ name: "taken" }),
-          admin.createTopic({ name: "bad name" }),
-          admin.createTopic({ name: "wide", replicationFactor: 9 }),
-          admin.createTopic({ name: "odd", configs: { "no.such.key": "1" } }),
-          admin.createPartitions("taken", 1),
-          admin.deleteRecords({ topic: "taken", partition: 0 }, 99),
-          admin.deleteTopic("never-there"),
-        ].map(refusal),
-      );
-      assert.equal(codes, [
-        "TOPIC_ALREADY_EXISTS",
-        "INVALID_TOPIC_EXCEPTION",
-        "INVALID_REPLICATION_FACTOR",
-        "INVALID_CONFIG",
-        "INVALID_PARTITIONS",
-        "OFFSET_OUT_OF_RANGE",
-        "UNKNOWN_TOPIC_OR_PARTITION",
-      ]);
-    });
-  });
+  const specs = ["earliest", "latest", "max-timestamp", { timestampMs: 4_500 }] as const;
+  const offsets = await admin.listOffsets(specs.map((spec) => ({ ...t0, spec })));
+  assert.equal(
+    offsets.map(({ offset }) => offset),
+    [0, 10, 9, 4],
+  );
+  assert.is(await admin.deleteRecords(t0, 3), 3);
+  assert.equal((await admin.listOffsets([{ ...t0, spec: "earliest" }]))[0]?.offset, 3);
+  assert.is((await admin.producers(t0))[0]?.lastSequence, 9);
+  const dirs = await admin.logDirs();
+  const sizes = dirs.flatMap(({ partitions }) => partitions.filter((p) => p.topic === "admin"));
+  assert.ok(sizes[0]!.sizeBytes > 0 && dirs[0]!.totalBytes > 0);
+  await admin.createPartitions("admin", 4);
+  assert.is((await admin.topic("admin")).partitions.length, 4);
+  const { brokers, controllerId } = await admin.cluster();
+  assert.ok(brokers.some(({ id }) => id === controllerId));
+  const ofBroker = await admin.describeConfigs({ kind: "broker", broker: brokers[0]!.id });
+  assert.ok(ofBroker.some(({ name }) => name === "log.retention.ms"));
+  await admin.deleteTopic("admin");
+  assert.is(await refusal(admin.topic("admin")), "UNKNOWN_TOPIC_OR_PARTITION");
+}
 
-  test(`${broker}: a batch above max.message.bytes is cut by the producer`, async () => {
-    await withClient(bootstrap(), async (client) => {
-      const configs = { "max.message.bytes": "20000" };
-      await client
-        .admin()
-        .createTopic({ name: "small", partitions: 1, replicationFactor: 1, configs });
-      const producer = client.producer({ batchBytes: 500_000 });
-      const values = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(3_000, "-"));
-      await producer.sendBatch(values.map((value) => ({ topic: "small", value })));
-      const found = await readAll(client, "small", 1, 100);
-      assert.equal(
-        found.map(({ value }) => value),
-        values,
-      );
-      const large = producer.send({ topic: "small", value: new Uint8Array(30_000) });
-      assert.is(await refusal(large), "MESSAGE_TOO_LARGE");
-      assert.is((await producer.send({ topic: "small", value: "after" })).offset, 100);
-    });
-  });
+async function refusals(client: Client): Promise<void> {
+  const admin = client.admin();
+  await admin.createTopic({ name: "taken", partitions: 1, replicationFactor: 1 });
+  const codes = await Promise.all(
+    [
+      admin.createTopic({ name: "taken" }),
+      admin.createTopic({ name: "bad name" }),
+      admin.createTopic({ name: "wide", replicationFactor: 9 }),
+      admin.createTopic({ name: "odd", configs: { "no.such.key": "1" } }),
+      admin.createPartitions("taken", 1),
+      admin.deleteRecords({ topic: "taken", partition: 0 }, 99),
+      admin.deleteTopic("never-there"),
+    ].map(refusal),
+  );
+  assert.equal(codes, [
+    "TOPIC_ALREADY_EXISTS",
+    "INVALID_TOPIC_EXCEPTION",
+    "INVALID_REPLICATION_FACTOR",
+    "INVALID_CONFIG",
+    "INVALID_PARTITIONS",
+    "OFFSET_OUT_OF_RANGE",
+    "UNKNOWN_TOPIC_OR_PARTITION",
+  ]);
+}
+
+async function cutBatches(client: Client): Promise<void> {
+  const configs = { "max.message.bytes": "20000" };
+  await client.admin().createTopic({ name: "small", partitions: 1, replicationFactor: 1, configs });
+  const producer = client.producer({ batchBytes: 500_000 });
+  const values = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(3_000, "-"));
+  await producer.sendBatch(values.map((value) => ({ topic: "small", value })));
+  const found = await readAll(client, "small", 1, 100);
+  assert.equal(
+    found.map(({ value }) => value),
+    values,
+  );
+  const large = producer.send({ topic: "small", value: new Uint8Array(30_000) });
+  assert.is(await refusal(large), "MESSAGE_TOO_LARGE");
+  assert.is((await producer.send({ topic: "small", value: "after" })).offset, 100);
 }
 
 let server: TestServer;
 test.before(async () => {
   server = await TestServer.start({ args: ["--flush", "os"] });
 });
-cases("Timberline", () => server.bootstrap);
+for (const [rule, run] of cases) {
+  test(`Timberline: ${rule}`, () => withClient(server.bootstrap, run));
+}
 
 test("Timberline: a producer and a consumer go on over kill -9 and restart, nothing twice", async () => {
   await withClient(server.bootstrap, async (client) => {
@@ -222,7 +216,9 @@ if (tools !== undefined) {
   test("Kafka starts", async () => {
     kafka = await KafkaBroker.start(tools);
   });
-  cases("Kafka", () => kafka.bootstrap);
+  for (const [rule, run] of cases) {
+    test(`Kafka: ${rule}`, () => withClient(kafka.bootstrap, run));
+  }
 
   test("Kafka's Java consumer reads every codec as the library packs it", async () => {
     const end = await tools.listen("org.apache.kafka.tools.consumer.ConsoleConsumer", [
