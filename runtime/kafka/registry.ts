@@ -16,6 +16,7 @@ import {
   handleDescribeTopicPartitions,
 } from "./apis/describe-topic-partitions.ts";
 import { createFetchHandler, fetch } from "./apis/fetch.ts";
+import { findCoordinator, handleFindCoordinator } from "./apis/find-coordinator.ts";
 import {
   handleIncrementalAlterConfigs,
   incrementalAlterConfigs,
@@ -39,6 +40,7 @@ export function registrations(sessions: FetchSessions): readonly Registration[] 
     register(fetch, createFetchHandler(sessions)),
     register(listOffsets, handleListOffsets),
     register(metadata, handleMetadata),
+    register(findCoordinator, handleFindCoordinator),
     register(
       apiVersions,
       answerApiVersions(() => all.map(({ api }) => api)),

@@ -17,6 +17,8 @@ export function kcatReader(kcat: string): WayOut {
     name: "kcat",
     async consume(server, topic, sink) {
       const flags = ["-o", "beginning", "-e", "-q", "-f", "%p\\t%T\\t%k\\t%s\\n"];
+      // librdkafka pauses for a second whenever 100,000 messages wait for a slower reader.
+      flags.push("-X", "queued.min.messages=10000000");
       await readLines([kcat, "-C", "-b", server.bootstrap, "-t", topic, ...flags], sink);
     },
   };

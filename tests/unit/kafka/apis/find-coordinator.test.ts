@@ -1,0 +1,47 @@
+// FindCoordinator: one broker coordinates everything; old versions ask for one key, new ones for many.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { BrokerRecord } from "../../../../cluster/control-plane.ts";
+import { handleFindCoordinator } from "../../../../runtime/kafka/apis/find-coordinator.ts";
+import { AdminBroker, answered, contextOf } from "./admin-broker.ts";
+
+class OneBroker extends AdminBroker {
+  self(): BrokerRecord {
+    return { id: 7, epoch: 1, host: "h", port: 9099, rack: null, fenced: false };
+  }
+}
+
+const broker = new OneBroker();
+const { id: nodeId, host, port } = broker.self();
+
+const find = (given: { key?: string; keyType?: number; coordinatorKeys?: string[] }, version = 6) =>
+  answered(
+    handleFindCoordinator(
+      { key: "", keyType: 0, coordinatorKeys: [], ...given },
+      contextOf(broker, version),
+    ),
+  );
+
+test("handleFindCoordinator() names this broker for groups and transactional ids", async () => {
+  for (const keyType of [0, 1]) {
+    const one = await find({ key: "g", keyType }, 0);
+    assert.equal([one.errorCode, one.nodeId, one.host, one.port], [0, nodeId, host, port]);
+    const many = await find({ coordinatorKeys: ["a", "b"], keyType });
+    const here = { nodeId, host, port, errorCode: 0, errorMessage: null };
+    assert.equal(many.coordinators, [
+      { key: "a", ...here },
+      { key: "b", ...here },
+    ]);
+  }
+});
+
+test("handleFindCoordinator() knows no coordinator for other kinds of keys", async () => {
+  const { coordinators } = await find({ coordinatorKeys: ["s"], keyType: 2 });
+  assert.equal(
+    coordinators?.map(({ errorCode, nodeId: found }) => [errorCode, found]),
+    [[42, -1]],
+  );
+});
+
+test.run();
