@@ -81,7 +81,8 @@ export interface HttpServer {
 
 /** One compression format. Outputs are bounded: `decompress` throws CORRUPT_MESSAGE or MESSAGE_TOO_LARGE. */
 export interface Codec {
-  compress(bytes: Uint8Array): Uint8Array;
+  /** `level` as the format's own tools count it; a codec with one way to compress takes no notice. */
+  compress(bytes: Uint8Array, level?: number): Uint8Array;
   decompress(bytes: Uint8Array, bytesMax: number): Uint8Array;
 }
 

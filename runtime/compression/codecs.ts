@@ -13,7 +13,7 @@ import { checkFrames, zstd } from "./zstd.ts";
 export interface Zlib {
   gzipSync(bytes: Uint8Array, options: { level: number }): Uint8Array;
   gunzipSync(bytes: Uint8Array, options: ReadOptions): Uint8Array;
-  zstdCompressSync?(bytes: Uint8Array): Uint8Array;
+  zstdCompressSync?(bytes: Uint8Array, options: { params: Record<number, number> }): Uint8Array;
   zstdDecompressSync?(bytes: Uint8Array, options: ReadOptions): Uint8Array;
 }
 
@@ -22,8 +22,11 @@ interface ReadOptions {
   readonly chunkSize: number;
 }
 
-/** Kafka's default too; higher levels cost much more than they save. */
+/** Kafka's defaults too; higher levels cost much more than they save. */
 const gzipLevel = 6;
+const zstdLevel = 3;
+/** ZSTD_c_compressionLevel, a wire number of the zstd library. */
+const zstdLevelParameter = 100;
 const chunkBytesMin = 4_096;
 const chunkBytesMax = 1_048_576;
 
@@ -52,7 +55,9 @@ export function createCodecs(zlib: Zlib): Codecs {
   const { zstdCompressSync, zstdDecompressSync } = zlib;
   return {
     gzip: {
-      compress: (bytes) => zlib.gzipSync(bytes, { level: gzipLevel }),
+      // -1 is zlib's word for its default.
+      compress: (bytes, level = -1) =>
+        zlib.gzipSync(bytes, { level: level === -1 ? gzipLevel : level }),
       decompress: (bytes, bytesMax) => read("gzip", zlib.gunzipSync, bytes, bytesMax),
     },
     snappy,
@@ -69,7 +74,8 @@ function nativeZstd(
   decompress: NonNullable<Zlib["zstdDecompressSync"]>,
 ): Codec {
   return {
-    compress: (bytes) => compress(bytes),
+    compress: (bytes, level = zstdLevel) =>
+      compress(bytes, { params: { [zstdLevelParameter]: level } }),
     decompress(bytes, bytesMax) {
       checkFrames(bytes);
       return read("zstd", decompress, bytes, bytesMax);

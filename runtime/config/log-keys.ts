@@ -22,7 +22,7 @@ export const LOG_KEYS = {
     min: 1,
     max: 17,
     dynamic,
-    doc: "Default of the topic key compression.lz4.level.",
+    doc: "Default of the topic key compression.lz4.level; the lz4 writer here has one level and takes no notice.",
   }),
   "compression.type": string({
     default: "producer",
@@ -35,7 +35,7 @@ export const LOG_KEYS = {
     min: -131072,
     max: 22,
     dynamic,
-    doc: "Default of the topic key compression.zstd.level.",
+    doc: "Default of the topic key compression.zstd.level; without zstd in the runtime (Node before 22.15) there is one level.",
   }),
   "log.cleaner.delete.retention.ms": long({
     default: 86_400_000,

@@ -121,17 +121,23 @@ export function recompress(
   core: Core,
   codecs: Codecs,
   batch: Uint8Array,
-  options: { codec: number; decompressedBytesMax: number },
+  options: {
+    codec: number;
+    levels: TopicConfig["compressionLevels"];
+    decompressedBytesMax: number;
+  },
 ): Uint8Array {
   const { producerId, producerEpoch, baseSequence, isTransactional } = core.header;
   const own = batch.slice();
   const records = core.decode(own, decompressor(codecs, options.decompressedBytesMax));
-  const name = codecNames[options.codec] ?? null;
+  const { codec, levels } = options;
+  const name = codecNames[codec] ?? null;
+  const level = name === null || name === "snappy" ? undefined : levels[name];
   return core.encode(records, {
     compression:
       name === null
         ? null
-        : { id: options.codec, compress: (bytes) => codecs[name].compress(bytes) },
+        : { id: codec, compress: (bytes) => codecs[name].compress(bytes, level) },
     producerId,
     producerEpoch,
     baseSequence,

@@ -260,7 +260,9 @@ export class Partition implements Flushable {
     const codec = codecDemanded(core.header, this.config);
     if (codec !== undefined) {
       const { decompressedBytesMax } = this;
-      const other = recompress(core, this.#host.codecs, batch, { codec, decompressedBytesMax });
+      const levels = this.config.compressionLevels;
+      const options = { codec, levels, decompressedBytesMax };
+      const other = recompress(core, this.#host.codecs, batch, options);
       at = placeKnown(core, other);
       length = other.length;
     }

@@ -150,6 +150,18 @@ test("append() rewrites a batch to the topic's compression.type, once, with a va
   }
 });
 
+test("append() compresses as hard as compression.gzip.level says", () => {
+  const log = new LogFixture();
+  const values = Array.from({ length: 200 }, (_, i) => `the quick brown ${i * 7919} fox`);
+  const stored = ["1", "9"].map((level) => {
+    const configs = { "compression.type": "gzip", "compression.gzip.level": level };
+    const partition = log.partition(configs, `level-${level}`);
+    partition.append(log.batch(values), waits);
+    return partition.log.bytes;
+  });
+  assert.ok(stored[1]! < stored[0]!, stored.join(" "));
+});
+
 test("append() answers a repeated batch with its first offset, also after a restart", async () => {
   const log = new LogFixture();
   let partition = log.partition();
