@@ -207,6 +207,8 @@ class RunningServer implements Server {
         requestBytesMax: config.number("socket.request.max.bytes"),
         pendingBytesMax: config.number("queued.max.request.bytes"),
         idleMsMax: config.number("connections.max.idle.ms"),
+        fetchBytesMax: config.number("fetch.max.bytes"),
+        fetchSessionsMax: config.number("max.incremental.fetch.session.cache.slots"),
         ...connectionLimits(broker.config),
       },
     });

@@ -5,7 +5,7 @@ import type { Broker } from "../broker.ts";
 import type { Connection, Platform, Timer } from "../platform.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { KafkaConnection } from "./connection.ts";
-import { FetchSessions } from "./fetch-sessions.ts";
+import { defaultFetchSessionLimits, FetchSessions } from "./fetch-sessions.ts";
 import type { Registration, Report } from "./handler.ts";
 import { type DoorLimits, defaultDoorLimits } from "./limits.ts";
 import type { Asked } from "./outbox.ts";
@@ -98,8 +98,10 @@ export class Door implements KafkaDoor {
     this.buffers = new PumpBuffers(this.limits.pumpBuffersMax);
     this.writers = new WriterPool(this.limits);
     this.#observe = options.observe;
-    this.#sessions = new FetchSessions(options.platform);
-    for (const registration of registrations(this.#sessions)) {
+    const { fetchBytesMax, fetchSessionsMax: sessionsMax } = this.limits;
+    const sessionLimits = { ...defaultFetchSessionLimits, sessionsMax };
+    this.#sessions = new FetchSessions(options.platform, sessionLimits);
+    for (const registration of registrations(this.#sessions, fetchBytesMax)) {
       this.#registrations[registration.api.key] = registration;
     }
   }

@@ -5,6 +5,10 @@ export interface DoorLimits {
   readonly requestBytesMax: number;
   /** Bytes of requests that have arrived in part or wait, over all connections. Above it sockets pause. */
   readonly pendingBytesMax: number;
+  /** Records in one Fetch answer, at least one batch (fetch.max.bytes). */
+  readonly fetchBytesMax: number;
+  /** Incremental fetch sessions kept (max.incremental.fetch.session.cache.slots). */
+  readonly fetchSessionsMax: number;
   /** Requests of one connection that are not answered yet; above it the connection pauses. */
   readonly pipelinedRequestsMax: number;
   /** Open connections in all (max.connections), and from one address (max.connections.per.ip). */
@@ -30,6 +34,8 @@ const mib = 1024 * 1024;
 export const defaultDoorLimits: DoorLimits = {
   requestBytesMax: 100 * mib,
   pendingBytesMax: 256 * mib,
+  fetchBytesMax: 55 * mib,
+  fetchSessionsMax: 1_000,
   pipelinedRequestsMax: 128,
   connectionsMax: 10_000,
   connectionsPerAddressMax: 10_000,

@@ -34,10 +34,13 @@ import type { FetchSessions } from "./fetch-sessions.ts";
 import { type Registration, register } from "./handler.ts";
 
 /** Sorted by API key. `sessions` are those of the door. */
-export function registrations(sessions: FetchSessions): readonly Registration[] {
+export function registrations(
+  sessions: FetchSessions,
+  fetchBytesMax?: number,
+): readonly Registration[] {
   const all: readonly Registration[] = [
     register(produce, handleProduce),
-    register(fetch, createFetchHandler(sessions)),
+    register(fetch, createFetchHandler(sessions, fetchBytesMax)),
     register(listOffsets, handleListOffsets),
     register(metadata, handleMetadata),
     register(findCoordinator, handleFindCoordinator),

@@ -9,6 +9,7 @@ import type { AskedPartition, FetchSessions, FetchTurn, News } from "../fetch-se
 import type { Handler, HandlerContext } from "../handler.ts";
 import { isolationOf } from "../isolation.ts";
 import { currentLeader, leaderEndpoints } from "../leaders.ts";
+import { defaultDoorLimits } from "../limits.ts";
 import {
   array,
   defineApi,
@@ -125,13 +126,14 @@ type Response = ResponseInput<typeof fetch>;
 type TopicAnswer = Response["responses"][number];
 type PartitionAnswer = TopicAnswer["partitions"][number];
 
-/** Kafka's fetch.max.bytes of the broker: an answer is not larger, unless one batch alone is. */
-export const fetchBytesMax = 55 * 1024 * 1024;
 const topicIdsSinceVersion = 13;
 const zstdSinceVersion = 10;
 const emptyRecords = new Uint8Array(0);
 
-export function createFetchHandler(sessions: FetchSessions): Handler<typeof fetch> {
+export function createFetchHandler(
+  sessions: FetchSessions,
+  fetchBytesMax = defaultDoorLimits.fetchBytesMax,
+): Handler<typeof fetch> {
   return (request, context) => {
     const asked = askedPartitions(request);
     if (isFollower(request)) return refuseFollower(asked);
