@@ -146,6 +146,7 @@ export class LocalPartitions {
     for (const slot of slots) {
       if (slot !== undefined && !(slot instanceof BrokerError)) this.#folder.delete(slot);
     }
+    this.#folder.checkpoint();
   }
 
   #readConfig(): void {

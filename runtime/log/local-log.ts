@@ -15,6 +15,7 @@ import {
   timeIndexSuffix,
   transactionIndexSuffix,
 } from "./log-files.ts";
+import { writePlainFile } from "./plain-file.ts";
 import { encodeSnapshot } from "./producer-snapshot.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { Segment, type SegmentLimits } from "./segment.ts";
@@ -207,13 +208,7 @@ export class LocalLog {
   writeSnapshot(): void {
     const path = `${this.place.folder()}/${segmentFile(this.#nextOffset, snapshotSuffix)}`;
     const bytes = encodeSnapshot(this.producers.entries(), (part) => this.place.core.crc32c(part));
-    const file = this.place.storage.open(path, { create: true });
-    try {
-      if (file.size > 0) file.truncate(0);
-      file.append(bytes);
-    } finally {
-      file.close();
-    }
+    writePlainFile(this.place.storage, path, bytes);
   }
 
   /** Indexes and a producer snapshot to their files, so that a clean start need not read the log. */

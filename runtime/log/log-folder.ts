@@ -31,12 +31,15 @@ import {
   strayFolder,
 } from "./log-files.ts";
 import { Partition, type PartitionHost } from "./partition.ts";
+import { writePlainFile } from "./plain-file.ts";
 import { openPartitionFolder, readEpochs } from "./recovery.ts";
 
 /** How often recovery points go to their file: what a crash makes us read again at most. */
 const checkpointIntervalMs = 60_000;
 /** How often background syncs are looked for. */
 const flushCheckIntervalMs = 250;
+/** A new partition must not inherit the checkpoint of a deleted one of the same name. */
+const fromScratch = { recoveryPoint: 0, logStartOffset: 0 };
 /** Partitions synced at once when closing. */
 const closesAtOnce = 4;
 
@@ -107,10 +110,9 @@ export class LogFolder {
     for (const { name, folder } of this.storage.list("")) {
       const place = folder ? partitionOf(name) : undefined;
       if (place === undefined) continue;
-      const bytes = this.storage.readFile(`${name}/${partitionMetadataFile}`);
       found.push({
         ...place,
-        topicId: bytes && decodePartitionMetadata(bytes),
+        topicId: this.#topicIdOf(name),
         leaderEpoch: readEpochs(this.storage, name).at(-1)?.epoch ?? -1,
       });
     }
@@ -129,7 +131,8 @@ export class LogFolder {
   }): Partition {
     if (this.fault) throw this.fault;
     const folder = partitionFolder(request.topic, request.partition);
-    if (!request.isNew) this.#setAsideForeign(folder, request.topicId);
+    const foundId = request.isNew ? undefined : this.#topicIdOf(folder);
+    if (foundId !== undefined && foundId !== request.topicId) this.setAside(folder);
     const { core, clock, random } = this.#options;
     const place = { storage: this.storage, core, folder: () => folder };
     const jitterMs = () => drawJitter(random, request.config.segmentJitterMs);
@@ -137,16 +140,15 @@ export class LogFolder {
     const recovered = openPartitionFolder({
       place,
       wasClean: this.wasClean || request.isNew,
-      recoveryPoint: this.#checkpoints.recoveryPoints.get(folder) ?? 0,
-      logStartOffset: this.#checkpoints.startOffsets.get(folder) ?? 0,
+      ...(request.isNew ? fromScratch : this.#checkpointOf(folder)),
       indexIntervalBytes: request.config.indexIntervalBytes,
       nowMs: clock.nowMs(),
       jitterMs,
     });
     this.#noteRecovery(folder, recovered, clock.monotonicMs() - startedMs);
-    if (this.storage.readFile(`${folder}/${partitionMetadataFile}`) === undefined) {
+    if (foundId !== request.topicId) {
       const metadata = encodePartitionMetadata(request.topicId);
-      this.storage.writeFile(`${folder}/${partitionMetadataFile}`, metadata);
+      writePlainFile(this.storage, `${folder}/${partitionMetadataFile}`, metadata);
     }
     const log = new LocalLog(place, recovered.state, recovered.producers, jitterMs);
     const { epochs, checkedBytes } = recovered;
@@ -156,7 +158,10 @@ export class LogFolder {
     return partition;
   }
 
-  /** Ends the partition and takes its folder away; readers under way keep their bytes. */
+  /**
+   * Ends the partition and takes its folder away; readers under way keep their bytes. Call `checkpoint` when all of
+   * a topic are gone: a new topic of that name must not find their offsets after a crash.
+   */
   delete(partition: Partition): void {
     const folder = partitionFolder(partition.topic, partition.partition);
     this.partitions.delete(folder);
@@ -240,10 +245,16 @@ export class LogFolder {
     }
   }
 
-  #setAsideForeign(folder: string, topicId: string): void {
+  #topicIdOf(folder: string): string | undefined {
     const bytes = this.storage.readFile(`${folder}/${partitionMetadataFile}`);
-    const found = bytes && decodePartitionMetadata(bytes);
-    if (found !== undefined && found !== topicId) this.setAside(folder);
+    return bytes && decodePartitionMetadata(bytes);
+  }
+
+  #checkpointOf(folder: string): { recoveryPoint: number; logStartOffset: number } {
+    return {
+      recoveryPoint: this.#checkpoints.recoveryPoints.get(folder) ?? 0,
+      logStartOffset: this.#checkpoints.startOffsets.get(folder) ?? 0,
+    };
   }
 
   #noteRecovery(

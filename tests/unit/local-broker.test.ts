@@ -164,6 +164,25 @@ test("a topic deleted and created again is new: other id, offset 0, no old recor
   assert.is((await append("t", ["new"])).baseOffset, 0);
 });
 
+test("a topic created again does not inherit deleted records, not even after a crash", async () => {
+  const storage = new MemoryStorage(Infinity);
+  const { broker, log, append, controlPlane } = await openBroker(storage);
+  await broker.createTopic(newTopic("t"));
+  for (const value of ["a", "b", "c"]) await append("t", [value]);
+  await broker.deleteRecords({ topic: "t", partition: 0, offset: 3 });
+  log.folder.checkpoint();
+  await broker.deleteTopic("t");
+  await broker.createTopic(newTopic("t"));
+  await append("t", ["new"]);
+  log.reopen();
+  const config = new BrokerConfig();
+  const parts = { controlPlane, folder: log.folder, brokerId: 1, config, metrics: log.metrics };
+  const again = new LocalBroker({ platform: { ...platform, clock: log.clock }, ...parts });
+  await again.open({ adopt: false, found: log.folder.found() });
+  const view = again.describePartition({ topic: "t", partition: 0 });
+  assert.equal([view.logStartOffset, view.logEndOffset], [0, 1]);
+});
+
 test("open() adopts the folders that another Kafka left, and sets aside what is nobody's", async () => {
   const storage = new MemoryStorage(Infinity);
   const before = await openBroker(storage);
