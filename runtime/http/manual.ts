@@ -7,15 +7,22 @@ interface View {
   readonly wantsHtml: boolean;
 }
 
-/** HTML inside Markdown is shown, not run; links keep to the web. */
+/** The page that is shown at /docs itself. */
+const firstPage = "index";
+
+/** HTML inside Markdown is shown, not run; links keep to the web and to the manual. */
 const markdownToHtml = new Marked({
   gfm: true,
   renderer: {
     html: ({ text }) => escapeHtml(text),
+    heading({ tokens, depth, text }) {
+      const label = this.parser.parseInline(tokens);
+      return `<h${depth} id="${anchorOf(text)}">${label}</h${depth}>`;
+    },
     link({ href, tokens }) {
       const label = this.parser.parseInline(tokens);
-      if (!/^(https?:|\/|#|[\w.-]+(\.md)?(#.*)?$)/i.test(href)) return label;
-      return `<a href="${escapeHtml(href)}">${label}</a>`;
+      const to = targetOf(href);
+      return to === undefined ? label : `<a href="${escapeHtml(to)}">${label}</a>`;
     },
   },
 });
@@ -31,8 +38,13 @@ export async function manualPage(
   return htmlPage(titleOf(name, markdown), `<p><a href="/docs">Manual</a></p>${html}`);
 }
 
-/** All pages, by title. */
-export function listPage(pages: ReadonlyMap<string, string>, { wantsHtml }: View): Response {
+/** The manual's own first page, or a list of all pages by title. */
+export async function listPage(
+  pages: ReadonlyMap<string, string>,
+  { wantsHtml }: View,
+): Promise<Response> {
+  const first = pages.get(firstPage);
+  if (first !== undefined) return manualPage(firstPage, first, { wantsHtml });
   const entries = [...pages].map(([name, markdown]) => ({
     title: titleOf(name, markdown),
     to: `/docs/${encodeURIComponent(name)}`,
@@ -43,6 +55,19 @@ export function listPage(pages: ReadonlyMap<string, string>, { wantsHtml }: View
   }
   const items = entries.map(({ title, to }) => `<li><a href="${to}">${escapeHtml(title)}</a></li>`);
   return htmlPage("Timberline's manual", `<h1>Manual</h1><ul>${items.join("")}</ul>`);
+}
+
+/** Where a link leads, or undefined for what is neither web nor manual. Pages link to each other as files. */
+function targetOf(href: string): string | undefined {
+  const [, page, anchor = ""] = /^([\w-]+)(?:\.md)?(#.*)?$/.exec(href) ?? [];
+  if (page !== undefined) return `/docs/${page}${anchor}`;
+  return /^(https?:|\/|#)/i.test(href) ? href : undefined;
+}
+
+/** As GitHub makes them, so that a link works in both places. */
+function anchorOf(heading: string): string {
+  const text = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "");
+  return text.trim().replaceAll(/\s/g, "-");
 }
 
 function titleOf(name: string, markdown: string): string {

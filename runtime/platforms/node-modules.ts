@@ -12,7 +12,7 @@ import { createCodecs } from "../compression/codecs.ts";
 import type { Clock, HttpServer, Platform, Random, Timer } from "../platform.ts";
 import { openFileStorage } from "../storage/file.ts";
 import { clusterFiles } from "./cluster-files.ts";
-import { sockets } from "./sockets.ts";
+import { createSockets, type Discard } from "./sockets.ts";
 
 /** Longest delay a timer takes (2^31 − 1 ms); more would fire at once. */
 const timerDelayMsMax = 0x7fffffff;
@@ -22,14 +22,19 @@ export function platformWithNodeModules(own: {
   runtime: string;
   runtimeVersion: string;
   http: HttpServer;
+  /** Where received bytes are better given back than left to the garbage collector. */
+  discard?: Discard;
 }): Platform {
+  const { runtime, runtimeVersion, http } = own;
   return {
-    ...own,
+    runtime,
+    runtimeVersion,
+    http,
     clock,
     random,
     core: loadCore(),
     codecs: createCodecs(zlib),
-    network: sockets,
+    network: createSockets(own.discard),
     openStorage: openFileStorage,
     openControlPlane: (storage, options) =>
       openMemoryControlPlane({ random, files: clusterFiles(storage), ...options }),
@@ -58,9 +63,12 @@ const random: Random = {
 };
 
 const manualFolder = new URL("../docs/", import.meta.url);
+/** About the folder, not for readers of the manual. */
+const notAPage = "README.md";
 
 async function readManual(): Promise<ReadonlyMap<string, string>> {
-  const names = (await readdir(manualFolder)).filter((name) => name.endsWith(".md")).sort();
+  const files = await readdir(manualFolder);
+  const names = files.filter((name) => name.endsWith(".md") && name !== notAPage).sort();
   const pages = names.map(
     async (name) =>
       [name.slice(0, -".md".length), await readFile(new URL(name, manualFolder), "utf8")] as const,

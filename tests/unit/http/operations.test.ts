@@ -50,14 +50,25 @@ test("operationRoutes() show the manual as HTML to browsers, as Markdown to othe
   const shown = await get(door, "/docs/on-disk", html);
   assert.match(shown.headers.get("content-type")!, "text/html");
   assert.match(shown.headers.get("content-security-policy")!, "default-src 'none'");
-  assert.match(shown.text, "<h1>On disk</h1>");
+  assert.match(shown.text, '<h1 id="on-disk">On disk</h1>');
   assert.match(shown.text, "&lt;script&gt;");
-  assert.match(shown.text, '<a href="two.md">y</a>');
+  assert.match(shown.text, '<a href="/docs/two">y</a>');
   assert.not.match(shown.text, "javascript:");
   const absent = await get(door, "/docs/absent");
   assert.is(absent.status, 404);
   assert.is(absent.body.error?.code, "RESOURCE_NOT_FOUND");
   assert.is(reads, 1);
+});
+
+test("operationRoutes() show the manual's own first page at /docs, with links that lead on", async () => {
+  const index =
+    "# Manual\n\n[disk](on-disk.md#see-it) [up](../README.md) [web](https://a.example/x.md)";
+  const door = openDoor({ docs: async () => new Map([["index", index]]) });
+  assert.is((await get(door, "/docs")).text, index);
+  const shown = (await get(door, "/docs", html)).text;
+  assert.match(shown, '<a href="/docs/on-disk#see-it">disk</a>');
+  assert.match(shown, '<a href="https://a.example/x.md">web</a>');
+  assert.not.match(shown, "README");
 });
 
 test("operationRoutes() say on the first page what to try", async () => {

@@ -1,0 +1,128 @@
+// What the README and the manual tell a reader to run is run: every command and program of every page, in order,
+// against a server of the page's own, and what a page shows is what comes. Also its links, its npm scripts,
+// and its start on Deno and Bun.
+// Time limit: 120 s
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { request } from "../support/http-client.ts";
+import { findTool } from "../support/missing-tool.ts";
+import { projectFolder } from "../support/project.ts";
+import { bun, deno } from "../support/runtimes.ts";
+import { TestServer } from "../support/server.ts";
+import { type Block, blocksOf } from "./blocks.ts";
+import { PageRun } from "./page-run.ts";
+import { differenceOf } from "./shown-output.ts";
+
+const manualFolder = "runtime/docs";
+const pages = readdirSync(join(projectFolder, manualFolder))
+  .filter((name) => name.endsWith(".md") && name !== "README.md")
+  .map((name) => `${manualFolder}/${name}`);
+const documents = ["README.md", ...pages];
+const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+const tools = { kcat: findTool("kcat") };
+
+/** A block that runs, and the output the page shows for it. */
+interface Step {
+  readonly block: Block;
+  readonly shown: string | undefined;
+}
+
+/** One page after the other has a server; the last one's goes at the end, however the page ended. */
+let current: { document: string; run: PageRun } | undefined;
+test.after(async () => current?.run.end());
+
+async function runOf(document: string): Promise<PageRun> {
+  if (current?.document !== document) {
+    await current?.run.end();
+    current = { document, run: await PageRun.start() };
+  }
+  return current.run;
+}
+
+for (const document of documents) {
+  for (const { block, shown } of stepsOf(blocksOf(read(document)))) {
+    test(`${document}:${block.line} does what it says`, async () => {
+      const run = await runOf(document);
+      const printed =
+        block.language === "js" ? await run.runScript(block) : await run.runCommands(block);
+      const difference = shown === undefined ? undefined : differenceOf(shown, printed);
+      if (difference !== undefined) throw new Error(`${document}:${block.line}\n${difference}`);
+    });
+  }
+}
+
+function stepsOf(blocks: readonly Block[]): Step[] {
+  return blocks.flatMap((block, index) => {
+    if (block.language !== "sh" && block.language !== "js") return [];
+    if (/\bkcat\b/.test(block.text) && tools.kcat === undefined) return [];
+    const next = blocks[index + 1];
+    const isShown = next?.language === "text" && next.isRightAfter;
+    return [{ block, shown: isShown ? next.text : undefined }];
+  });
+}
+
+test("pages name only npm scripts that exist", () => {
+  for (const document of documents) {
+    for (const [call, name = ""] of read(document).matchAll(/\bnpm (?:run (?:-s )?)?([\w:-]+)/g)) {
+      const isOwn = call.startsWith("npm run") || ["start", "test"].includes(name);
+      if (isOwn) assert.ok(scripts[name] !== undefined, `${document}: ${call}`);
+    }
+  }
+});
+
+test("pages link only to files that exist, and the first page to all others", () => {
+  for (const document of [...documents, `${manualFolder}/README.md`]) {
+    for (const [, to = ""] of read(document).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      if (/^https?:/.test(to)) continue;
+      assert.ok(exists(join(dirname(document), to)), `${document} links to ${to}`);
+    }
+    for (const [, path = ""] of read(document).matchAll(/`(tests\/[\w./-]+\.ts)`/g)) {
+      assert.ok(exists(path), `${document} names ${path}`);
+    }
+  }
+  const linked = read(`${manualFolder}/index.md`);
+  for (const page of pages.filter((path) => !path.endsWith("/index.md"))) {
+    assert.match(linked, `](${page.slice(manualFolder.length + 1)})`);
+  }
+});
+
+test("/docs serves every page, to browsers with links that lead to pages", async () => {
+  const server = await TestServer.start();
+  const html = { accept: "text/html,*/*;q=0.8" };
+  const first = await (await request(`${server.http}/docs`, { headers: html })).text();
+  for (const page of pages) {
+    const name = page.slice(manualFolder.length + 1, -".md".length);
+    if (name !== "index") assert.match(first, `href="/docs/${name}"`);
+    const plain = await (await request(`${server.http}/docs/${name}`)).text();
+    assert.is(plain, read(page));
+    const shown = await (await request(`${server.http}/docs/${name}`, { headers: html })).text();
+    for (const [, to] of shown.matchAll(/href="(\/docs[^"#]*)/g)) {
+      await request(`${server.http}${to}`, { headers: html });
+    }
+  }
+  await server.stop();
+});
+
+for (const runtime of [deno(), bun()]) {
+  const start = runtime.name === "deno" ? "deno run -A" : "bun";
+
+  test(`the README's command starts a broker on ${runtime.name}`, async () => {
+    assert.match(read("README.md"), `\n${start} runtime/cli/main.ts serve\n`);
+    const server = await TestServer.start({ runtime });
+    assert.is((await request(`${server.http}/readyz`)).status, 200);
+    assert.is((await server.stop()).code, 0);
+  });
+}
+
+function read(path: string): string {
+  return readFileSync(join(projectFolder, path), "utf8");
+}
+
+function exists(path: string): boolean {
+  return existsSync(join(projectFolder, normalize(path)));
+}
+
+test.run();
