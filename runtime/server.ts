@@ -147,7 +147,7 @@ class RunningServer implements Server {
       kafka: formatHostPort(this.kafka),
       http: this.http && formatHostPort(this.http),
       partitions: folder.partitions.size,
-      cleanStart: folder.wasClean,
+      recovered: folder.partitions.size > 0 && !folder.wasClean,
     });
   }
 

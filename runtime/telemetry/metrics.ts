@@ -17,17 +17,13 @@ export class TopicTraffic {
   bytesIn = 0;
   bytesOut = 0;
   recordsIn = 0;
-  recordsOut = 0;
   batchesIn = 0;
-  batchesOut = 0;
 
   add(other: TopicTraffic): void {
     this.bytesIn += other.bytesIn;
     this.bytesOut += other.bytesOut;
     this.recordsIn += other.recordsIn;
-    this.recordsOut += other.recordsOut;
     this.batchesIn += other.batchesIn;
-    this.batchesOut += other.batchesOut;
   }
 }
 

@@ -21,9 +21,10 @@ const TOPICS_MAX = 200;
 const STEPS_PER_TURN = 400;
 const OTHER = "other";
 const TRAFFIC = [
-  ["topic_bytes_total", "bytesIn", "bytesOut"],
-  ["topic_records_total", "recordsIn", "recordsOut"],
-  ["topic_batches_total", "batchesIn", "batchesOut"],
+  ["topic_bytes_total", "in", "bytesIn"],
+  ["topic_bytes_total", "out", "bytesOut"],
+  ["topic_records_total", "in", "recordsIn"],
+  ["topic_batches_total", "in", "batchesIn"],
 ] as const;
 const GAUGES = [
   ["log_size_bytes", "sizeBytes"],
@@ -101,10 +102,9 @@ export class Scraper {
 
   *#traffic(to: ExpositionWriter): Steps {
     const rows = this.#namedTraffic();
-    for (const [name, fieldIn, fieldOut] of TRAFFIC) {
+    for (const [name, dir, field] of TRAFFIC) {
       for (const [topic, traffic] of rows) {
-        to.sample(name, traffic[fieldIn], topic, "in");
-        to.sample(name, traffic[fieldOut], topic, "out");
+        to.sample(name, traffic[field], topic, dir);
         yield;
       }
     }
@@ -228,7 +228,7 @@ export class Scraper {
 }
 
 function hasTraffic(traffic: TopicTraffic): boolean {
-  return traffic.batchesIn > 0 || traffic.batchesOut > 0 || traffic.bytesIn > 0;
+  return traffic.bytesIn > 0 || traffic.bytesOut > 0;
 }
 
 async function written(
