@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { getRequestListener } from "@hono/node-server";
 import type { HttpHandler, HttpServer, Listener, Platform } from "../platform.ts";
+import { freeChunk } from "./chunk-memory.ts";
 import { platformWithNodeModules } from "./node-modules.ts";
 
 export function createPlatform(): Platform {
@@ -12,6 +13,7 @@ export function createPlatform(): Platform {
     runtime: "node",
     runtimeVersion: process.versions.node,
     http: { listen },
+    discard: freeChunk,
   });
 }
 

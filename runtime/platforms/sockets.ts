@@ -4,17 +4,26 @@
 import * as net from "node:net";
 import type { Connection, Listener, Network } from "../platform.ts";
 
-export const sockets: Network = { listen, dial };
+/** Called with received bytes that nobody needs any more. */
+export type Discard = (chunk: Uint8Array) => void;
+
+export function createSockets(discard: Discard | undefined): Network {
+  return {
+    listen: (options, accept) => listen(options, accept, discard),
+    dial: (options) => dial(options, discard),
+  };
+}
 
 function listen(
   options: { host: string; port: number },
   accept: (connection: Connection) => void,
+  discard: Discard | undefined,
 ): Promise<Listener> {
   const open = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true }, (socket) => {
     open.add(socket);
     socket.once("close", () => open.delete(socket));
-    accept(new SocketConnection(socket));
+    accept(new SocketConnection(socket, discard));
   });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -34,7 +43,10 @@ function closeServer(server: net.Server, open: Set<net.Socket>): Promise<void> {
   });
 }
 
-function dial(options: { host: string; port: number; timeoutMs: number }): Promise<Connection> {
+function dial(
+  options: { host: string; port: number; timeoutMs: number },
+  discard: Discard | undefined,
+): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ host: options.host, port: options.port, noDelay: true });
     const fail = (error: Error) => {
@@ -55,7 +67,7 @@ function dial(options: { host: string; port: number; timeoutMs: number }): Promi
     socket.once("connect", () => {
       clearTimeout(late);
       socket.removeAllListeners("error");
-      resolve(new SocketConnection(socket));
+      resolve(new SocketConnection(socket, discard));
     });
   });
 }
@@ -64,9 +76,11 @@ class SocketConnection implements Connection {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly #socket: net.Socket;
+  readonly #discard: Discard | undefined;
 
-  constructor(socket: net.Socket) {
+  constructor(socket: net.Socket, discard: Discard | undefined) {
     this.#socket = socket;
+    this.#discard = discard;
     this.remoteAddress = socket.remoteAddress ?? "";
     this.remotePort = socket.remotePort ?? 0;
     // A reset between accept and onClose must not end the process.
@@ -74,7 +88,14 @@ class SocketConnection implements Connection {
   }
 
   onData(receive: (chunk: Uint8Array) => void): void {
-    this.#socket.on("data", receive);
+    const discard = this.#discard;
+    if (discard === undefined) this.#socket.on("data", receive);
+    else {
+      this.#socket.on("data", (chunk: Uint8Array) => {
+        receive(chunk);
+        discard(chunk);
+      });
+    }
   }
 
   onClose(closed: (error: Error | undefined) => void): void {
