@@ -49,11 +49,11 @@ function wait(
       if (isEnough(found, request)) finish(found);
       else releaseAll(found);
     };
-    // Several partitions may grow in one turn: one look is enough for all of them.
+    // Several clients may append in one turn: one look after it finds them all, and makes one answer.
     const lookSoon = () => {
       if (isLooking) return;
       isLooking = true;
-      queueMicrotask(look);
+      clock.soon(look);
     };
     counters.waitingFetches++;
     const timer = clock.after(request.waitMsMax, () => {
@@ -62,8 +62,6 @@ function wait(
     stops.push(() => timer.cancel());
     stops.push(...watchAll(find, request, lookSoon));
     stops.push(onAbort(request.signal, () => !isDone && finish(noneOf(request))));
-    // Something may have come between the first read and the watches.
-    lookSoon();
   });
 }
 
@@ -75,6 +73,7 @@ function watchAll(find: FindPartition, request: FetchRequest, changed: () => voi
     } catch (error) {
       // It went away in between: the next look finds that out and answers.
       if (!(error instanceof BrokerError)) throw error;
+      changed();
     }
   }
   return stops;

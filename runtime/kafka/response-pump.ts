@@ -78,7 +78,7 @@ export class ResponsePump {
         ahead.push({ bytes });
         continue;
       }
-      const lease = this.#lease();
+      const lease = this.#lease(source.rangeLeft);
       if (!lease) return;
       const range = source.takeRange(lease.bytes.length);
       const read = this.#read(lease, range);
@@ -113,9 +113,9 @@ export class ResponsePump {
     });
   }
 
-  #lease(): Lease | undefined {
+  #lease(length: number): Lease | undefined {
     if (this.#leases.size >= this.#aheadMax) return undefined;
-    const shared = this.#buffers.take();
+    const shared = this.#buffers.take(length);
     if (shared) return this.#hold({ bytes: shared, shared: true, reading: true, ended: false });
     if (this.#own && !this.#own.ended) return undefined;
     const bytes = this.#own?.bytes ?? new Uint8Array(ownBufferBytes);
@@ -172,6 +172,11 @@ class Source {
     if (!(part instanceof Uint8Array)) return undefined;
     this.#next++;
     return part;
+  }
+
+  /** Bytes of the current file range that are not taken; call it when the next part is one. */
+  get rangeLeft(): number {
+    return (this.#parts[this.#next] as FileRange).length - this.#taken;
   }
 
   takeRange(lengthMax: number): FileRange {

@@ -125,7 +125,7 @@ export class Partition implements Flushable {
   /** Undefined: there is nothing to read at `offset` yet. Throws OFFSET_OUT_OF_RANGE. */
   read(options: { offset: number; bytesMax: number; atLeastOneBatch: boolean }): Records {
     if (this.fault) throw this.fault;
-    const { offset } = options;
+    const { offset, bytesMax, atLeastOneBatch } = options;
     if (offset < this.log.startOffset || offset > this.#highWatermark) {
       throw new BrokerError(
         "OFFSET_OUT_OF_RANGE",
@@ -133,7 +133,8 @@ export class Partition implements Flushable {
           `${this.topic}-${this.partition}`,
       );
     }
-    return this.log.read({ ...options, endOffset: this.#highWatermark }) ?? noRecords;
+    const endOffset = this.#highWatermark;
+    return this.log.read({ offset, endOffset, bytesMax, atLeastOneBatch }) ?? noRecords;
   }
 
   /** Bytes handed to a reader: counted when they leave, not when they were looked for. */

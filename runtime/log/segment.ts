@@ -45,6 +45,8 @@ export class Segment {
   /** Max timestamp of the first batch, -1 while unknown: time-based rolls count from it. */
   #firstTimestamp = -1;
   readonly #rollJitterMs: number;
+  /** The last batch that was added here: who reads at the end of the log asks for no other. */
+  #tail: BatchPosition | undefined;
 
   constructor(
     place: SegmentPlace,
@@ -94,6 +96,8 @@ export class Segment {
       this.#bytesSinceEntry = 0;
     }
     this.#bytesSinceEntry += header.bytes;
+    const { bytes, baseOffset, lastOffset } = header;
+    this.#tail = { position, bytes, baseOffset, lastOffset };
   }
 
   /** Whether this batch must go to a new segment, by Kafka's rules. */
@@ -111,9 +115,13 @@ export class Segment {
   }
 
   /** The batch that holds `offset`, or the first after it. */
-  locate(offset: number, end: number = this.bytes): BatchPosition | undefined {
+  locate(offset: number): BatchPosition | undefined {
+    const tail = this.#tail;
+    if (tail !== undefined && offset >= tail.baseOffset) {
+      return offset <= tail.lastOffset ? tail : undefined;
+    }
     const from = this.indexes.offsets.lookup(Math.max(0, offset - this.baseOffset));
-    return findBatch(this.file, from, end, offset);
+    return findBatch(this.file, from, this.bytes, offset);
   }
 
   /** Where a search for the first record with a timestamp ≥ `timestampMs` may begin. */
@@ -183,6 +191,7 @@ export class Segment {
   truncate(offset: number): void {
     const batch = this.locate(offset);
     if (batch === undefined) return;
+    this.#tail = undefined;
     this.indexes.truncate(batch.baseOffset - this.baseOffset);
     this.file.truncate(batch.position);
     this.maxTimestamp = -1;
@@ -245,6 +254,7 @@ export class Segment {
     this.#indexes = indexes;
     this.#bytesSinceEntry = 0;
     this.#firstTimestamp = -1;
+    this.#tail = undefined;
     this.maxTimestamp = -1;
     this.maxTimestampOffset = -1;
   }

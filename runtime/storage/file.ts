@@ -13,6 +13,8 @@ import {
   type StorageFile,
 } from "./storage.ts";
 
+/** So far behind the end of a file that grows, bytes are still in the page cache, as far as memory is not short. */
+const recentBytes = 16 * 1024 * 1024;
 /** Descriptors kept open at most; busy ones (a read or sync under way) do not count against it. */
 const openFilesMax = 4096;
 
@@ -119,6 +121,8 @@ class DiskFile implements StorageFile {
   /** Reads and syncs under way: the descriptor must stay. */
   #busy = 0;
   #closed = false;
+  /** From here on the file was written by this process. */
+  #appendedFrom = Infinity;
   /** The folder's entry for this file is not yet known to be durable. */
   #isNew = false;
 
@@ -132,6 +136,7 @@ class DiskFile implements StorageFile {
 
   append(bytes: Uint8Array): void {
     const fd = this.#descriptor();
+    if (this.#appendedFrom === Infinity) this.#appendedFrom = this.size;
     try {
       writeAll(fd, bytes, this.size);
     } catch (cause) {
@@ -141,7 +146,13 @@ class DiskFile implements StorageFile {
     this.size += bytes.length;
   }
 
-  read(into: Uint8Array, position: number): Promise<number> {
+  /** What was appended lately is read at once: the way through the thread pool would take longer. */
+  async read(into: Uint8Array, position: number): Promise<number> {
+    const isRecent = position >= Math.max(this.#appendedFrom, this.size - recentBytes);
+    return isRecent ? this.readSync(into, position) : this.#readInPool(into, position);
+  }
+
+  #readInPool(into: Uint8Array, position: number): Promise<number> {
     const fd = this.#descriptor();
     this.#busy++;
     return new Promise((resolve, reject) => {

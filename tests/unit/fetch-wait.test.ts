@@ -23,6 +23,11 @@ class Fetching {
     this.partitions.get(topic)!.append(this.log.batch([value]), waits);
   }
 
+  /** What the event loop does after the appends of one turn. */
+  turn(): Promise<void> {
+    return this.log.clock.turn();
+  }
+
   fetch(
     offsets: Record<string, number>,
     options: Partial<FetchRequest> = {},
@@ -77,8 +82,18 @@ test("fetch waits for the first record and stops watching then", async () => {
   assert.not(await settled(answer));
   assert.is(fetching.counters.waitingFetches, 1);
   fetching.append("a", "x");
+  await fetching.turn();
   assert.ok(lengths(await answer)[0]! > 0);
   assert.is(fetching.counters.waitingFetches, 0);
+});
+
+test("fetch answers once with all that was appended in one turn", async () => {
+  const fetching = new Fetching();
+  const one = fetching.log.batch(["x"]).length;
+  const answer = fetching.fetch({ a: 0, b: 0 });
+  for (const topic of ["a", "a", "b"]) fetching.append(topic, "x");
+  await fetching.turn();
+  assert.equal(lengths(await answer), [2 * one, one]);
 });
 
 test("fetch waits for bytesMin over all partitions together", async () => {
@@ -86,9 +101,10 @@ test("fetch waits for bytesMin over all partitions together", async () => {
   const one = fetching.log.batch(["x"]).length;
   const answer = fetching.fetch({ a: 0, b: 0 }, { bytesMin: one + 1 });
   fetching.append("a", "x");
-  await fetching.log.clock.turn();
+  await fetching.turn();
   assert.not(await settled(answer));
   fetching.append("b", "x");
+  await fetching.turn();
   assert.equal(lengths(await answer), [one, one]);
 });
 
@@ -117,6 +133,7 @@ test("fetch ends with an error when its partition goes away meanwhile", async ()
   const partition = fetching.partitions.get("a")!;
   fetching.partitions.delete("a");
   fetching.log.folder.delete(partition);
+  await fetching.turn();
   assert.is((await answer)[0]!.error?.code, "UNKNOWN_TOPIC_OR_PARTITION");
 });
 
