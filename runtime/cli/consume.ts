@@ -12,7 +12,7 @@ import { type Flags, parsePair } from "./flags.ts";
 import { parseFormat } from "./format.ts";
 import { compileWriter, type FormatRecord, type RecordWriter } from "./format-write.ts";
 import { parseOffsetRange, parsePartitions } from "./offset-spec.ts";
-import { formatBytes, formatCount } from "./output.ts";
+import { formatBytes, formatCounted } from "./output.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { recordToJson } from "./record-json.ts";
 import type { Shell } from "./shell.ts";
@@ -237,7 +237,7 @@ class ConsumeRun {
 
   #summary(): void {
     const elapsedMs = this.#clock.monotonicMs() - this.#startMs;
-    const count = `${formatCount(this.#records)} records, ${formatBytes(this.#bytes)}`;
+    const count = `${formatCounted(this.#records, "record")}, ${formatBytes(this.#bytes)}`;
     this.#shell.note(`${count} in ${formatDurationMs(elapsedMs)}`);
     if (!this.#shell.signal.aborted) return;
     for (const partition of [...this.#open].slice(0, RESUME_LINES_MAX)) {

@@ -7,7 +7,14 @@ import { type DumpFile, findDumpFiles } from "./dump-files.ts";
 import { columnsOf, type DumpTools, decodeBatch, type RowOptions, rowsOf } from "./dump-rows.ts";
 import { verifyFile } from "./dump-verify.ts";
 import { CliError, ExitCode, usageError } from "./exit.ts";
-import { type Column, formatBytes, formatCount, printRows, RowStream } from "./output.ts";
+import {
+  type Column,
+  formatBytes,
+  formatCount,
+  formatCounted,
+  printRows,
+  RowStream,
+} from "./output.ts";
 import { thePlatform } from "./platform.ts";
 import { SegmentReader } from "./segment-reader.ts";
 import type { Shell } from "./shell.ts";
@@ -117,7 +124,7 @@ async function dumpVerified(
     }
   }
   if (bad.length === 0)
-    shell.note(`ok: ${formatCount(results.length)} files checked, nothing wrong`);
+    shell.note(`ok: ${formatCounted(results.length, "file")} checked, nothing wrong`);
   return bad.length === 0 ? ExitCode.done : ExitCode.checkFalse;
 }
 

@@ -14,7 +14,7 @@ import { type Connection, withClient } from "./connection.ts";
 import { CliError, ExitCode, usageError } from "./exit.ts";
 import { type Flags, parsePair } from "./flags.ts";
 import type { InputRecord } from "./input-field.ts";
-import { formatBytes, formatCount } from "./output.ts";
+import { formatBytes, formatCount, formatCounted } from "./output.ts";
 import { openProduceInput, type ProduceInput } from "./produce-input.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { exitCodeOf } from "./report.ts";
@@ -267,7 +267,7 @@ class ProduceRun {
       await this.#printResult(elapsedMs);
     const seconds = Math.max(elapsedMs, 1) / 1000;
     const rate = `${formatCount(Math.round(this.#acknowledged / seconds))}/s, ${formatBytes(this.#bytes / seconds)}/s`;
-    const count = `${formatCount(this.#acknowledged)} records acknowledged`;
+    const count = `${formatCounted(this.#acknowledged, "record")} acknowledged`;
     this.#shell.note(
       `${count}, ${formatBytes(this.#bytes)} in ${formatDurationMs(elapsedMs)} (${rate})`,
     );

@@ -3,7 +3,7 @@
 
 import process from "node:process";
 import type { Clock } from "../platform.ts";
-import { formatBytes, formatCount } from "./output.ts";
+import { formatBytes, formatCount, formatCounted } from "./output.ts";
 import type { Shell } from "./shell.ts";
 import { formatDurationMs } from "./time-spec.ts";
 
@@ -56,7 +56,7 @@ export function startProgress(shell: Shell, clock: Clock, label: string): Progre
 export function progressLine(label: string, state: ProgressState, elapsedMs: number): string {
   const seconds = elapsedMs / 1000;
   const parts = [
-    `${label} ${formatCount(state.records)} records`,
+    `${label} ${formatCounted(state.records, "record")}`,
     formatBytes(state.bytes),
     `${formatCount(Math.round(state.records / seconds))}/s`,
     `${formatBytes(state.bytes / seconds)}/s`,

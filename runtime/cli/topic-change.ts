@@ -1,6 +1,7 @@
 // `topic create alter delete add-partitions purge`: what changes topics. What destroys records asks first.
 
 import type { Admin, ConfigOperation } from "../client/mod.ts";
+import { checkWritten, findTopicKey } from "../config.ts";
 import type { Call } from "./commands.ts";
 import { confirm } from "./confirm.ts";
 import { withAdmin } from "./connection.ts";
@@ -19,7 +20,7 @@ export async function topicCreate({ shell, args, flags }: Call): Promise<ExitCod
   const partitions = flags.integer("partitions", COUNT_RANGE);
   const replicationFactor = flags.integer("replicationFactor", COUNT_RANGE);
   const configs = Object.fromEntries(
-    pairs(flags, "config").map(({ name, value }) => [name, value]),
+    pairs(flags, "config").map(({ name, value }) => [name, withoutUnit(name, value)]),
   );
   const validateOnly = flags.isSet("dryRun");
   return withAdmin(shell, (admin) =>
@@ -44,7 +45,11 @@ export async function topicCreate({ shell, args, flags }: Call): Promise<ExitCod
 export async function topicAlter({ shell, args, flags }: Call): Promise<undefined> {
   const [name = ""] = args;
   const operations: ConfigOperation[] = [
-    ...pairs(flags, "config").map((pair) => ({ ...pair, op: "set" as const })),
+    ...pairs(flags, "config").map(({ name, value }) => ({
+      name,
+      value: withoutUnit(name, value),
+      op: "set" as const,
+    })),
     ...pairs(flags, "append").map((pair) => ({ ...pair, op: "append" as const })),
     ...pairs(flags, "subtract").map((pair) => ({ ...pair, op: "subtract" as const })),
     ...flags.list("delete").map((key) => ({ name: key, op: "delete" as const })),
@@ -56,6 +61,13 @@ export async function topicAlter({ shell, args, flags }: Call): Promise<undefine
     admin.alterConfigs({ kind: "topic", name }, operations, { validateOnly }),
   );
   shell.note(validateOnly ? `${name} could be altered` : `${name} altered`);
+}
+
+/** Brokers take plain numbers; people write 7d and 512MiB. What is wrong is left for the broker to say. */
+function withoutUnit(name: string, value: string): string {
+  const key = findTopicKey(name);
+  const checked = key && checkWritten(key, value);
+  return checked && "text" in checked ? checked.text : value;
 }
 
 export async function topicDelete({ shell, args, flags }: Call): Promise<ExitCode> {

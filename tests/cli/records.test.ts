@@ -142,7 +142,7 @@ test("exit codes: 1 an item failed, 2 usage, 3 not reachable", async () => {
 });
 
 test("topics are altered, grown, purged, described and deleted", async () => {
-  await ok(["topic", "create", "managed", "-c", "retention.ms=1000000"]);
+  await ok(["topic", "create", "managed", "-c", "retention.ms=1000s"]);
   await ok([
     "topic",
     "alter",
