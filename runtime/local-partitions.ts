@@ -3,7 +3,7 @@
 
 import type { ClusterChange, ControlPlane, TopicRecord } from "../cluster/control-plane.ts";
 import type { TopicPartition } from "./broker.ts";
-import { type BrokerConfig, resolveTopicConfig } from "./config.ts";
+import { type BrokerConfig, findTopicKey, resolveTopicConfig } from "./config.ts";
 import { BrokerError } from "./errors.ts";
 import { partitionFolder } from "./log/log-files.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
@@ -165,7 +165,7 @@ export class LocalPartitions {
     }
   }
 
-  /** Makes topics of the folders that Kafka left, with the ids they have. */
+  /** Makes topics of the folders that Kafka left, with the ids and configs they have. */
   async #adopt(found: readonly FoundPartition[]): Promise<void> {
     const topics = new Map<string, { count: number; id: string | undefined }>();
     for (const { topic, partition, topicId } of found) {
@@ -175,6 +175,7 @@ export class LocalPartitions {
       known.id ??= topicId;
       topics.set(topic, known);
     }
+    const configs = this.#folder.kafkaTopicConfigs();
     for (const [name, { count, id }] of topics) {
       await this.#controlPlane.createTopic({
         name,
@@ -182,8 +183,15 @@ export class LocalPartitions {
         // At least the newest epoch on disk: the server saw to that when it registered.
         leaderEpoch: this.#controlPlane.state().brokers.get(this.#brokerId)!.epoch,
         layout: { partitions: count, replicationFactor: 1 },
-        configs: new Map(),
+        configs: adoptedConfigs(configs?.get(name)),
       });
     }
   }
+}
+
+/** Kafka's own, as far as this broker knows their names. Where they are lost, nothing is deleted by age or size. */
+function adoptedConfigs(found: ReadonlyMap<string, string> | undefined): Map<string, string> {
+  const keepAll = { "retention.ms": "-1", "retention.bytes": "-1" };
+  const known = found ?? new Map(Object.entries(keepAll));
+  return new Map([...known].filter(([name]) => findTopicKey(name) !== undefined));
 }

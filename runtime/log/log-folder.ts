@@ -21,6 +21,7 @@ import {
   writeRecoveryPoints,
   writeStartOffsets,
 } from "./folder-identity.ts";
+import { type KafkaTopicConfigs, readKafkaTopicConfigs } from "./kafka-metadata.ts";
 import { LocalLog } from "./local-log.ts";
 import {
   deletedFolder,
@@ -117,6 +118,11 @@ export class LogFolder {
       });
     }
     return found;
+  }
+
+  /** What a Kafka that wrote this directory knew of its topics; null if it cannot be read. */
+  kafkaTopicConfigs(): KafkaTopicConfigs | null {
+    return readKafkaTopicConfigs(this.#options);
   }
 
   /** Opens a partition's folder, recovering what an unclean stop left; creates it when absent. */

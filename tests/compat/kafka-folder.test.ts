@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { kafkaClient } from "../runtimes/steps.ts";
-import { request } from "../support/http-client.ts";
+import { request, requestJson } from "../support/http-client.ts";
 import { findTool } from "../support/missing-tool.ts";
 import { runProcess } from "../support/processes.ts";
 import { TestServer } from "../support/server.ts";
@@ -120,6 +120,7 @@ async function servesTheSame(
   try {
     expectSame(await readAll(program, server.bootstrap), wanted);
     expectSame(await readByHttp(server), wanted);
+    assert.equal(await configsOf(server), { "retention.ms": "-1", "segment.bytes": "1048576" });
     await request(`${server.http}/v1/topics/${topic}/records`, {
       body: [{ value: "from Timberline", partition: 1 }],
     });
@@ -136,6 +137,12 @@ async function servesTheSame(
   const files = filesOf(join(dataDir, `${topic}-0`), join(dataDir, `${topic}-1`));
   assert.equal((await dump(kafkaTools, files)).complaints, []);
   assert.equal(await sanityComplaints(kafkaTools, files), []);
+}
+
+/** What was set for the topic in Kafka, and nothing else: the defaults would delete its old records. */
+async function configsOf(server: TestServer): Promise<Record<string, string>> {
+  const url = `${server.http}/v1/topics/${topic}`;
+  return (await requestJson<{ configs: Record<string, string> }>(url)).configs;
 }
 
 async function readByHttp(server: TestServer): Promise<string[]> {
