@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
+import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { projectFolder } from "../support/project.ts";
 import { bun, deno } from "../support/runtimes.ts";
@@ -13,6 +13,8 @@ export function machine(): Record<string, string | number> {
     processor: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
+    // Of the last quarter of an hour: what else the machine did meanwhile.
+    load: Number(loadavg()[2]?.toFixed(1)),
   };
 }
 
