@@ -70,8 +70,7 @@ export class LocalPartitions {
   get(place: TopicPartition): Partition {
     const slot = this.#topics.get(place.topic)?.[place.partition];
     if (slot === undefined) throw this.#absent(place);
-    if (slot instanceof BrokerError) throw slot;
-    return slot;
+    return slot instanceof BrokerError ? this.#openAgain(place, slot) : slot;
   }
 
   all(): Iterable<Partition> {
@@ -103,15 +102,24 @@ export class LocalPartitions {
     this.#topics.set(topic.name, slots);
     for (const record of topic.partitions) {
       if (!record.replicas.includes(this.#brokerId) || slots[record.partition]) continue;
-      const slot = this.#openPartition(topic, record.partition, options.isNew);
-      if (!(slot instanceof BrokerError)) slot.leaderEpoch = record.leaderEpoch;
-      slots[record.partition] = slot;
+      slots[record.partition] = this.#openPartition(topic, record.partition, options.isNew);
     }
+  }
+
+  /** A disk that was full may have space by now; any other reason needs a person. */
+  #openAgain({ topic: name, partition }: TopicPartition, error: BrokerError): Partition {
+    const wasFull = error.cause instanceof StorageError && error.cause.fault === "full";
+    const topic = wasFull ? this.#controlPlane.state().topics.get(name) : undefined;
+    if (topic === undefined) throw error;
+    const slot = this.#openPartition(topic, partition, false);
+    this.#topics.get(name)![partition] = slot;
+    if (slot instanceof BrokerError) throw slot;
+    return slot;
   }
 
   #openPartition(topic: TopicRecord, partition: number, isNew: boolean): Slot {
     try {
-      return this.#folder.open({
+      const opened = this.#folder.open({
         topic: topic.name,
         partition,
         topicId: topic.id,
@@ -119,6 +127,8 @@ export class LocalPartitions {
         decompressedBytesMax: this.#config.number("timberline.decompressed.bytes.max"),
         isNew,
       });
+      opened.leaderEpoch = topic.partitions[partition]?.leaderEpoch ?? opened.leaderEpoch;
+      return opened;
     } catch (cause) {
       if (cause instanceof BrokerError) return cause;
       if (!(cause instanceof StorageError)) throw cause;
