@@ -15,7 +15,7 @@ import type { Connection, HttpHandler, Listener, Platform } from "./platform.ts"
 import { metricSources } from "./server-metrics.ts";
 import type { Storage } from "./storage/storage.ts";
 import type { Logger, LogLevel } from "./telemetry/logger.ts";
-import { Metrics } from "./telemetry/metrics.ts";
+import { type ApiMetrics, Metrics } from "./telemetry/metrics.ts";
 import { Scraper } from "./telemetry/scrape.ts";
 import { version } from "./version.ts";
 
@@ -197,12 +197,20 @@ class RunningServer implements Server {
   #openDoor(broker: LocalBroker): KafkaDoor {
     const { platform, config, logger } = this.#options;
     const log = logger.child("kafka");
+    const ofApis = new Map<string, ApiMetrics>();
     return createKafkaDoor({
       platform,
       broker,
       report: (error, context) => log.error("request-failed", context, { error: asError(error) }),
       notice: (message) => log.warn("connection", message),
-      observe: (api, durationMs) => this.metrics.api(api.name, "kafka").done(durationMs),
+      observe: (api, durationMs) => {
+        let metrics = ofApis.get(api.name);
+        if (metrics === undefined) {
+          metrics = this.metrics.api(api.name, "kafka");
+          ofApis.set(api.name, metrics);
+        }
+        metrics.done(durationMs);
+      },
       limits: {
         requestBytesMax: config.number("socket.request.max.bytes"),
         pendingBytesMax: config.number("queued.max.request.bytes"),

@@ -64,4 +64,34 @@ test("many files stay usable beyond the descriptors that are kept", async () => 
   storage.close();
 });
 
+test("remove() takes large files, too, and what holds them stays readable", async () => {
+  const root = tempFolder("large");
+  const storage = openFileStorage(root);
+  const bytes = new Uint8Array(5 * 1024 * 1024).fill(9);
+  const file = storage.open("d/a.log", { create: true });
+  file.append(bytes);
+  storage.open("d/b.log", { create: true }).append(bytes);
+  storage.remove("d");
+  assert.equal(fs.readdirSync(root), []);
+  const into = new Uint8Array(3);
+  assert.is(await file.read(into, bytes.length - 3), 3);
+  assert.equal([...into], [9, 9, 9]);
+  storage.close();
+});
+
+test("read() gives the same bytes whether they were appended just now or long ago", async () => {
+  const root = tempFolder("recent");
+  const old = Uint8Array.from({ length: 300_000 }, (_, i) => i & 255);
+  fs.writeFileSync(join(root, "a.log"), old);
+  const storage = openFileStorage(root);
+  const file = storage.open("a.log");
+  file.append(old);
+  const into = new Uint8Array(700_000);
+  assert.is(await file.read(into, 1), 599_999);
+  assert.equal(into.subarray(0, 599_999), Uint8Array.from([...old, ...old]).subarray(1));
+  assert.is(await file.read(into, 400_000), 200_000);
+  assert.equal(into.subarray(0, 200_000), old.subarray(100_000));
+  storage.close();
+});
+
 test.run();

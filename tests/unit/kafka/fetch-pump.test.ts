@@ -132,6 +132,15 @@ test("small records are copied into the answer with one read and one write", asy
   assert.equal(released, [1]);
 });
 
+test("what stands before pumped records leaves in one write with them", async () => {
+  const { client, answerWith, received } = setUp();
+  const file = new FakeFile();
+  client.send(answerWith(recordsOf(1, [{ file: file.file, position: 5, length: 100_000 }])));
+  await until(() => client.frames().length === 1);
+  assert.equal([client.writes, file.reads], [1, 1]);
+  assert.is(Buffer.compare(received(), fileBytes.subarray(5, 100_005)), 0);
+});
+
 test("empty records are released too", async () => {
   const { client, answerWith, received } = setUp();
   client.send(answerWith(recordsOf(1, [])));
