@@ -3,6 +3,7 @@
 
 import { rmSync } from "node:fs";
 import * as net from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { createClient, createPlatform } from "../../runtime/mod.ts";
 import { TestProcess } from "../support/processes.ts";
 import type { Address } from "./load/connection.ts";
@@ -19,6 +20,9 @@ export interface Launch {
   readonly folder: string;
   readonly command: readonly string[];
 }
+
+/** Of both brokers: how long files of a deleted topic stay. */
+export const fileDeleteDelayMs = 300;
 
 const startMsMax = 120_000;
 const stopMsMax = 60_000;
@@ -103,8 +107,10 @@ export class BrokerProcess {
     });
   }
 
+  /** Resolves when its files are gone, too: freeing them is no part of what comes next. */
   async deleteTopic(name: string): Promise<void> {
     await this.#admin((admin) => admin.deleteTopic(name));
+    await pause(2 * fileDeleteDelayMs);
   }
 
   async endOffset(topic: string, partition: number): Promise<number> {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runProcess } from "../support/processes.ts";
 import { projectFolder } from "../support/project.ts";
-import { freePort, type Launch } from "./broker-process.ts";
+import { fileDeleteDelayMs, freePort, type Launch } from "./broker-process.ts";
 
 const formatMsMax = 60_000;
 /** bin/kafka-server-start.sh and kafka-run-class.sh. */
@@ -73,7 +73,8 @@ function configuration(
     "offsets.topic.replication.factor": "1",
     "transaction.state.log.replication.factor": "1",
     "transaction.state.log.min.isr": "1",
-    "log.segment.delete.delay.ms": "1000",
+    "log.segment.delete.delay.ms": String(fileDeleteDelayMs),
+    "log.initial.task.delay.ms": String(fileDeleteDelayMs),
     ...more,
   };
   return Object.entries(properties)

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { projectFolder } from "../support/project.ts";
-import { freePort, type Launch } from "./broker-process.ts";
+import { fileDeleteDelayMs, freePort, type Launch } from "./broker-process.ts";
 
 export const builtEntry = join(projectFolder, "dist/runtime/cli/main.js");
 
@@ -18,7 +18,11 @@ export async function timberline(options: {
   if (!existsSync(options.entry)) throw new Error(`${options.entry} is missing: npm run build`);
   const port = await freePort();
   const flags = ["--data-dir", options.folder, "--kafka-port", `${port}`, "--http-port", "0"];
-  const quiet = ["--set", "timberline.log.level=warn", "--set", "log.segment.delete.delay.ms=1000"];
+  const settings = {
+    "timberline.log.level": "warn",
+    "log.segment.delete.delay.ms": fileDeleteDelayMs,
+  };
+  const sets = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
   return {
     side: "timberline",
     version: version(),
@@ -31,7 +35,7 @@ export async function timberline(options: {
       ...flags,
       "--flush",
       options.flush,
-      ...quiet,
+      ...sets,
     ],
   };
 }

@@ -6,7 +6,8 @@ import { endToEndLatency } from "../load/one-at-a-time.ts";
 import type { Measure, Target } from "../measure.ts";
 import type { BenchCase } from "./case.ts";
 
-const load = { count: 3000, warmUp: 1000, recordBytes: 100 };
+/** Both sides have compiled their hot paths after so many. */
+const load = { count: 4000, warmUp: 4000, recordBytes: 100 };
 const target: Target = { of: "ratio", atMost: 0.5 };
 
 export const latencyCases: readonly BenchCase[] = [

@@ -45,7 +45,7 @@ async function idleCase(bench: Bench): Promise<Measure[]> {
       await broker.discard();
       return { rss: bytes / mebibyte };
     },
-    1,
+    { rounds: 1 },
   );
   return [measure("memory at rest", "MiB", { of: "value", atMost: 90 }, samples(rounds, "rss"))];
 }
@@ -65,7 +65,7 @@ async function recoveryCase(bench: Bench): Promise<Measure[]> {
       await broker.discard();
       return { seconds };
     },
-    roundsForLong(bench),
+    { kafkaRounds: 1 },
   );
   const target: Target = { of: "value", atMost: 1.5 };
   return [measure("start on 1 GB unclean", "s", target, samples(rounds, "seconds"))];
@@ -85,7 +85,7 @@ async function partitionsCase(bench: Bench): Promise<Measure[]> {
       await broker.discard();
       return { createdInSeconds, clean, unclean };
     },
-    roundsForLong(bench),
+    { kafkaRounds: 1 },
   );
   const target: Target = { of: "value", atMost: 2 };
   const name = "2,000 partitions";
@@ -112,11 +112,6 @@ async function createPartitions(bench: Bench, broker: BrokerProcess): Promise<nu
     });
   }
   return (performance.now() - startedMs) / 1000;
-}
-
-/** Cases of many seconds a round: fewer of them. */
-function roundsForLong(bench: Bench): number {
-  return Math.min(2, bench.options.rounds);
 }
 
 function measure(
