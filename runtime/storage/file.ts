@@ -3,8 +3,10 @@
 // recently used idle one is closed and opened again when it is needed.
 
 import * as fs from "node:fs";
+import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { acquireLock } from "./file-lock.ts";
+import { removeTree } from "./file-removal.ts";
 import {
   type Storage,
   type StorageEntry,
@@ -13,10 +15,12 @@ import {
   type StorageFile,
 } from "./storage.ts";
 
-/** So far behind the end of a file that grows, bytes are still in the page cache, as far as memory is not short. */
-const recentBytes = 16 * 1024 * 1024;
-/** Larger files are freed in the thread pool when they are removed. */
-const freedAtOnceMax = 4 * 1024 * 1024;
+const mebibyte = 1024 * 1024;
+/**
+ * So far behind the end of a file that grows, bytes are still in the page cache, as far as memory is not short.
+ * On a single core the thread pool cannot copy beside us and only costs: then more is read at once.
+ */
+const recentBytes = availableParallelism() > 1 ? 16 * mebibyte : totalmem() / 8;
 /** Descriptors kept open at most; busy ones (a read or sync under way) do not count against it. */
 const openFilesMax = 4096;
 
@@ -305,24 +309,6 @@ class Descriptors {
       if (closed >= count) return;
       if (file.releaseDescriptor()) closed++;
     }
-  }
-}
-
-/** A gigabyte takes the system 100 ms to free: the thread that closes the last descriptor does it. */
-function removeTree(path: string): void {
-  const entry = fs.lstatSync(path, { throwIfNoEntry: false });
-  if (entry?.isDirectory()) {
-    for (const name of fs.readdirSync(path)) removeTree(join(path, name));
-  }
-  if (!entry?.isFile() || entry.size < freedAtOnceMax) {
-    fs.rmSync(path, { recursive: true, force: true });
-    return;
-  }
-  const fd = fs.openSync(path, "r");
-  try {
-    fs.rmSync(path, { force: true });
-  } finally {
-    fs.close(fd, () => {});
   }
 }
 
