@@ -36,7 +36,12 @@ export const throughputCases: readonly BenchCase[] = [
   {
     name: "produce-1k-wire",
     what: "ready-made requests of 256 KiB, records of 1 KB, acks=all: the server is the limit",
-    run: produceWireCase,
+    run: (bench) => produceWireCase(bench, { recordBytes: 1024, bytes: 2 * gigabyte, atLeast: 3 }),
+  },
+  {
+    name: "produce-100-wire",
+    what: "the same with records of 100 B",
+    run: (bench) => produceWireCase(bench, { recordBytes: 100, bytes: gigabyte, atLeast: 1.4 }),
   },
   {
     name: "consume-1k",
@@ -65,11 +70,7 @@ async function produceCase(bench: Bench, options: ProduceCase): Promise<Measure[
       })),
     );
   });
-  const perGigabyte = samples(rounds, "serverCpuSeconds");
-  const cpu = {
-    timberline: perGigabyte.timberline.map((seconds) => (seconds * gigabyte) / bytes),
-    kafka: perGigabyte.kafka.map((seconds) => (seconds * gigabyte) / bytes),
-  };
+  const cpu = cpuPerGigabyte(rounds, bytes);
   const { atLeast, cpuRatioAtMost } = options;
   const target: Target = { of: "ratio", atLeast };
   const cpuTarget: Target | undefined =
@@ -81,20 +82,38 @@ async function produceCase(bench: Bench, options: ProduceCase): Promise<Measure[
   ];
 }
 
-async function produceWireCase(bench: Bench): Promise<Measure[]> {
-  const name = "produce 1 KB, ready-made requests";
-  const totalBytes = bench.scaled(2 * gigabyte);
+async function produceWireCase(
+  bench: Bench,
+  options: { recordBytes: number; bytes: number; atLeast: number },
+): Promise<Measure[]> {
+  const { recordBytes, atLeast } = options;
+  const name = `produce ${recordBytes} B, ready-made requests`;
+  const totalBytes = bench.scaled(options.bytes);
   const rounds = await bench.rounds(name, async (side) => {
     const broker = await bench.broker(side, "page-cache");
     return onNewTopic(bench, broker, (topic) =>
       withCpu(broker, async () => ({
-        speed: await producePrepared(broker, { topic, recordBytes: 1024, totalBytes }),
+        speed: await producePrepared(broker, { topic, recordBytes, totalBytes }),
       })),
     );
   });
-  const target: Target = { of: "ratio", atLeast: 3 };
+  const target: Target = { of: "ratio", atLeast };
   const note = busyNote(rounds);
-  return [{ name, unit: "MB/s", target, samples: samples(rounds, "speed"), note }];
+  const speed = samples(rounds, "speed");
+  const cpu = cpuPerGigabyte(rounds, totalBytes);
+  return [
+    { name, unit: "MB/s", target, samples: speed, note },
+    { name: `${name}: server CPU`, unit: "s/GB", target: undefined, samples: cpu, note: "" },
+  ];
+}
+
+function cpuPerGigabyte(rounds: Rounds, bytes: number): Measure["samples"] {
+  const seconds = samples(rounds, "serverCpuSeconds");
+  const perGigabyte = (value: number) => (value * gigabyte) / bytes;
+  return {
+    timberline: seconds.timberline.map(perGigabyte),
+    kafka: seconds.kafka.map(perGigabyte),
+  };
 }
 
 async function consumeCase(bench: Bench): Promise<Measure[]> {
