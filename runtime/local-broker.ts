@@ -41,25 +41,35 @@ import {
 } from "./config.ts";
 import { BrokerError, type ErrorName } from "./errors.ts";
 import { fetchLocally } from "./fetch-wait.ts";
+import { Coordinator, type GroupEvent } from "./groups/coordinator.ts";
 import { LocalPartitions } from "./local-partitions.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
 import type { Partition } from "./log/partition.ts";
-import { checkNewTopic, createdTopic, partitionsMax, plannedTopic } from "./new-topic.ts";
+import {
+  checkNewTopic,
+  createdTopic,
+  offsetsTopicRequest,
+  partitionsMax,
+  plannedTopic,
+} from "./new-topic.ts";
 import type { Platform } from "./platform.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
+import { internalTopics, offsetsTopic } from "./topic-name.ts";
 
 export interface LocalBrokerOptions {
-  readonly platform: Pick<Platform, "clock" | "core" | "codecs">;
+  readonly platform: Pick<Platform, "clock" | "core" | "codecs" | "random">;
   readonly controlPlane: ControlPlane;
   readonly folder: LogFolder;
   readonly brokerId: number;
   readonly config: BrokerConfig;
   readonly metrics: Metrics;
+  readonly reportGroups: (event: GroupEvent) => void;
 }
 
 export class LocalBroker implements Broker {
   readonly brokerId: number;
+  readonly groups: Coordinator;
   readonly #platform: LocalBrokerOptions["platform"];
   readonly #controlPlane: ControlPlane;
   readonly #folder: LogFolder;
@@ -77,15 +87,28 @@ export class LocalBroker implements Broker {
     this.#folder = options.folder;
     this.#metrics = options.metrics;
     this.#partitions = new LocalPartitions(options);
+    this.groups = new Coordinator({
+      ...options,
+      metrics: options.metrics.groups,
+      config: () => this.config,
+      partition: (partition) => this.#partitions.get({ topic: offsetsTopic, partition }),
+      createOffsetsTopic: () => this.#createIfAbsent(offsetsTopicRequest(this.config)),
+      report: options.reportGroups,
+    });
   }
 
-  /** Opens the partitions. `adopt`: folders without a topic are Kafka's and become topics. */
-  open(options: { adopt: boolean; found: readonly FoundPartition[] }): Promise<void> {
-    return this.#partitions.open(options);
+  /**
+   * Opens the partitions, and starts to load the groups. `adopt`: folders without a topic are Kafka's and become
+   * topics.
+   */
+  async open(options: { adopt: boolean; found: readonly FoundPartition[] }): Promise<void> {
+    await this.#partitions.open(options);
+    this.groups.open();
   }
 
   /** Stops following the control plane; the partitions are closed by the log folder. */
   close(): void {
+    this.groups.close();
     this.#partitions.close();
   }
 
@@ -103,6 +126,10 @@ export class LocalBroker implements Broker {
   }
 
   append(request: AppendRequest): Appended | Promise<Appended> {
+    if (internalTopics.has(request.topic)) {
+      const message = `topic '${request.topic}' is written by the broker only`;
+      throw new BrokerError("INVALID_TOPIC_EXCEPTION", message);
+    }
     const partition = this.#partitions.get(request);
     // One broker alone is all of its in-sync replicas.
     if (request.acks === -1 && partition.config.minInsyncReplicas > 1) {
@@ -188,13 +215,11 @@ export class LocalBroker implements Broker {
         `there is no topic '${name}', and auto.create.topics.enable is false`,
       );
     }
-    try {
-      await this.createTopic({ name, partitions: -1, replicationFactor: -1, configs: new Map() });
-    } catch (error) {
-      // Two clients may ask for the same new topic at once: both wait until it is there.
-      if (!(error instanceof BrokerError) || error.code !== "TOPIC_ALREADY_EXISTS") throw error;
-      await this.#creating.get(name);
-    }
+    await this.#createIfAbsent(
+      name === offsetsTopic
+        ? offsetsTopicRequest(this.config)
+        : { name, partitions: -1, replicationFactor: -1, configs: new Map() },
+    );
   }
 
   async deleteTopic(name: string): Promise<void> {
@@ -270,6 +295,11 @@ export class LocalBroker implements Broker {
     };
   }
 
+  /** Of a partition that is here, else 0: for metrics. */
+  highWatermark(place: TopicPartition): number {
+    return this.#partitions.find(place)?.highWatermark ?? 0;
+  }
+
   describeProducers(request: TopicPartition): readonly ProducerView[] {
     return this.#partitions.get(request).producerViews();
   }
@@ -312,6 +342,16 @@ export class LocalBroker implements Broker {
         ? withMaxTimestamp(this.#platform, partition)
         : firstAtOrAfter(this.#platform, partition, spec.timestampMs);
     return found === undefined ? at(-1) : at(found.offset, found.timestampMs);
+  }
+
+  /** Two clients may ask for the same new topic at once: both wait until it is there. */
+  async #createIfAbsent(request: CreateTopicRequest): Promise<void> {
+    try {
+      await this.createTopic(request);
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.code !== "TOPIC_ALREADY_EXISTS") throw error;
+      await this.#creating.get(request.name);
+    }
   }
 
   #topic(name: string): TopicRecord {

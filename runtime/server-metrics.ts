@@ -5,7 +5,12 @@ import type { LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
 import type { Platform } from "./platform.ts";
 import type { Storage } from "./storage/storage.ts";
-import type { MetricSources, PartitionGauges, TopicGauges } from "./telemetry/metrics.ts";
+import type {
+  GroupGauges,
+  MetricSources,
+  PartitionGauges,
+  TopicGauges,
+} from "./telemetry/metrics.ts";
 import { version } from "./version.ts";
 
 export function metricSources(parts: {
@@ -27,6 +32,7 @@ export function metricSources(parts: {
     memory: () => ({ ...platform.memory(), wasm: platform.core.memoryBytes }),
     disks: () => [{ dir: storage.root, ...storage.space() }],
     partitions: () => countPartitions(broker, folder),
+    groups: () => groupGauges(broker),
     topics: () => topicGauges(folder.partitions.values()),
     partitionsOf(topic) {
       if (!broker.cluster().topics.has(topic)) return undefined;
@@ -51,6 +57,21 @@ function countPartitions(
   let online = 0;
   for (const partition of folder.partitions.values()) if (!partition.fault) online++;
   return { total: known, leaders, offline: known - online };
+}
+
+/** Lag against what readers may see; partitions that are gone count nothing. */
+function* groupGauges(broker: LocalBroker): Generator<GroupGauges> {
+  const ends = new Map<string, number>();
+  for (const { groupId, group, offsets } of broker.groups.entries()) {
+    const lags = new Map<string, number>();
+    for (const { topic, partition, value } of offsets.entries()) {
+      const key = `${topic} ${partition}`;
+      const end = ends.get(key) ?? broker.highWatermark({ topic, partition });
+      ends.set(key, end);
+      lags.set(topic, (lags.get(topic) ?? 0) + Math.max(0, end - value.offset));
+    }
+    yield { group: groupId, members: group?.size ?? 0, lags };
+  }
 }
 
 function topicGauges(partitions: Iterable<Partition>): TopicGauges[] {

@@ -5,6 +5,7 @@
 import type { ControlPlane } from "../cluster/control-plane.ts";
 import { type BrokerConfig, formatHostPort, type HostPort, isEveryAddress } from "./config.ts";
 import { BrokerError } from "./errors.ts";
+import type { GroupEvent } from "./groups/coordinator.ts";
 import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
 import type { DoorLimits } from "./kafka/limits.ts";
 import { uuidText } from "./kafka/uuid.ts";
@@ -190,7 +191,9 @@ class RunningServer implements Server {
   #openBroker(folder: LogFolder, controlPlane: ControlPlane): LocalBroker {
     const { platform, config } = this.#options;
     const { brokerId, metrics } = this;
-    this.#broker = new LocalBroker({ platform, controlPlane, folder, brokerId, config, metrics });
+    const reportGroups = (event: GroupEvent) => this.#reportGroups(event);
+    const parts = { platform, controlPlane, folder, brokerId, config, metrics, reportGroups };
+    this.#broker = new LocalBroker(parts);
     return this.#broker;
   }
 
@@ -272,6 +275,20 @@ class RunningServer implements Server {
     });
     const handler: HttpHandler = (request) => app.fetch(request);
     this.#httpListener = await platform.http.listen(listener, handler);
+  }
+
+  #reportGroups(event: GroupEvent): void {
+    const log = this.#options.logger.child("groups");
+    if (event.kind === "failed") {
+      log.error("groups-failed", event.context, { error: asError(event.error) });
+    } else if (event.kind === "loading") {
+      const { done, partitions } = event;
+      log.info("groups-loading", `groups: read ${done} of ${partitions} partitions`, event);
+    } else {
+      const { groups, offsets, tookMs } = event;
+      const what = `${groups} groups with ${offsets} offsets`;
+      log.info("groups-loaded", `read ${what} in ${Math.round(tookMs)} ms`, event);
+    }
   }
 
   #reportFolder(event: LogFolderEvent): void {

@@ -13,6 +13,7 @@ import type {
 } from "../broker.ts";
 import type { CodecName, Platform } from "../platform.ts";
 import type { ClientError } from "./error.ts";
+import type { Groups } from "./group-api.ts";
 
 export type { ConfigOperation, ConfigResource, OffsetSpec, TopicPartition };
 
@@ -42,6 +43,7 @@ export interface Client {
   producer(options?: ProducerOptions): Producer;
   consumer(options?: ConsumerOptions): Consumer;
   admin(): Admin;
+  groups(): Groups;
   /** Closes what it made: producers are flushed, consumers stopped. */
   close(): Promise<void>;
 }

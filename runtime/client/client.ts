@@ -6,6 +6,9 @@ import { ClusterCalls } from "./cluster-calls.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { PartitionConsumer } from "./consumer.ts";
 import { Context, closedError } from "./context.ts";
+import type { Groups } from "./group-api.ts";
+import { GroupCalls } from "./group-calls.ts";
+import { ClusterGroups } from "./groups.ts";
 import { Metadata } from "./metadata.ts";
 import { TopicProducer } from "./producer.ts";
 
@@ -26,6 +29,7 @@ export function createClient(options: ClientOptions): Client {
     producer: (settings) => made(producers, new TopicProducer(context, metadata, settings)),
     consumer: (settings) => made(consumers, new PartitionConsumer(calls, settings)),
     admin: (): Admin => made([], new ClusterAdmin(calls)),
+    groups: (): Groups => made([], new ClusterGroups(new GroupCalls(calls, pool))),
     async close() {
       await Promise.all(producers.map((producer) => producer.close()));
       await Promise.all(consumers.map((consumer) => consumer.stop()));

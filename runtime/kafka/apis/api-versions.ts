@@ -47,30 +47,21 @@ export const apiVersions = defineApi({
 
 /** Kafka 4.1's level of `metadata.version` (4.1-IV1), and the oldest it can be set to (3.3-IV3). */
 const metadataVersion = { name: "metadata.version", minVersion: 7, maxVersion: 27 };
+/** Level 1: the consumer protocol (KIP-848). */
+const groupVersion = { name: "group.version", minVersion: 0, maxVersion: 1 };
+const features = [metadataVersion, groupVersion];
+/** Older clients fail on a feature whose lowest level is 0: it is not shown to them. */
+const lowestLevelZeroSince = 4;
 const softwareNamePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 
 /** `apis` is asked on first use: the list of registrations holds this handler too. */
 export function answerApiVersions(apis: () => readonly Api[]): Handler<typeof apiVersions> {
-  let answer: ResponseInput<typeof apiVersions> | undefined;
+  const answers = new Map<boolean, ResponseInput<typeof apiVersions>>();
   return (request, { apiVersion }) => {
     if (apiVersion >= 3 && !isNamed(request)) return refusal(errorCodes.INVALID_REQUEST);
-    answer ??= {
-      ...refusal(errorCodes.NONE),
-      apiKeys: apis().map(({ key, advertisedMin, versions }) => ({
-        apiKey: key,
-        minVersion: advertisedMin,
-        maxVersion: versions.max,
-      })),
-      supportedFeatures: [metadataVersion],
-      finalizedFeaturesEpoch: 0,
-      finalizedFeatures: [
-        {
-          name: metadataVersion.name,
-          maxVersionLevel: metadataVersion.maxVersion,
-          minVersionLevel: metadataVersion.maxVersion,
-        },
-      ],
-    };
+    const allowsZero = apiVersion >= lowestLevelZeroSince;
+    const answer = answers.get(allowsZero) ?? answerFor(apis(), allowsZero);
+    answers.set(allowsZero, answer);
     return answer;
   };
 }
@@ -81,6 +72,24 @@ export function unknownVersionAnswer(): ResponseInput<typeof apiVersions> {
   return {
     ...refusal(errorCodes.UNSUPPORTED_VERSION),
     apiKeys: [{ apiKey: key, minVersion: versions.min, maxVersion: versions.max }],
+  };
+}
+
+function answerFor(apis: readonly Api[], allowsZero: boolean): ResponseInput<typeof apiVersions> {
+  return {
+    ...refusal(errorCodes.NONE),
+    apiKeys: apis.map(({ key, advertisedMin, versions }) => ({
+      apiKey: key,
+      minVersion: advertisedMin,
+      maxVersion: versions.max,
+    })),
+    supportedFeatures: features.filter(({ minVersion }) => allowsZero || minVersion > 0),
+    finalizedFeaturesEpoch: 0,
+    finalizedFeatures: features.map(({ name, maxVersion }) => ({
+      name,
+      maxVersionLevel: maxVersion,
+      minVersionLevel: maxVersion,
+    })),
   };
 }
 

@@ -20,6 +20,7 @@ function sources(topics: () => Iterable<TopicGauges> = () => []): MetricSources 
     disks: () => [{ dir: "/data", freeBytes: 5, totalBytes: 10 }],
     partitions: () => ({ total: 3, leaders: 2, offline: 1 }),
     topics,
+    groups: () => [{ group: "g", members: 2, lags: new Map([["a", 5]]) }],
     partitionsOf: (topic) =>
       topic === "a"
         ? [
