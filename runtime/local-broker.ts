@@ -64,7 +64,8 @@ export interface LocalBrokerOptions {
   readonly brokerId: number;
   readonly config: BrokerConfig;
   readonly metrics: Metrics;
-  readonly reportGroups: (event: GroupEvent) => void;
+  /** What becomes of consumer groups: how far they are read, what could not be stored. */
+  readonly reportGroups?: (event: GroupEvent) => void;
 }
 
 export class LocalBroker implements Broker {
@@ -93,7 +94,7 @@ export class LocalBroker implements Broker {
       config: () => this.config,
       partition: (partition) => this.#partitions.get({ topic: offsetsTopic, partition }),
       createOffsetsTopic: () => this.#createIfAbsent(offsetsTopicRequest(this.config)),
-      report: options.reportGroups,
+      report: options.reportGroups ?? (() => {}),
     });
   }
 
@@ -293,11 +294,6 @@ export class LocalBroker implements Broker {
       sizeBytes: log.bytes,
       segments: log.segments.length,
     };
-  }
-
-  /** Of a partition that is here, else 0: for metrics. */
-  highWatermark(place: TopicPartition): number {
-    return this.#partitions.find(place)?.highWatermark ?? 0;
   }
 
   describeProducers(request: TopicPartition): readonly ProducerView[] {

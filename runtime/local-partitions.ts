@@ -73,12 +73,6 @@ export class LocalPartitions {
     return slot instanceof BrokerError ? this.#openAgain(place, slot) : slot;
   }
 
-  /** Undefined where `get` throws. */
-  find(place: TopicPartition): Partition | undefined {
-    const slot = this.#topics.get(place.topic)?.[place.partition];
-    return slot instanceof BrokerError ? undefined : slot;
-  }
-
   all(): Iterable<Partition> {
     return this.#folder.partitions.values();
   }

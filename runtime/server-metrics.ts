@@ -1,6 +1,7 @@
 // What a scrape asks of a running server: sizes, offsets, memory, disk. Nothing here runs before somebody scrapes.
 
 import type { LocalBroker } from "./local-broker.ts";
+import { partitionFolder } from "./log/log-files.ts";
 import type { LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
 import type { Platform } from "./platform.ts";
@@ -32,7 +33,7 @@ export function metricSources(parts: {
     memory: () => ({ ...platform.memory(), wasm: platform.core.memoryBytes }),
     disks: () => [{ dir: storage.root, ...storage.space() }],
     partitions: () => countPartitions(broker, folder),
-    groups: () => groupGauges(broker),
+    groups: () => groupGauges(broker, folder),
     topics: () => topicGauges(folder.partitions.values()),
     partitionsOf(topic) {
       if (!broker.cluster().topics.has(topic)) return undefined;
@@ -60,14 +61,11 @@ function countPartitions(
 }
 
 /** Lag against what readers may see; partitions that are gone count nothing. */
-function* groupGauges(broker: LocalBroker): Generator<GroupGauges> {
-  const ends = new Map<string, number>();
+function* groupGauges(broker: LocalBroker, folder: LogFolder): Generator<GroupGauges> {
   for (const { groupId, group, offsets } of broker.groups.entries()) {
     const lags = new Map<string, number>();
     for (const { topic, partition, value } of offsets.entries()) {
-      const key = `${topic} ${partition}`;
-      const end = ends.get(key) ?? broker.highWatermark({ topic, partition });
-      ends.set(key, end);
+      const end = folder.partitions.get(partitionFolder(topic, partition))?.highWatermark ?? 0;
       lags.set(topic, (lags.get(topic) ?? 0) + Math.max(0, end - value.offset));
     }
     yield { group: groupId, members: group?.size ?? 0, lags };

@@ -2,8 +2,8 @@
 // reads all of them back at start. Knows bytes and offsets, not what a record means.
 
 import type { Core } from "../../storage-wasm/core.ts";
+import { decompressor } from "../compression/codecs.ts";
 import { BrokerError } from "../errors.ts";
-import { decompressor } from "../log/append-checks.ts";
 import type { Partition } from "../log/partition.ts";
 import type { Clock, Codecs } from "../platform.ts";
 import { collect } from "../records.ts";
