@@ -39,16 +39,25 @@ export function readSubscription(bytes: Uint8Array): Subscription | undefined {
   }
 }
 
+/** Version 1, which brokers and members of all ages read: with what the member holds. */
+export function writeSubscription(
+  topics: readonly string[],
+  owned: readonly TopicPartitions[],
+): Uint8Array {
+  const writer = new RecordWriter({ flexible: false });
+  writer.int16(1);
+  writer.count(topics.length);
+  for (const topic of topics) writer.string(topic);
+  writer.bytes(new Uint8Array(0));
+  writeTopics(writer, owned);
+  return writer.finish();
+}
+
 /** What a member's version of the protocol can read: version 0 to 3. */
 export function writeAssignment(version: number, topics: readonly TopicPartitions[]): Uint8Array {
   const writer = new RecordWriter({ flexible: false });
   writer.int16(version);
-  writer.count(topics.length);
-  for (const { topic, partitions } of topics) {
-    writer.string(topic);
-    writer.count(partitions.length);
-    for (const partition of partitions) writer.int32(partition);
-  }
+  writeTopics(writer, topics);
   writer.bytes(new Uint8Array(0));
   return writer.finish();
 }
@@ -61,6 +70,15 @@ export function readAssignment(bytes: Uint8Array): readonly TopicPartitions[] | 
     return reader.int16() < 0 ? undefined : readTopics(reader);
   } catch {
     return undefined;
+  }
+}
+
+function writeTopics(writer: RecordWriter, topics: readonly TopicPartitions[]): void {
+  writer.count(topics.length);
+  for (const { topic, partitions } of topics) {
+    writer.string(topic);
+    writer.count(partitions.length);
+    for (const partition of partitions) writer.int32(partition);
   }
 }
 

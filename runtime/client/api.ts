@@ -13,7 +13,7 @@ import type {
 } from "../broker.ts";
 import type { CodecName, Platform } from "../platform.ts";
 import type { ClientError } from "./error.ts";
-import type { Groups } from "./group-api.ts";
+import type { GroupConsumer, GroupConsumerOptions, Groups } from "./group-api.ts";
 
 export type { ConfigOperation, ConfigResource, OffsetSpec, TopicPartition };
 
@@ -44,6 +44,8 @@ export interface Client {
   consumer(options?: ConsumerOptions): Consumer;
   admin(): Admin;
   groups(): Groups;
+  /** A consumer that shares partitions with the others of its group. */
+  groupConsumer(options: GroupConsumerOptions): GroupConsumer;
   /** Closes what it made: producers are flushed, consumers stopped. */
   close(): Promise<void>;
 }
