@@ -74,7 +74,7 @@ export class OwnPartitions {
 
   async find(groupId: string): Promise<number> {
     if (this.#topic() === undefined) {
-      this.#creating ??= this.#options.createOffsetsTopic().finally(() => {
+      this.#creating ??= this.#create().finally(() => {
         this.#creating = undefined;
       });
       await this.#creating;
@@ -82,6 +82,17 @@ export class OwnPartitions {
     const record = this.#topic()?.partitions[this.#table.partitionOf(groupId)];
     if (record !== undefined && record.leader >= 0) return record.leader;
     throw new BrokerError("COORDINATOR_NOT_AVAILABLE", `${offsetsTopic} has no leader for it now`);
+  }
+
+  /** Whatever keeps the topic from being made, clients know one word for it and ask again. */
+  async #create(): Promise<void> {
+    try {
+      await this.#options.createOffsetsTopic();
+    } catch (cause) {
+      if (!(cause instanceof BrokerError)) throw cause;
+      const message = `${offsetsTopic} cannot be made: ${cause.message}`;
+      throw new BrokerError("COORDINATOR_NOT_AVAILABLE", message, { cause });
+    }
   }
 
   /** COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR. */

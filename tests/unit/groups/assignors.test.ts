@@ -1,3 +1,5 @@
+// Assignors of the consumer protocol: complete, even, and as few moves as can be.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { AssignedMember, Assignor } from "../../../runtime/groups/assignor.ts";

@@ -3,118 +3,19 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BrokerError } from "../../../runtime/errors.ts";
-import type { JoinAnswer, JoinRequest } from "../../../runtime/group-coordinator.ts";
-import { ClassicGroup } from "../../../runtime/groups/classic-group.ts";
+import type { JoinAnswer } from "../../../runtime/group-coordinator.ts";
 import { newMemberJoinMsMax } from "../../../runtime/groups/classic-rebalance.ts";
-import type { StoredClassicGroup } from "../../../runtime/groups/group-records.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
-
-const delayMs = 3000;
-const sessionMs = 10_000;
-const rebalanceMs = 60_000;
-
-class Scene {
-  readonly clock = new ManualClock();
-  readonly stored: StoredClassicGroup[] = [];
-  membersMax = 100;
-  persist: () => void | Promise<void> = () => {};
-  readonly group: ClassicGroup;
-  #ids = 0;
-
-  constructor() {
-    this.group = new ClassicGroup(
-      {
-        clock: this.clock,
-        newId: () => `id${++this.#ids}`,
-        limits: () => ({ initialRebalanceDelayMs: delayMs, membersMax: this.membersMax }),
-        persist: (group, assignments) => {
-          this.stored.push(group.stored(assignments));
-          return this.persist();
-        },
-        rebalanced() {},
-      },
-      "g",
-    );
-  }
-
-  join(request: Partial<JoinRequest> = {}): Promise<JoinAnswer> {
-    return this.group.join({
-      groupId: "g",
-      memberId: "",
-      groupInstanceId: null,
-      clientId: "c",
-      clientHost: "/127.0.0.1",
-      sessionTimeoutMs: sessionMs,
-      rebalanceTimeoutMs: rebalanceMs,
-      protocolType: "consumer",
-      protocols: [{ name: "range", metadata: bytes("topics") }],
-      needsMemberId: false,
-      canSkipAssignment: true,
-      ...request,
-    });
-  }
-
-  sync(joined: JoinAnswer, assignments: Record<string, string> = {}) {
-    return Promise.resolve().then(() =>
-      this.group.sync({
-        groupId: "g",
-        memberId: joined.memberId,
-        groupInstanceId: null,
-        generation: joined.generation,
-        protocolType: null,
-        protocolName: null,
-        assignments: Object.entries(assignments).map(([memberId, text]) => ({
-          memberId,
-          assignment: bytes(text),
-        })),
-      }),
-    );
-  }
-
-  beat(joined: JoinAnswer): string {
-    const { memberId, generation } = joined;
-    return codeOf(() =>
-      this.group.heartbeat({ groupId: "g", memberId, groupInstanceId: null, generation }),
-    );
-  }
-
-  /** Two members in a stable group, the first leads. */
-  async stablePair(): Promise<[JoinAnswer, JoinAnswer]> {
-    const joining = [this.join(), this.join()];
-    await this.clock.advance(2 * delayMs);
-    const [first, second] = (await Promise.all(joining)) as [JoinAnswer, JoinAnswer];
-    const synced = this.sync(second);
-    await this.sync(first, { [first.memberId]: "one", [second.memberId]: "two" });
-    assert.equal(text((await synced).assignment), "two");
-    return [first, second];
-  }
-}
-
-function bytes(value: string): Uint8Array {
-  return new TextEncoder().encode(value);
-}
-
-function text(value: Uint8Array): string {
-  return new TextDecoder().decode(value);
-}
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-    return "NONE";
-  } catch (error) {
-    return (error as BrokerError).code;
-  }
-}
-
-async function rejection(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return "NONE";
-  } catch (error) {
-    return (error as BrokerError).code;
-  }
-}
+import {
+  bytes,
+  codeOf,
+  delayMs,
+  protocol,
+  rebalanceMs,
+  rejection,
+  Scene,
+  sessionMs,
+  text,
+} from "./classic-scene.ts";
 
 test("join() of an empty group waits the initial delay, and longer while members come", async () => {
   const scene = new Scene();
@@ -355,10 +256,6 @@ test("a static member keeps its place over a rebalance that it misses", async ()
   assert.is(joined.leader, second.memberId);
   assert.is(joined.members.length, 2);
 });
-
-function protocol(metadata: string) {
-  return { name: "range", metadata: bytes(metadata) };
-}
 
 test("checkCommit() takes commits of the generation, and of nobody when the group is empty", async () => {
   const scene = new Scene();

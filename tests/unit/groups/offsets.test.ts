@@ -1,3 +1,5 @@
+// Committed offsets of one group: transactions, expiry, and what is left.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { GroupOffsets } from "../../../runtime/groups/offsets.ts";

@@ -1,3 +1,5 @@
+// Expressions over topic names: RE2's syntax, JavaScript's answers, and no way to keep the broker busy.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { TopicPattern } from "../../../runtime/groups/topic-pattern.ts";

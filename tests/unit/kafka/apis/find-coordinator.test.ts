@@ -1,12 +1,24 @@
-// FindCoordinator: one broker coordinates everything; old versions ask for one key, new ones for many.
+// FindCoordinator: groups are where the broker says; old versions ask for one key, new ones for many.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { BrokerRecord } from "../../../../cluster/control-plane.ts";
+import { BrokerError } from "../../../../runtime/errors.ts";
 import { handleFindCoordinator } from "../../../../runtime/kafka/apis/find-coordinator.ts";
 import { AdminBroker, answered, contextOf } from "./admin-broker.ts";
 
 class OneBroker extends AdminBroker {
+  override readonly brokerId = 7;
+  /** The group "away" has no coordinator now. */
+  readonly groups = {
+    async find(groupId: string) {
+      if (groupId !== "away") return 7;
+      throw new BrokerError("COORDINATOR_NOT_AVAILABLE", "nobody leads it");
+    },
+  };
+  override cluster() {
+    return { ...super.cluster(), brokers: new Map([[7, this.self()]]) };
+  }
   self(): BrokerRecord {
     return { id: 7, epoch: 1, host: "h", port: 9099, rack: null, fenced: false };
   }
@@ -34,6 +46,17 @@ test("handleFindCoordinator() names this broker for groups and transactional ids
       { key: "b", ...here },
     ]);
   }
+});
+
+test("handleFindCoordinator() tells for each group whether it can be found", async () => {
+  const { coordinators } = await find({ coordinatorKeys: ["away", "g"] });
+  assert.equal(
+    coordinators?.map(({ errorCode, nodeId: found }) => [errorCode, found]),
+    [
+      [15, -1],
+      [0, nodeId],
+    ],
+  );
 });
 
 test("handleFindCoordinator() knows no coordinator for other kinds of keys", async () => {
