@@ -108,6 +108,10 @@ export class Bench {
   /** Kills what still runs and removes all data. */
   async end(): Promise<void> {
     for (const broker of this.#all) await broker.discard();
+    this.removeData();
+  }
+
+  removeData(): void {
     rmSync(this.options.folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }

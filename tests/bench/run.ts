@@ -62,6 +62,8 @@ async function main(chosen: readonly BenchCase[]): Promise<void> {
   if (cores !== undefined) pinMyself(cores);
   const before = loadavg();
   const bench = makeBench(cores);
+  process.once("exit", () => bench.removeData());
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   const measures: Measure[] = [];
   const failed: string[] = [];
   try {
