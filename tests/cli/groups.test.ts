@@ -1,0 +1,134 @@
+// `group …` against a server in this process: a reset shows its plan and does nothing until it is told to, and the
+// coordinator behind it keeps what it was told over a restart.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { CommitRequest } from "../../runtime/group-coordinator.ts";
+import { type Server, startServer } from "../../runtime/mod.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+import { callInProcess } from "./command-line.ts";
+
+const dataDir = tempFolder("groups");
+let server: Server;
+
+async function start(): Promise<void> {
+  server = await startServer({ dataDir, kafkaPort: 0, httpPort: false, flush: "os" });
+  await server.broker.groups.loaded();
+}
+
+test.before(async () => {
+  await start();
+  await server.broker.createTopic({
+    name: "t",
+    partitions: 2,
+    replicationFactor: 1,
+    configs: new Map(),
+  });
+});
+test.after(() => server.close());
+
+function call(...args: string[]) {
+  const { host, port } = server.kafka;
+  return callInProcess(["-b", `${host}:${port}`, ...args]);
+}
+
+async function rows(...args: string[]): Promise<Record<string, unknown>[]> {
+  const { stdout } = await call(...args, "-o", "ndjson");
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+async function commit(groupId: string, offset: number, more: Partial<CommitRequest> = {}) {
+  const { groups } = server.broker;
+  await groups.find(groupId);
+  const nobody = { memberId: "", groupInstanceId: null, generation: -1 };
+  const offsets = [{ topic: "t", partition: 0, offset, leaderEpoch: -1, metadata: "" }];
+  const terms = { retentionMs: -1, version: 9, offsets };
+  const results = await groups.commitOffsets({ groupId, ...nobody, ...terms, ...more });
+  return results.map((error) => error?.code ?? null);
+}
+
+test("group describe of a group that never was is GROUP_ID_NOT_FOUND", async () => {
+  const { code, stderr } = await call("group", "describe", "nobody");
+  assert.is(code, 1);
+  assert.match(stderr, /GROUP_ID_NOT_FOUND/);
+});
+
+test("group lag counts from what was committed", async () => {
+  await call("produce", "t", "-p", "0", "--value", "v", "--count", "10");
+  assert.equal(await commit("g", 4), [null]);
+  const [lag] = await rows("group", "lag", "g");
+  assert.equal([lag?.committed, lag?.end, lag?.lag, lag?.member], [4, 10, 6, null]);
+  assert.is((await call("group", "lag", "g", "--max", "5")).code, 10);
+  assert.is((await call("group", "lag", "g", "--max", "6")).code, 0);
+});
+
+test("group reset-offsets does nothing without --execute, and stays inside the partition", async () => {
+  const reset = ["group", "reset-offsets", "g"];
+  const [plan] = await rows(...reset, "--to", "earliest");
+  assert.equal([plan?.before, plan?.after], [4, 0]);
+  assert.is((await rows("group", "lag", "g"))[0]?.committed, 4);
+  assert.is((await rows(...reset, "--shift=-100"))[0]?.after, 0);
+  assert.is((await rows(...reset, "--to", "99"))[0]?.after, 10);
+  assert.is((await rows(...reset, "--to", "@2001-01-01"))[0]?.after, 0);
+  await rows(...reset, "--shift", "3", "--execute");
+  assert.is((await rows("group", "lag", "g"))[0]?.committed, 7);
+  assert.is((await rows(...reset, "--topic", "t", "--to", "latest")).length, 2);
+  assert.is((await call(...reset)).code, 2);
+});
+
+test("commitOffsets() refuses what cannot be, item by item, and of strangers as a whole", async () => {
+  const one = { topic: "t", partition: 0, offset: 1, leaderEpoch: -1, metadata: "" };
+  const offsets = [
+    { ...one, topic: "no" },
+    { ...one, partition: 2 },
+    { ...one, metadata: "x".repeat(4097) },
+    { ...one, partition: 1, metadata: "x".repeat(4096) },
+  ];
+  assert.equal(await commit("odd", 0, { offsets }), [
+    "UNKNOWN_TOPIC_OR_PARTITION",
+    "UNKNOWN_TOPIC_OR_PARTITION",
+    "OFFSET_METADATA_TOO_LARGE",
+    null,
+  ]);
+  const stranger = (version: number) =>
+    commit("new", 1, { generation: 1, memberId: "m", version }).catch((error) => error.code);
+  assert.is(await stranger(8), "ILLEGAL_GENERATION");
+  assert.is(await stranger(9), "GROUP_ID_NOT_FOUND");
+});
+
+test("append() to the topic of the groups is refused", async () => {
+  const { code, stderr } = await call("produce", "__consumer_offsets", "--value", "v");
+  assert.is(code, 1);
+  assert.match(stderr, /INVALID_TOPIC_EXCEPTION/);
+});
+
+test("offsets survive a restart; those of a deleted topic and a deleted group do not", async () => {
+  await commit("gone", 1);
+  await call("group", "delete", "gone", "--yes");
+  await server.broker.createTopic({
+    name: "short",
+    partitions: 1,
+    replicationFactor: 1,
+    configs: new Map(),
+  });
+  const offsets = [{ topic: "short", partition: 0, offset: 1, leaderEpoch: -1, metadata: "" }];
+  await commit("g", 0, { offsets });
+  await server.broker.deleteTopic("short");
+  await server.close();
+  await start();
+  const lag = await rows("group", "lag", "g");
+  assert.equal(
+    lag.map(({ topic, committed }) => [topic, committed]),
+    [["t", 7]],
+  );
+  const listed = await rows("group", "list");
+  assert.equal(
+    listed.map(({ group }) => group),
+    ["g", "odd"],
+  );
+});
+
+test.run();
