@@ -1,7 +1,7 @@
 // Broker keys of consumer groups: limits of their members, life of committed offsets, the topic that holds both.
 // Kafka's names, defaults and dynamic rules.
 
-import { int, list, long, string } from "./key.ts";
+import { int, list, long } from "./key.ts";
 
 const dynamic = "cluster-wide" as const;
 
@@ -24,11 +24,6 @@ export const GROUP_KEYS = {
     unit: "count",
     min: 1,
     doc: "Members of one group of the consumer protocol; more are refused with GROUP_MAX_SIZE_REACHED.",
-  }),
-  "group.consumer.migration.policy": string({
-    default: "bidirectional",
-    oneOf: ["disabled", "upgrade", "downgrade", "bidirectional"],
-    doc: "Whether a living group may change from the classic to the consumer protocol (upgrade), back (downgrade), or both.",
   }),
   "group.consumer.session.timeout.ms": int({
     default: 45_000,
