@@ -132,7 +132,7 @@ export class LocalBroker implements Broker {
     try {
       const partition = this.#current(request, request.currentLeaderEpoch);
       if (partition.fault) throw partition.fault;
-      return { error: null, ...this.#lookUp(partition, request.spec) };
+      return { error: null, ...this.#lookUp(partition, request) };
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       return { error, offset: -1, timestampMs: -1, leaderEpoch: -1 };
@@ -298,20 +298,25 @@ export class LocalBroker implements Broker {
     );
   }
 
-  #lookUp(partition: Partition, spec: OffsetSpec): Omit<ListedOffset, "error"> {
-    const { log, highWatermark, epochs } = partition;
+  #lookUp(
+    partition: Partition,
+    { spec, isolation }: { spec: OffsetSpec; isolation: FetchRequest["isolation"] },
+  ): Omit<ListedOffset, "error"> {
+    const { log, highWatermark, lastStableOffset, epochs } = partition;
+    const end = isolation === "read_committed" ? lastStableOffset : highWatermark;
     const at = (offset: number, timestampMs = -1) => ({
       offset,
       timestampMs,
       leaderEpoch: offset < 0 ? -1 : Math.max(epochs.epochAt(offset), 0),
     });
     if (spec === "earliest" || spec === "earliest-local") return at(log.startOffset);
-    if (spec === "latest") return at(highWatermark);
+    if (spec === "latest") return at(end);
     const found =
       spec === "max-timestamp"
         ? withMaxTimestamp(this.#platform, partition)
         : firstAtOrAfter(this.#platform, partition, spec.timestampMs);
-    return found === undefined ? at(-1) : at(found.offset, found.timestampMs);
+    if (found === undefined || found.offset >= end) return at(-1);
+    return at(found.offset, found.timestampMs);
   }
 
   #topic(name: string): TopicRecord {

@@ -5,6 +5,7 @@ import type { BatchHeader } from "../../storage-wasm/core.ts";
 import { BrokerError } from "../errors.ts";
 import type { Records } from "../records.ts";
 import type { BatchPosition } from "./batch-walk.ts";
+import type { ControlRecord } from "./control-record.ts";
 import {
   deletedSuffix,
   logSuffix,
@@ -20,6 +21,7 @@ import { encodeSnapshot } from "./producer-snapshot.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { Segment, type SegmentLimits } from "./segment.ts";
 import type { SegmentPlace } from "./segment-indexes.ts";
+import type { AbortedTransaction } from "./transaction-index.ts";
 
 /** Core memory that one log keeps for indexes of closed segments it has read from. */
 const closedIndexBytesMax = 16 * 1024 * 1024;
@@ -87,12 +89,33 @@ export class LocalLog {
    * Adds one stamped batch; `header.baseOffset` must be `endOffset`. Rolls first when it is due. On a
    * `StorageError` the log is as it was before.
    */
-  append(batch: Uint8Array, header: BatchHeader, limits: SegmentLimits, nowMs: number): void {
+  append(
+    batch: Uint8Array,
+    header: BatchHeader,
+    limits: SegmentLimits,
+    nowMs: number,
+    control?: ControlRecord,
+  ): void {
     // Rolling touches other batches' headers never, but the core's header is overwritten by index reads.
     if (this.active.isFullFor(header, limits, nowMs)) this.roll(nowMs);
+    // First the index: an entry whose marker failed to follow only says once more what will be said.
+    if (control?.type === "abort") this.#noteAbort(header);
     this.active.append(batch, header, limits.indexIntervalBytes);
     this.#nextOffset = header.lastOffset + 1;
-    this.producers.update(header);
+    this.producers.update(header, control);
+  }
+
+  /**
+   * The aborted transactions that a reader of `records`, read from `offset` on and all below `endOffset`,
+   * has to skip; a few beyond it may be among them.
+   */
+  abortedIn(records: LogRecords, offset: number, endOffset: number): AbortedTransaction[] {
+    const found: AbortedTransaction[] = [];
+    const to = Math.min(endOffset, records.offsetBound());
+    for (let i = this.#indexOf(offset); i < this.#segments.length; i++) {
+      if (this.#segments[i]!.transactions.collect({ from: offset, to }, found)) break;
+    }
+    return found;
   }
 
   /** Closes the active segment and starts one at the end offset, with a producer snapshot beside it. */
@@ -124,7 +147,7 @@ export class LocalLog {
     endOffset: number;
     bytesMax: number;
     atLeastOneBatch: boolean;
-  }): Records | undefined {
+  }): LogRecords | undefined {
     const { offset, endOffset, bytesMax } = options;
     if (offset >= endOffset) return undefined;
     for (let i = this.#indexOf(offset); i < this.#segments.length; i++) {
@@ -151,6 +174,7 @@ export class LocalLog {
       segment.hold();
       try {
         await segment.file.sync();
+        await segment.transactions.sync();
       } finally {
         segment.release();
       }
@@ -219,6 +243,15 @@ export class LocalLog {
 
   close(): void {
     for (const segment of [...this.#segments, ...this.#leaving]) segment.close();
+  }
+
+  #noteAbort(header: BatchHeader): void {
+    const { transactions } = this.producers;
+    const firstOffset = transactions.firstOffsetOf(header.producerId);
+    if (firstOffset === undefined) return;
+    const { producerId, lastOffset } = header;
+    const lastStableOffset = transactions.firstOpenBut(producerId) ?? lastOffset + 1;
+    this.active.transactions.append({ producerId, firstOffset, lastOffset, lastStableOffset });
   }
 
   #indexOf(offset: number): number {
@@ -291,12 +324,18 @@ function lengthToRead(
   return Math.max(0, Math.min(available, wanted));
 }
 
-function held(segment: Segment, position: number, length: number): Records {
+/** What was read, and an offset that it does not reach. */
+export interface LogRecords extends Records {
+  offsetBound(): number;
+}
+
+function held(segment: Segment, position: number, length: number): LogRecords {
   segment.hold();
   let isHeld = true;
   return {
     length,
     parts: [{ file: segment.file, position, length }],
+    offsetBound: () => segment.offsetBound(position + length) ?? Infinity,
     release() {
       if (!isHeld) return;
       isHeld = false;
