@@ -62,7 +62,9 @@ export type ErrorName =
   | "INCONSISTENT_TOPIC_ID"
   | "TRANSACTIONAL_ID_NOT_FOUND"
   | "FETCH_SESSION_TOPIC_ID_ERROR"
-  | "TRANSACTION_ABORTABLE";
+  | "TRANSACTION_ABORTABLE"
+  | "INVALID_GROUP_ID"
+  | "INVALID_REGULAR_EXPRESSION";
 
 /** One fact, said once: Kafka's name for it and a sentence that says what to do. `cause` is kept. */
 export class BrokerError extends Error {

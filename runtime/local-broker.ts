@@ -42,12 +42,14 @@ import {
 import { BrokerError, type ErrorName } from "./errors.ts";
 import { fetchLocally } from "./fetch-wait.ts";
 import { LocalPartitions } from "./local-partitions.ts";
+import { appendInTransaction, isTransactional, localCoordinator } from "./local-transactions.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
 import type { Partition } from "./log/partition.ts";
 import { checkNewTopic, createdTopic, partitionsMax, plannedTopic } from "./new-topic.ts";
 import type { Platform } from "./platform.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
+import type { Coordinator } from "./transactions/coordinator.ts";
 
 export interface LocalBrokerOptions {
   readonly platform: Pick<Platform, "clock" | "core" | "codecs">;
@@ -56,10 +58,13 @@ export interface LocalBrokerOptions {
   readonly brokerId: number;
   readonly config: BrokerConfig;
   readonly metrics: Metrics;
+  /** Told of background work that failed and is tried again. */
+  readonly report?: (error: unknown, where: string) => void;
 }
 
 export class LocalBroker implements Broker {
   readonly brokerId: number;
+  readonly transactions: Coordinator;
   readonly #platform: LocalBrokerOptions["platform"];
   readonly #controlPlane: ControlPlane;
   readonly #folder: LogFolder;
@@ -77,15 +82,24 @@ export class LocalBroker implements Broker {
     this.#folder = options.folder;
     this.#metrics = options.metrics;
     this.#partitions = new LocalPartitions(options);
+    const { report = () => {} } = options;
+    const partitions = this.#partitions;
+    this.transactions = localCoordinator({ ...options, partitions, groups: undefined, report });
   }
 
   /** Opens the partitions. `adopt`: folders without a topic are Kafka's and become topics. */
-  open(options: { adopt: boolean; found: readonly FoundPartition[] }): Promise<void> {
-    return this.#partitions.open(options);
+  async open(options: { adopt: boolean; found: readonly FoundPartition[] }): Promise<void> {
+    await this.#partitions.open(options);
+  }
+
+  /** Coordinators read their topics; until they have, they answer COORDINATOR_LOAD_IN_PROGRESS. */
+  async loadCoordinators(): Promise<{ transactions: number }> {
+    return this.transactions.load();
   }
 
   /** Stops following the control plane; the partitions are closed by the log folder. */
   close(): void {
+    this.transactions.close();
     this.#partitions.close();
   }
 
@@ -114,6 +128,9 @@ export class LocalBroker implements Broker {
             `${partition.config.minInsyncReplicas}: lower it or add brokers`,
         );
       }
+    }
+    if (isTransactional(request.batch)) {
+      return appendInTransaction(this.transactions, partition, request);
     }
     return partition.append(request.batch, { waits: request.acks !== 0 });
   }
@@ -158,12 +175,13 @@ export class LocalBroker implements Broker {
 
   async initProducerId(request: {
     transactionalId: string | null;
+    transactionTimeoutMs: number;
+    producerId: number;
+    producerEpoch: number;
   }): Promise<{ producerId: number; producerEpoch: number }> {
-    if (request.transactionalId !== null) {
-      throw new BrokerError(
-        "COORDINATOR_NOT_AVAILABLE",
-        "this broker coordinates no transactions: use an idempotent producer without transactional.id",
-      );
+    const { transactionalId } = request;
+    if (transactionalId !== null) {
+      return this.transactions.initProducer({ ...request, transactionalId });
     }
     const producerId = await this.#asked(this.#controlPlane.allocateProducerIds(1));
     return { producerId, producerEpoch: 0 };

@@ -129,6 +129,7 @@ class RunningServer implements Server {
     const epochMax = found.reduce((max, { leaderEpoch }) => Math.max(max, leaderEpoch), -1);
     await this.#register(this.#controlPlane, epochMax + 1);
     await broker.open({ adopt: identity.isForeign, found });
+    const loading = this.#loadCoordinators(broker);
     this.#door = this.#openDoor(broker);
     const door = this.#door;
     this.#applyConfig(broker, door);
@@ -139,6 +140,7 @@ class RunningServer implements Server {
     });
     await this.#openHttp(broker);
     folder.startHousekeeping();
+    await loading;
     this.#stopProbe = this.metrics.probeLoop();
     this.#state = "ready";
     logger.info("server-ready", `broker ${this.brokerId} is ready`, {
@@ -190,8 +192,25 @@ class RunningServer implements Server {
   #openBroker(folder: LogFolder, controlPlane: ControlPlane): LocalBroker {
     const { platform, config } = this.#options;
     const { brokerId, metrics } = this;
-    this.#broker = new LocalBroker({ platform, controlPlane, folder, brokerId, config, metrics });
+    const log = this.#options.logger.child("broker");
+    const report = (error: unknown, where: string) =>
+      log.error("background-failed", where, { error: asError(error) });
+    const parts = { platform, controlPlane, folder, brokerId, config, metrics, report };
+    this.#broker = new LocalBroker(parts);
     return this.#broker;
+  }
+
+  async #loadCoordinators(broker: LocalBroker): Promise<void> {
+    const { clock } = this.#options.platform;
+    const startedMs = clock.monotonicMs();
+    const { transactions } = await broker.loadCoordinators();
+    const durationMs = Math.round(clock.monotonicMs() - startedMs);
+    if (transactions === 0) return;
+    this.#options.logger.info(
+      "transactions-loaded",
+      `${transactions} transactional ids were read in ${durationMs} ms`,
+      { transactions, durationMs },
+    );
   }
 
   #openDoor(broker: LocalBroker): KafkaDoor {

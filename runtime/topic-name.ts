@@ -35,6 +35,13 @@ export function collidingName(name: string, existing: Iterable<string>): string 
 /** Topics of Kafka's own that never hold a user's records; folders of them are not ours to open. */
 export const reservedTopics: ReadonlySet<string> = new Set(["__cluster_metadata"]);
 
+/** Where consumer groups and transactions keep their state: written by their coordinators only. */
+export const offsetsTopic = "__consumer_offsets";
+export const transactionsTopic = "__transaction_state";
+
+/** Kafka's own: clients hide them from their users. */
+export const internalTopics: ReadonlySet<string> = new Set([offsetsTopic, transactionsTopic]);
+
 function complaintAbout(name: string): string | undefined {
   if (name === "") return "is empty";
   if (name === "." || name === "..") return "is reserved by file systems";

@@ -29,7 +29,7 @@ const MACHINERY: readonly (readonly [pattern: RegExp, why: string])[] = [
     "runs alone",
   ],
   [/^(offsets\.|group\.|share\.|consumer\.)/, "has no consumer groups yet"],
-  [/^(transaction\.|transactional\.|producer\.id\.expiration\.check)/, "has no transactions yet"],
+  [/^(transaction\.|producer\.id\.expiration\.check|add\.partitions\.to)/, "does this by itself"],
   [/^log\.cleaner\./, "does not compact yet"],
   [/^log\.(flush\.(offset|start)|initial\.|dir\.failure|message\.)/, "does this by itself"],
   [/^remote\./, "has no tiered storage"],

@@ -105,6 +105,8 @@ export const statusOfCode: { readonly [name in ErrorName]: number } = {
   TRANSACTIONAL_ID_NOT_FOUND: 404,
   FETCH_SESSION_TOPIC_ID_ERROR: 409,
   TRANSACTION_ABORTABLE: 409,
+  INVALID_GROUP_ID: 400,
+  INVALID_REGULAR_EXPRESSION: 400,
 };
 
 export interface ErrorAnswer {

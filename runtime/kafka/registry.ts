@@ -1,6 +1,8 @@
 // Registry: every API this broker serves on the Kafka door. ApiVersions is derived from this list, so an API
 // that is not here is neither served nor advertised.
 
+import { addOffsetsToTxn, handleAddOffsetsToTxn } from "./apis/add-offsets-to-txn.ts";
+import { addPartitionsToTxn, handleAddPartitionsToTxn } from "./apis/add-partitions-to-txn.ts";
 import { alterConfigs, handleAlterConfigs } from "./apis/alter-configs.ts";
 import { answerApiVersions, apiVersions } from "./apis/api-versions.ts";
 import { createPartitions, handleCreatePartitions } from "./apis/create-partitions.ts";
@@ -15,6 +17,8 @@ import {
   describeTopicPartitions,
   handleDescribeTopicPartitions,
 } from "./apis/describe-topic-partitions.ts";
+import { describeTransactions, handleDescribeTransactions } from "./apis/describe-transactions.ts";
+import { endTxn, handleEndTxn } from "./apis/end-txn.ts";
 import { createFetchHandler, fetch } from "./apis/fetch.ts";
 import { findCoordinator, handleFindCoordinator } from "./apis/find-coordinator.ts";
 import {
@@ -24,12 +28,15 @@ import {
 import { handleInitProducerId, initProducerId } from "./apis/init-producer-id.ts";
 import { handleListConfigResources, listConfigResources } from "./apis/list-config-resources.ts";
 import { handleListOffsets, listOffsets } from "./apis/list-offsets.ts";
+import { handleListTransactions, listTransactions } from "./apis/list-transactions.ts";
 import { handleMetadata, metadata } from "./apis/metadata.ts";
 import {
   handleOffsetForLeaderEpoch,
   offsetForLeaderEpoch,
 } from "./apis/offset-for-leader-epoch.ts";
 import { handleProduce, produce } from "./apis/produce.ts";
+import { handleTxnOffsetCommit, txnOffsetCommit } from "./apis/txn-offset-commit.ts";
+import { handleWriteTxnMarkers, writeTxnMarkers } from "./apis/write-txn-markers.ts";
 import type { FetchSessions } from "./fetch-sessions.ts";
 import { type Registration, register } from "./handler.ts";
 
@@ -53,6 +60,11 @@ export function registrations(
     register(deleteRecords, handleDeleteRecords),
     register(initProducerId, handleInitProducerId),
     register(offsetForLeaderEpoch, handleOffsetForLeaderEpoch),
+    register(addPartitionsToTxn, handleAddPartitionsToTxn),
+    register(addOffsetsToTxn, handleAddOffsetsToTxn),
+    register(endTxn, handleEndTxn),
+    register(writeTxnMarkers, handleWriteTxnMarkers),
+    register(txnOffsetCommit, handleTxnOffsetCommit),
     register(describeConfigs, handleDescribeConfigs),
     register(alterConfigs, handleAlterConfigs),
     register(describeLogDirs, handleDescribeLogDirs),
@@ -60,6 +72,8 @@ export function registrations(
     register(incrementalAlterConfigs, handleIncrementalAlterConfigs),
     register(describeCluster, handleDescribeCluster),
     register(describeProducers, handleDescribeProducers),
+    register(describeTransactions, handleDescribeTransactions),
+    register(listTransactions, handleListTransactions),
     register(listConfigResources, handleListConfigResources),
     register(describeTopicPartitions, handleDescribeTopicPartitions),
   ];

@@ -75,6 +75,13 @@ export class LogMetrics {
   readonly fsyncBatchAcks = new Histogram(COUNT_SCALE);
 }
 
+export class TransactionMetrics {
+  transactionsCommitted = 0;
+  transactionsAborted = 0;
+  /** Among those aborted. */
+  transactionsTimedOut = 0;
+}
+
 export interface TopicGauges {
   readonly topic: string;
   readonly sizeBytes: number;
@@ -116,6 +123,7 @@ export class Metrics {
   readonly startedMs: number;
   readonly load = new LoadMetrics();
   readonly log = new LogMetrics();
+  readonly transactions = new TransactionMetrics();
   readonly loopDelay = new Histogram(DURATION_SCALE);
   readonly doors: { readonly [door in Door]: DoorMetrics } = {
     kafka: new DoorMetrics(),

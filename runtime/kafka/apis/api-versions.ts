@@ -45,33 +45,40 @@ export const apiVersions = defineApi({
   }),
 });
 
-/** Kafka 4.1's level of `metadata.version` (4.1-IV1), and the oldest it can be set to (3.3-IV3). */
-const metadataVersion = { name: "metadata.version", minVersion: 7, maxVersion: 27 };
+/** Features and their levels; each is finalized at its newest. */
+const features = [
+  // Kafka 4.1's level (4.1-IV1), and the oldest it can be set to (3.3-IV3).
+  { name: "metadata.version", minVersion: 7, maxVersion: 27 },
+  // 2: transaction protocol V2 (KIP-890).
+  { name: "transaction.version", minVersion: 0, maxVersion: 2 },
+];
 const softwareNamePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 
 /** `apis` is asked on first use: the list of registrations holds this handler too. */
 export function answerApiVersions(apis: () => readonly Api[]): Handler<typeof apiVersions> {
-  let answer: ResponseInput<typeof apiVersions> | undefined;
+  const answers: ResponseInput<typeof apiVersions>[] = [];
   return (request, { apiVersion }) => {
     if (apiVersion >= 3 && !isNamed(request)) return refusal(errorCodes.INVALID_REQUEST);
-    answer ??= {
+    answers[apiVersion] ??= {
       ...refusal(errorCodes.NONE),
       apiKeys: apis().map(({ key, advertisedMin, versions }) => ({
         apiKey: key,
         minVersion: advertisedMin,
         maxVersion: versions.max,
       })),
-      supportedFeatures: [metadataVersion],
+      // Clients that speak v3 take a feature with a level of 0 for broken.
+      supportedFeatures: features.map((each) => ({
+        ...each,
+        minVersion: apiVersion < 4 ? Math.max(1, each.minVersion) : each.minVersion,
+      })),
       finalizedFeaturesEpoch: 0,
-      finalizedFeatures: [
-        {
-          name: metadataVersion.name,
-          maxVersionLevel: metadataVersion.maxVersion,
-          minVersionLevel: metadataVersion.maxVersion,
-        },
-      ],
+      finalizedFeatures: features.map(({ name, maxVersion }) => ({
+        name,
+        maxVersionLevel: maxVersion,
+        minVersionLevel: maxVersion,
+      })),
     };
-    return answer;
+    return answers[apiVersion];
   };
 }
 

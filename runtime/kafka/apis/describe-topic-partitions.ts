@@ -3,7 +3,7 @@
 // the answer's cursor says where the next page begins, null after the last. One version, flexible.
 
 import type { PartitionRecord, TopicRecord } from "../../../cluster/control-plane.ts";
-import { checkTopicName } from "../../topic-name.ts";
+import { checkTopicName, internalTopics } from "../../topic-name.ts";
 import { notRequested, operations } from "../authorized-operations.ts";
 import { errorCodes } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
@@ -11,7 +11,6 @@ import { itemError } from "../item-error.ts";
 import type { RequestOf, ResponseInput } from "../schema.ts";
 import { array, boolean, defineApi, int16, int32, string, struct, uuid } from "../schema.ts";
 import { zeroUuid } from "../uuid.ts";
-import { internalTopics } from "./metadata.ts";
 
 const cursor = struct({ topicName: string(), partitionIndex: int32() }, { nullable: true });
 

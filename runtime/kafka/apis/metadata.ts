@@ -4,6 +4,7 @@
 // A topic that does not exist is created when client and broker allow it, and the answer describes it whole.
 
 import type { ClusterState, TopicRecord } from "../../../cluster/control-plane.ts";
+import { internalTopics } from "../../topic-name.ts";
 import { notRequested, operations } from "../authorized-operations.ts";
 import { errorAnswer, errorCodes } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
@@ -79,9 +80,6 @@ type Request = RequestOf<typeof metadata>;
 type Response = ResponseInput<typeof metadata>;
 type TopicAnswer = Response["topics"][number];
 type Asked = NonNullable<Request["topics"]>[number];
-
-/** Kafka's own: clients hide them from their users. */
-export const internalTopics = new Set(["__consumer_offsets", "__transaction_state"]);
 
 export const handleMetadata: Handler<typeof metadata> = (request, context) => {
   const allowed = request.includeTopicAuthorizedOperations ? operations.topic : notRequested;
