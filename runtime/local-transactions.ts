@@ -11,7 +11,8 @@ import type { Platform } from "./platform.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { transactionsTopic } from "./topic-name.ts";
 import type { TransactionalOffsets } from "./transaction-coordinator.ts";
-import { Coordinator, type CoordinatorHost } from "./transactions/coordinator.ts";
+import { Coordinator } from "./transactions/coordinator.ts";
+import type { CoordinatorHost } from "./transactions/coordinator-host.ts";
 
 /** Where a batch says whose it is. */
 const batchHeaderBytes = 61;

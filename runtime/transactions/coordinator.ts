@@ -15,9 +15,10 @@ import type {
   TransactionMember,
   TransactionView,
 } from "../transaction-coordinator.ts";
+import type { CoordinatorHost, TransactionLimits } from "./coordinator-host.ts";
 import { matching, viewOf } from "./listing.ts";
-import { type MarkerHost, MarkerWriter } from "./marker-writer.ts";
-import { StateLog, type StateLogHost } from "./state-log.ts";
+import { MarkerWriter } from "./marker-writer.ts";
+import { StateLog } from "./state-log.ts";
 import {
   begun,
   checkEnd,
@@ -37,46 +38,16 @@ import {
   type Transaction,
   withPartitions,
 } from "./transaction.ts";
+import { type Slot, TransactionTable } from "./transaction-table.ts";
 
 /** How long a request waits for the markers of the transaction before; then CONCURRENT_TRANSACTIONS. */
 const endingWaitMsMax = 1000;
-
-export interface TransactionLimits {
-  readonly timeoutMsMax: number;
-  /** How often open transactions are looked at. */
-  readonly timeoutCheckMs: number;
-  readonly idExpirationMs: number;
-  readonly expirationCheckMs: number;
-}
-
-export interface CoordinatorHost extends StateLogHost, MarkerHost {
-  readonly brokerId: number;
-  /** Creates __transaction_state if it is not there. */
-  createStateTopic(): Promise<void>;
-  allocateProducerId(): Promise<number>;
-  limits(): TransactionLimits;
-  readonly counters: {
-    transactionsCommitted: number;
-    transactionsAborted: number;
-    transactionsTimedOut: number;
-  };
-}
-
-/** One transactional id. */
-interface Slot {
-  state: Transaction;
-  /** Requests run one after another. */
-  tail: Promise<unknown>;
-  /** Resolves when the markers of the ending transaction are written. */
-  ending: Promise<void> | undefined;
-}
 
 export class Coordinator implements TransactionCoordinator {
   readonly #host: CoordinatorHost;
   readonly #log: StateLog;
   readonly #markers: MarkerWriter;
-  readonly #slots = new Map<string, Slot>();
-  readonly #byProducer = new Map<number, Slot>();
+  readonly #table = new TransactionTable();
   readonly #timers = new Map<string, Timer>();
   #isLoaded = false;
   #isClosed = false;
@@ -90,13 +61,9 @@ export class Coordinator implements TransactionCoordinator {
   /** Reads __transaction_state, ends what was being ended, and begins to watch over timeouts. */
   async load(): Promise<{ transactions: number }> {
     const states = await this.#log.load((error, where) => this.#host.report(error, where));
-    for (const state of states.values()) {
-      const slot: Slot = { state, tail: Promise.resolve(), ending: undefined };
-      this.#slots.set(state.transactionalId, slot);
-      this.#byProducer.set(state.producerId, slot);
-    }
+    for (const state of states.values()) this.#table.add(state);
     this.#isLoaded = true;
-    for (const slot of this.#slots.values()) if (isEnding(slot.state)) this.#finish(slot);
+    for (const slot of this.#table.all()) if (isEnding(slot.state)) this.#finish(slot);
     this.#every(
       "timeouts",
       (limits) => limits.timeoutCheckMs,
@@ -119,7 +86,7 @@ export class Coordinator implements TransactionCoordinator {
   /** For metrics: transactions that are open now. */
   get openCount(): number {
     let count = 0;
-    for (const { state } of this.#slots.values()) if (state.phase === "Ongoing") count++;
+    for (const { state } of this.#table.all()) if (state.phase === "Ongoing") count++;
     return count;
   }
 
@@ -141,7 +108,7 @@ export class Coordinator implements TransactionCoordinator {
     }
     await this.find(transactionalId);
     const slot = this.#find(transactionalId) ?? (await this.#newSlot(transactionalId, timeoutMs));
-    return this.#exclusive(slot, () => this.#init(slot, request));
+    return slot.exclusive(() => this.#init(slot, request));
   }
 
   addPartitions(
@@ -170,7 +137,7 @@ export class Coordinator implements TransactionCoordinator {
     options: { isCommit: boolean; bumpsEpoch: boolean },
   ): Promise<ProducerIdentity> {
     const slot = this.#slot(member);
-    return this.#exclusive(slot, () => this.#end(slot, { ...member, ...options }));
+    return slot.exclusive(() => this.#end(slot, { ...member, ...options }));
   }
 
   admit(
@@ -179,8 +146,8 @@ export class Coordinator implements TransactionCoordinator {
     { mayAdd }: { mayAdd: boolean },
   ): undefined | Promise<void> {
     this.#assertLoaded();
-    const slot = this.#byProducer.get(producer.producerId);
-    if (slot === undefined || slot.state.producerId !== producer.producerId) {
+    const slot = this.#table.byProducer(producer.producerId);
+    if (slot === undefined) {
       throw new BrokerError(
         "INVALID_PRODUCER_ID_MAPPING",
         `producer id ${producer.producerId} belongs to no transactional id`,
@@ -212,7 +179,7 @@ export class Coordinator implements TransactionCoordinator {
 
   describe(transactionalId: string): TransactionView {
     this.#assertLoaded();
-    const state = this.#slots.get(transactionalId)?.state;
+    const state = this.#table.get(transactionalId)?.state;
     if (state !== undefined && state.phase !== "Dead") return viewOf(state, this.#host.brokerId);
     throw new BrokerError(
       "TRANSACTIONAL_ID_NOT_FOUND",
@@ -222,15 +189,15 @@ export class Coordinator implements TransactionCoordinator {
 
   list(filter: TransactionFilter): readonly TransactionListing[] {
     this.#assertLoaded();
-    const states = [...this.#slots.values()].map(({ state }) => state);
+    const states = [...this.#table.all()].map(({ state }) => state);
     return matching(states, filter, this.#host.clock.nowMs());
   }
 
   /** Aborts transactions that are open for longer than their producer asked for. */
   abortOverdue(): void {
-    for (const slot of this.#slots.values()) {
+    for (const slot of this.#table.all()) {
       if (!isOverdue(slot.state, this.#host.clock.nowMs())) continue;
-      const abort = this.#exclusive(slot, async () => {
+      const abort = slot.exclusive(async () => {
         if (!isOverdue(slot.state, this.#host.clock.nowMs())) return;
         await this.#fence(slot);
         this.#host.counters.transactionsTimedOut++;
@@ -273,7 +240,7 @@ export class Coordinator implements TransactionCoordinator {
       const isNewest = producer.producerEpoch === slot.state.producerEpoch;
       if (isNewest && partitions.every((each) => holds(slot.state, each))) return;
     }
-    return this.#exclusive(slot, async () => {
+    return slot.exclusive(async () => {
       await this.#ended(slot);
       checkMember(slot.state, producer);
       const nowMs = this.#host.clock.nowMs();
@@ -330,7 +297,7 @@ export class Coordinator implements TransactionCoordinator {
     if (slot.state.phase === "PrepareCommit") counters.transactionsCommitted++;
     else counters.transactionsAborted++;
     const next = completed(slot.state, clock.nowMs());
-    this.#install(slot, next);
+    slot.state = next;
     const report = (error: unknown) => this.#host.report(error, "completing a transaction");
     // If it is lost, the markers are written once more: that changes nothing.
     try {
@@ -356,23 +323,10 @@ export class Coordinator implements TransactionCoordinator {
     );
   }
 
-  /** Runs it after what is under way for this id. */
-  #exclusive<T>(slot: Slot, run: () => Promise<T>): Promise<T> {
-    const result = slot.tail.then(run, run);
-    slot.tail = result.catch(() => {});
-    return result;
-  }
-
   async #put(slot: Slot, state: Transaction): Promise<void> {
     const written = this.#log.write(state);
     if (written !== undefined) await written;
-    this.#install(slot, state);
-  }
-
-  #install(slot: Slot, state: Transaction): void {
-    if (state.producerId !== slot.state.producerId) this.#byProducer.delete(slot.state.producerId);
     slot.state = state;
-    this.#byProducer.set(state.producerId, slot);
   }
 
   // ---- ids ----
@@ -380,18 +334,16 @@ export class Coordinator implements TransactionCoordinator {
   async #newSlot(transactionalId: string, timeoutMs: number): Promise<Slot> {
     const producerId = await this.#host.allocateProducerId();
     // Two producers may come with one new id at once.
-    const known = this.#slots.get(transactionalId);
+    const known = this.#table.get(transactionalId);
     if (known !== undefined) return known;
     const nowMs = this.#host.clock.nowMs();
     const state = newTransaction(transactionalId, { producerId, timeoutMs, nowMs });
-    const slot: Slot = { state, tail: Promise.resolve(), ending: undefined };
-    this.#slots.set(transactionalId, slot);
-    return slot;
+    return this.#table.add(state);
   }
 
   #find(transactionalId: string): Slot | undefined {
     this.#assertLoaded();
-    return this.#slots.get(transactionalId);
+    return this.#table.get(transactionalId);
   }
 
   #slot({ transactionalId, producerId }: TransactionMember): Slot {
@@ -420,13 +372,12 @@ export class Coordinator implements TransactionCoordinator {
   #expire(): void {
     const nowMs = this.#host.clock.nowMs();
     const afterMs = this.#host.limits().idExpirationMs;
-    for (const [id, slot] of this.#slots) {
+    for (const slot of this.#table.all()) {
       if (!isExpired(slot.state, { nowMs, afterMs })) continue;
-      const removal = this.#exclusive(slot, async () => {
+      const removal = slot.exclusive(async () => {
         if (!isExpired(slot.state, { nowMs, afterMs })) return;
-        await this.#log.remove(id);
-        this.#slots.delete(id);
-        this.#byProducer.delete(slot.state.producerId);
+        await this.#log.remove(slot.state.transactionalId);
+        this.#table.remove(slot);
         slot.state = { ...slot.state, phase: "Dead" };
       });
       removal.catch((error) => this.#host.report(error, "forgetting a transactional id"));
