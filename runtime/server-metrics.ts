@@ -27,6 +27,7 @@ export function metricSources(parts: {
     memory: () => ({ ...platform.memory(), wasm: platform.core.memoryBytes }),
     disks: () => [{ dir: storage.root, ...storage.space() }],
     partitions: () => countPartitions(broker, folder),
+    transactions: () => broker.transactions.open(),
     topics: () => topicGauges(folder.partitions.values()),
     partitionsOf(topic) {
       if (!broker.cluster().topics.has(topic)) return undefined;

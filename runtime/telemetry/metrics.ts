@@ -114,6 +114,8 @@ export interface MetricSources {
   disks(): readonly { dir: string; freeBytes: number; totalBytes: number }[];
   partitions(): { total: number; leaders: number; offline: number };
   topics(): Iterable<TopicGauges>;
+  /** Open ones, and the age of the oldest; 0 if there is none. */
+  transactions(): { open: number; oldestMs: number };
   /** Undefined for an unknown topic. */
   partitionsOf(topic: string): Iterable<PartitionGauges> | undefined;
 }

@@ -16,7 +16,7 @@ import type {
   TransactionView,
 } from "../transaction-coordinator.ts";
 import type { CoordinatorHost, TransactionLimits } from "./coordinator-host.ts";
-import { matching, viewOf } from "./listing.ts";
+import { matching, openOnes, viewOf } from "./listing.ts";
 import { MarkerWriter } from "./marker-writer.ts";
 import { StateLog } from "./state-log.ts";
 import {
@@ -83,11 +83,9 @@ export class Coordinator implements TransactionCoordinator {
     for (const timer of this.#timers.values()) timer.cancel();
   }
 
-  /** For metrics: transactions that are open now. */
-  get openCount(): number {
-    let count = 0;
-    for (const { state } of this.#table.all()) if (state.phase === "Ongoing") count++;
-    return count;
+  /** For metrics: transactions that are open now, and the age of the oldest. */
+  open(): { open: number; oldestMs: number } {
+    return openOnes(this.#table.all(), this.#host.clock.nowMs());
   }
 
   async find(_transactionalId: string): Promise<number> {

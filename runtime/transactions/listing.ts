@@ -35,6 +35,20 @@ export function matching(
     .map(({ transactionalId, producerId, phase }) => ({ transactionalId, producerId, phase }));
 }
 
+export function openOnes(
+  slots: Iterable<{ readonly state: Transaction }>,
+  nowMs: number,
+): { open: number; oldestMs: number } {
+  let open = 0;
+  let oldestMs = 0;
+  for (const { state } of slots) {
+    if (state.phase !== "Ongoing") continue;
+    open++;
+    oldestMs = Math.max(oldestMs, nowMs - state.startMs);
+  }
+  return { open, oldestMs };
+}
+
 export function viewOf(state: Transaction, coordinatorId: number): TransactionView {
   const { transactionalId, producerId, producerEpoch, phase, timeoutMs, startMs } = state;
   const partitions = [...state.partitions].flatMap(([topic, members]) =>
