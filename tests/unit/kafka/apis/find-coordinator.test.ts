@@ -7,8 +7,20 @@ import { handleFindCoordinator } from "../../../../runtime/kafka/apis/find-coord
 import { AdminBroker, answered, contextOf } from "./admin-broker.ts";
 
 class OneBroker extends AdminBroker {
+  readonly asked: string[] = [];
+  readonly transactions = {
+    find: async (id: string) => {
+      this.asked.push(id);
+      return 1;
+    },
+  };
+
   self(): BrokerRecord {
-    return { id: 7, epoch: 1, host: "h", port: 9099, rack: null, fenced: false };
+    return { id: 1, epoch: 1, host: "h", port: 9099, rack: null, fenced: false };
+  }
+
+  override cluster() {
+    return { ...super.cluster(), brokers: new Map([[1, this.self()]]) };
   }
 }
 
@@ -34,6 +46,7 @@ test("handleFindCoordinator() names this broker for groups and transactional ids
       { key: "b", ...here },
     ]);
   }
+  assert.equal(broker.asked, ["g", "a", "b"], "the first question makes the topic of transactions");
 });
 
 test("handleFindCoordinator() knows no coordinator for other kinds of keys", async () => {
