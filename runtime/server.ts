@@ -9,6 +9,7 @@ import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
 import type { DoorLimits } from "./kafka/limits.ts";
 import { uuidText } from "./kafka/uuid.ts";
 import { LocalBroker } from "./local-broker.ts";
+import type { CleanerSettings } from "./log/cleaner.ts";
 import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
 import { LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
 import type { Connection, HttpHandler, Listener, Platform } from "./platform.ts";
@@ -184,6 +185,7 @@ class RunningServer implements Server {
       metrics: this.metrics,
       retentionCheckIntervalMs: () => current().number("log.retention.check.interval.ms"),
       producerIdExpirationMs: () => current().number("producer.id.expiration.ms"),
+      cleaner: () => cleanerSettings(current()),
       report: (event) => this.#reportFolder(event),
     });
     return this.#folder;
@@ -310,6 +312,10 @@ class RunningServer implements Server {
           bytes: event.bytes,
         },
       );
+    } else if (event.kind === "not-cleaned") {
+      log.error("log-not-cleaned", `${event.folder} cannot be compacted: it is left as it is`, {
+        error: asError(event.error),
+      });
     } else {
       log.warn(
         "log-stray",
@@ -345,6 +351,15 @@ function connectionLimits(config: BrokerConfig): Partial<DoorLimits> {
   return {
     connectionsMax: config.number("max.connections"),
     connectionsPerAddressMax: config.number("max.connections.per.ip"),
+  };
+}
+
+function cleanerSettings(config: BrokerConfig): CleanerSettings {
+  return {
+    isEnabled: config.flag("log.cleaner.enable"),
+    backoffMs: config.number("log.cleaner.backoff.ms"),
+    mapBytesMax: config.number("log.cleaner.dedupe.buffer.size"),
+    bytesPerSecondMax: config.number("log.cleaner.io.max.bytes.per.second"),
   };
 }
 

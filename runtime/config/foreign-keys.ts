@@ -30,7 +30,7 @@ const MACHINERY: readonly (readonly [pattern: RegExp, why: string])[] = [
   ],
   [/^(offsets\.|group\.|share\.|consumer\.)/, "has no consumer groups yet"],
   [/^(transaction\.|producer\.id\.expiration\.check|add\.partitions\.to)/, "does this by itself"],
-  [/^log\.cleaner\./, "does not compact yet"],
+  [/^log\.cleaner\./, "does this by itself"],
   [/^log\.(flush\.(offset|start)|initial\.|dir\.failure|message\.)/, "does this by itself"],
   [/^remote\./, "has no tiered storage"],
   [

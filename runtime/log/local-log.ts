@@ -7,12 +7,14 @@ import type { Records } from "../records.ts";
 import type { BatchPosition } from "./batch-walk.ts";
 import type { ControlRecord } from "./control-record.ts";
 import {
+  cleanedSuffix,
   deletedSuffix,
   logSuffix,
   offsetIndexSuffix,
   offsetOf,
   segmentFile,
   snapshotSuffix,
+  swapSuffix,
   timeIndexSuffix,
   transactionIndexSuffix,
 } from "./log-files.ts";
@@ -38,7 +40,8 @@ export class LocalLog {
   readonly producers: ProducerState;
   readonly #segments: Segment[];
   /** Segments taken out of the log whose files still wait for readers or for the delay. */
-  readonly #leaving = new Set<Segment>();
+  readonly #leaving = new Map<Segment, string>();
+  #leavingCount = 0;
   #nextOffset: number;
   #logStartOffset: number;
   #recoveryPoint: number;
@@ -105,17 +108,21 @@ export class LocalLog {
     this.producers.update(header, control);
   }
 
+  /** Aborted transactions with something in [from, to). */
+  abortedBetween(from: number, to: number): AbortedTransaction[] {
+    const found: AbortedTransaction[] = [];
+    for (let i = this.#indexOf(from); i < this.#segments.length; i++) {
+      if (this.#segments[i]!.transactions.collect({ from, to }, found)) break;
+    }
+    return found;
+  }
+
   /**
    * The aborted transactions that a reader of `records`, read from `offset` on and all below `endOffset`,
    * has to skip; a few beyond it may be among them.
    */
   abortedIn(records: LogRecords, offset: number, endOffset: number): AbortedTransaction[] {
-    const found: AbortedTransaction[] = [];
-    const to = Math.min(endOffset, records.offsetBound());
-    for (let i = this.#indexOf(offset); i < this.#segments.length; i++) {
-      if (this.#segments[i]!.transactions.collect({ from: offset, to }, found)) break;
-    }
-    return found;
+    return this.abortedBetween(offset, Math.min(endOffset, records.offsetBound()));
   }
 
   /** Closes the active segment and starts one at the end offset, with a producer snapshot beside it. */
@@ -204,29 +211,51 @@ export class LocalLog {
     for (const segment of dropped) {
       bytes += segment.bytes;
       this.#rename(segment);
-      this.#leaving.add(segment);
     }
     this.#logStartOffset = Math.max(this.#logStartOffset, this.#segments[0]!.baseOffset);
     this.#removeOldSnapshots();
     return { bytes, segments: dropped };
   }
 
+  /**
+   * Puts a cleaned segment, whole and synced under `cleanedSuffix`, in the place of neighbours. Returns false, and
+   * does nothing, when they are no longer all in the log. From the first rename on a stop at any point leaves
+   * files from which recovery finishes this.
+   */
+  replace(
+    old: readonly Segment[],
+    cleaned: Segment,
+    aborted: readonly AbortedTransaction[],
+  ): boolean {
+    const first = this.#segments.indexOf(old[0]!);
+    if (first < 0 || old.some((segment, i) => this.#segments[first + i] !== segment)) return false;
+    const { storage } = this.place;
+    const path = `${this.place.folder()}/${segmentFile(cleaned.baseOffset, logSuffix)}`;
+    storage.rename(`${path}${cleanedSuffix}`, `${path}${swapSuffix}`);
+    for (const segment of old) this.#rename(segment);
+    storage.rename(`${path}${swapSuffix}`, path);
+    this.#segments.splice(first, old.length, cleaned);
+    cleaned.transactions.replace(aborted);
+    cleaned.persistIndexes();
+    return true;
+  }
+
   /** Removes the files of a dropped segment, at once or when its last reader lets go. */
   removeLeaving(segment: Segment): void {
-    if (!this.#leaving.has(segment)) return;
+    const suffix = this.#leaving.get(segment);
+    if (suffix === undefined) return;
     if (segment.holders > 0) {
       segment.onReleased = () => this.removeLeaving(segment);
       return;
     }
     this.#leaving.delete(segment);
     segment.close();
-    for (const suffix of segmentSuffixes)
-      this.place.storage.remove(this.#leavingPath(segment, suffix));
+    for (const name of this.#filesOf(segment)) this.place.storage.remove(name + suffix);
   }
 
   /** Files of segments that are dropped but not removed yet. */
   removeAllLeaving(): void {
-    for (const segment of [...this.#leaving]) this.removeLeaving(segment);
+    for (const segment of [...this.#leaving.keys()]) this.removeLeaving(segment);
   }
 
   writeSnapshot(): void {
@@ -242,7 +271,7 @@ export class LocalLog {
   }
 
   close(): void {
-    for (const segment of [...this.#segments, ...this.#leaving]) segment.close();
+    for (const segment of [...this.#segments, ...this.#leaving.keys()]) segment.close();
   }
 
   #noteAbort(header: BatchHeader): void {
@@ -284,20 +313,23 @@ export class LocalLog {
     }
   }
 
+  /** Takes a segment's files out of the log's names, and remembers them for `removeLeaving`. */
   #rename(segment: Segment): void {
     const { storage } = this.place;
-    const present = new Set(storage.list(this.place.folder()).map((entry) => entry.name));
+    const folder = this.place.folder();
+    const present = new Set(storage.list(folder).map((entry) => `${folder}/${entry.name}`));
+    // Cleaned twice within the delay, two segments of one name would wait for their removal.
+    const suffix = `.${this.#leavingCount++}${deletedSuffix}`;
     segment.unloadIndexes();
-    for (const suffix of segmentSuffixes) {
-      const name = segmentFile(segment.baseOffset, suffix);
-      if (present.has(name)) {
-        storage.rename(`${this.place.folder()}/${name}`, this.#leavingPath(segment, suffix));
-      }
+    for (const name of this.#filesOf(segment)) {
+      if (present.has(name)) storage.rename(name, name + suffix);
     }
+    this.#leaving.set(segment, suffix);
   }
 
-  #leavingPath(segment: Segment, suffix: string): string {
-    return `${this.place.folder()}/${segmentFile(segment.baseOffset, suffix)}${deletedSuffix}`;
+  #filesOf(segment: Segment): string[] {
+    const name = (suffix: string) => segmentFile(segment.baseOffset, suffix);
+    return segmentSuffixes.map((suffix) => `${this.place.folder()}/${name(suffix)}`);
   }
 
   #removeOldSnapshots(): void {

@@ -16,6 +16,7 @@ import type { Flushable, Flusher } from "./flusher.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
 import type { LocalLog } from "./local-log.ts";
 import { segmentsToDrop } from "./retention.ts";
+import type { Segment } from "./segment.ts";
 import type { AbortedTransaction } from "./transaction-index.ts";
 
 /** What a partition needs of the log directory it lives in. */
@@ -219,12 +220,27 @@ export class Partition implements Flushable {
     const { bytes, segments } = this.log.dropOldest(count, nowMs);
     this.#startMoved();
     this.#isDirty = true;
-    for (const segment of segments) {
-      this.#host.clock.after(this.config.fileDeleteDelayMs, () => {
-        if (!this.#isClosed) this.log.removeLeaving(segment);
-      });
-    }
+    this.#removeLater(segments);
     return bytes;
+  }
+
+  /** Compaction: a cleaned segment for neighbours. False when they are no longer all there. */
+  replaceSegments(
+    old: readonly Segment[],
+    cleaned: Segment,
+    aborted: readonly AbortedTransaction[],
+  ): boolean {
+    if (this.fault) throw this.fault;
+    try {
+      if (!this.log.replace(old, cleaned, aborted)) return false;
+    } catch (cause) {
+      // Files are between two names: only a start can tell which are the log.
+      if (cause instanceof StorageError) throw this.#host.fail(cause);
+      throw cause;
+    }
+    this.#isDirty = true;
+    this.#removeLater(old);
+    return true;
   }
 
   /** Background syncs: `flush=interval` and `flush.ms`. */
@@ -282,6 +298,14 @@ export class Partition implements Flushable {
       if (waits) return this.#waits.until(appended);
     } else if (!mustFlush) this.#advance(this.log.endOffset);
     return appended;
+  }
+
+  #removeLater(segments: readonly Segment[]): void {
+    for (const segment of segments) {
+      this.#host.clock.after(this.config.fileDeleteDelayMs, () => {
+        if (!this.#isClosed) this.log.removeLeaving(segment);
+      });
+    }
   }
 
   #startMoved(): void {

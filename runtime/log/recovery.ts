@@ -4,9 +4,17 @@
 
 import type { Storage } from "../storage/storage.ts";
 import { CheckpointError, decodeEpochs, type EpochStart, encodeEpochs } from "./checkpoints.ts";
+import { finishSwaps } from "./compaction-swap.ts";
 import { LeaderEpochs } from "./leader-epochs.ts";
 import type { LocalLogState } from "./local-log.ts";
-import { deletedSuffix, leaderEpochFile, logSuffix, offsetOf, segmentFile } from "./log-files.ts";
+import {
+  cleanedSuffix,
+  deletedSuffix,
+  leaderEpochFile,
+  logSuffix,
+  offsetOf,
+  segmentFile,
+} from "./log-files.ts";
 import { ProducerReplay } from "./producer-replay.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { Segment } from "./segment.ts";
@@ -37,8 +45,10 @@ export interface Recovered {
 
 export function openPartitionFolder(options: RecoveryOptions): Recovered {
   const { place } = options;
-  const names = place.storage.list(place.folder()).map((entry) => entry.name);
-  removeLeftovers(place, names);
+  const list = () => place.storage.list(place.folder()).map((entry) => entry.name);
+  removeLeftovers(place, list());
+  finishSwaps(place, list());
+  const names = list();
   const segments = openSegments(options, names);
   const replay = new ProducerReplay(place, names, options.logStartOffset);
   const check = recoverSegments(options, segments, replay);
@@ -68,7 +78,7 @@ export function openPartitionFolder(options: RecoveryOptions): Recovered {
 
 function removeLeftovers(place: SegmentPlace, names: readonly string[]): void {
   for (const name of names) {
-    if (name.endsWith(deletedSuffix) || name.endsWith(".tmp")) {
+    if ([deletedSuffix, cleanedSuffix, ".tmp"].some((suffix) => name.endsWith(suffix))) {
       place.storage.remove(`${place.folder()}/${name}`);
     }
   }

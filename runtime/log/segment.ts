@@ -53,7 +53,14 @@ export class Segment {
 
   constructor(
     place: SegmentPlace,
-    options: { baseOffset: number; nowMs: number; rollJitterMs: number; isNew: boolean },
+    options: {
+      baseOffset: number;
+      nowMs: number;
+      rollJitterMs: number;
+      isNew: boolean;
+      /** Behind the name of the log file, until a rename takes it away. */
+      suffix?: string;
+    },
   ) {
     this.#place = place;
     this.baseOffset = options.baseOffset;
@@ -61,7 +68,7 @@ export class Segment {
     this.#rollJitterMs = options.rollJitterMs;
     this.transactions = new TransactionIndex(place, options.baseOffset);
     const path = `${place.folder()}/${segmentFile(options.baseOffset, logSuffix)}`;
-    this.file = place.storage.open(path, { create: options.isNew });
+    this.file = place.storage.open(path + (options.suffix ?? ""), { create: options.isNew });
     if (options.isNew) this.#indexes = SegmentIndexes.empty(place, options.baseOffset);
   }
 
@@ -260,10 +267,16 @@ export class Segment {
     if (this.holders === 0) this.onReleased?.();
   }
 
-  #ageMs(batchTimestamp: number, nowMs: number): number {
+  /** Max timestamp of the first batch, -1 while empty. */
+  get firstTimestamp(): number {
     if (this.#firstTimestamp < 0) this.#firstTimestamp = this.#readFirstTimestamp();
-    return this.#firstTimestamp >= 0 && batchTimestamp >= 0
-      ? batchTimestamp - this.#firstTimestamp
+    return this.#firstTimestamp;
+  }
+
+  #ageMs(batchTimestamp: number, nowMs: number): number {
+    const { firstTimestamp } = this;
+    return firstTimestamp >= 0 && batchTimestamp >= 0
+      ? batchTimestamp - firstTimestamp
       : nowMs - this.createdMs;
   }
 

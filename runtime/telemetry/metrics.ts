@@ -70,6 +70,10 @@ export class LogMetrics {
   truncatedBytes = 0;
   recoverySeconds = 0;
   retentionDeletedBytes = 0;
+  cleanerRuns = 0;
+  cleanerBytesRead = 0;
+  cleanerBytesFreed = 0;
+  cleanerSeconds = 0;
   readonly batchSizeBytes = new Histogram(BYTES_SCALE);
   readonly fsyncDuration = new Histogram(DURATION_SCALE);
   readonly fsyncBatchAcks = new Histogram(COUNT_SCALE);
