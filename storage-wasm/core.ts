@@ -278,7 +278,8 @@ export interface Core {
 
   // ---- compaction ----
   /**
-   * A map for up to `entries` keys, or as many as fit into `bytesMax`. `seed`: 16 random bytes, so that
+   * A map that grows up to `entries` keys, or to as many as fit into `bytesMax` (half more while it grows; then
+   * other calls' addresses stay, but views go stale). `seed`: 16 random bytes, so that
    * digests cannot be made to meet. Throws `CoreMemoryFull`.
    */
   newKeyMap(options: { entries: number; bytesMax: number; seed: Uint8Array }): KeyMap;

@@ -28,42 +28,52 @@ export async function visitBatches(
 ): Promise<void> {
   const end = segment.bytes;
   let position = from;
-  let own = new Uint8Array(Math.min(chunkBytesMin, Math.max(1, end - from)));
-  let at = core.alloc(own.length);
+  let capacity = Math.min(chunkBytesMin, Math.max(1, end - from));
+  let reading = readChunk(segment, position, Math.min(capacity, end - position));
+  let at = core.alloc(capacity);
   try {
     while (position < end) {
-      const wanted = own.subarray(0, Math.min(own.length, end - position));
-      const count = await segment.file.read(wanted, position);
+      const chunk = await reading;
       // The memory may have moved meanwhile: ask for it only now.
-      core.bytes(at, count).set(wanted.subarray(0, count));
-      const scan = core.scan(at, count, { verifyCrc: true });
-      for (let i = 0; i < scan.rows; i++) {
-        const within = core.row(i);
-        if (visit(core.header, at + within, position + within) === false) return;
-      }
-      position += scan.validBytes;
+      core.bytes(at, chunk.length).set(chunk);
+      const scan = core.scan(at, chunk.length, { verifyCrc: true });
       if (scan.fault !== BatchFault.none && scan.fault !== BatchFault.incomplete) {
-        throw damaged(segment, position);
+        throw damaged(segment, position + scan.validBytes);
       }
       if (scan.validBytes === 0) {
-        const needed = batchBytes(own, count);
-        if (needed <= own.length || needed > batchBytesMax || position + needed > end) {
+        const needed = batchBytes(chunk);
+        if (needed <= capacity || needed > batchBytesMax || position + needed > end) {
           throw damaged(segment, position);
         }
         core.free(at);
         at = 0;
-        own = new Uint8Array(needed);
-        at = core.alloc(needed);
+        capacity = needed;
+        at = core.alloc(capacity);
       }
+      const next = position + scan.validBytes;
+      // The disk works while we do.
+      reading = readChunk(segment, next, Math.min(capacity, end - next));
+      for (let i = 0; i < scan.rows; i++) {
+        const within = core.row(i);
+        if (visit(core.header, at + within, position + within) === false) return;
+      }
+      position = next;
       await rest(scan.validBytes);
     }
   } finally {
     if (at !== 0) core.free(at);
+    // Its answer is not wanted any more, nor its failure.
+    reading.catch(() => {});
   }
 }
 
-function batchBytes(chunk: Uint8Array, count: number): number {
-  if (count < lengthEnd) return 0;
+async function readChunk(segment: Segment, position: number, length: number): Promise<Uint8Array> {
+  const chunk = new Uint8Array(length);
+  return chunk.subarray(0, await segment.file.read(chunk, position));
+}
+
+function batchBytes(chunk: Uint8Array): number {
+  if (chunk.length < lengthEnd) return 0;
   return lengthEnd + new DataView(chunk.buffer, chunk.byteOffset, lengthEnd).getInt32(lengthAt);
 }
 

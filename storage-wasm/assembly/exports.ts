@@ -48,6 +48,7 @@ export {
 
 export {
   newKeyMap,
+  copyKeyMap,
   freeKeyMap,
   keyMapEntries,
   mapRecords,

@@ -1,6 +1,6 @@
 // Compaction's memory: for each key, by a 128-bit digest of it, the offset of its newest record; and the filter that
 // keeps only those records. Digests are SipHash-1-3 under a key drawn per map, so that nobody can make two keys
-// meet on purpose. Open addressing with linear steps; memory is what was asked for and never grows.
+// meet on purpose. Open addressing with linear steps; a map grows by being copied into a larger one.
 //
 // A handle is the address of: u32 slots (a power of two), u32 entries, u32 entries at most, u32 unused, u64 k0,
 // u64 k1, then slots of 24 bytes: u64 and u64 digest, i64 offset + 1 (0: empty).
@@ -48,6 +48,19 @@ export function newKeyMap(slots: u32, seed: usize): usize {
   store<u64>(map, load<u64>(seed), 16);
   store<u64>(map, load<u64>(seed, 8), 24);
   return map;
+}
+
+/** Everything that is in `from`, into a map of the same seed. */
+export function copyKeyMap(from: usize, to: usize): void {
+  const end = from + handleBytes + load<u32>(from) * slotBytes;
+  const mask = load<u32>(to) - 1;
+  for (let slot = from + handleBytes; slot < end; slot += slotBytes) {
+    if (load<i64>(slot, 16) == 0) continue;
+    let i = load<u32>(slot) & mask;
+    while (load<i64>(to + handleBytes + i * slotBytes, 16) != 0) i = (i + 1) & mask;
+    memory.copy(to + handleBytes + i * slotBytes, slot, slotBytes);
+  }
+  store<u32>(to, load<u32>(from, 4), 4);
 }
 
 export function freeKeyMap(map: usize): void {
