@@ -9,6 +9,7 @@
 
 import type { BrokerRecord, ClusterState, TopicId } from "../cluster/control-plane.ts";
 import type { BrokerError } from "./errors.ts";
+import type { GroupCoordinator } from "./group-coordinator.ts";
 import type { Records } from "./records.ts";
 import type { TransactionCoordinator } from "./transaction-coordinator.ts";
 
@@ -202,6 +203,9 @@ export interface Broker {
   cluster(): ClusterState;
   /** This broker's own record (advertised host and port of the Kafka door). */
   self(): BrokerRecord;
+
+  /** Consumer groups. */
+  readonly groups: GroupCoordinator;
 
   append(request: AppendRequest): Appended | Promise<Appended>;
   /** Answers in the order asked. Waits up to waitMsMax for bytesMin, as Kafka. Never rejects per partition. */

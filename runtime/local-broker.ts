@@ -1,14 +1,12 @@
 // LocalBroker: the Broker on this process's own logs. Reads and writes go to partitions, topics and configs to
 // the control plane; this file only connects the two and turns their refusals into Kafka's errors.
 
-import {
-  type BrokerRecord,
-  type ClusterState,
-  type ConfigChanges,
-  type ControlPlane,
-  ControlPlaneError,
-  type ControlPlaneFault,
-  type TopicRecord,
+import type {
+  BrokerRecord,
+  ClusterState,
+  ConfigChanges,
+  ControlPlane,
+  TopicRecord,
 } from "../cluster/control-plane.ts";
 import type {
   Appended,
@@ -39,20 +37,35 @@ import {
   describeTopicConfigs,
   replaceConfigs,
 } from "./config.ts";
-import { BrokerError, type ErrorName } from "./errors.ts";
+import { controlPlaneRefusal } from "./control-plane-refusal.ts";
+import { BrokerError } from "./errors.ts";
 import { fetchLocally } from "./fetch-wait.ts";
+import { Coordinator, type GroupEvent } from "./groups/coordinator.ts";
+import { lookUp } from "./local-offsets.ts";
 import { LocalPartitions } from "./local-partitions.ts";
-import { appendInTransaction, isTransactional, localCoordinator } from "./local-transactions.ts";
+import {
+  appendInTransaction,
+  isTransactional,
+  localCoordinator,
+  transactionalOffsets,
+} from "./local-transactions.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
-import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
 import type { Partition } from "./log/partition.ts";
-import { checkNewTopic, createdTopic, partitionsMax, plannedTopic } from "./new-topic.ts";
+import {
+  checkNewTopic,
+  createdTopic,
+  offsetsTopicRequest,
+  partitionsMax,
+  plannedTopic,
+  transactionsTopicRequest,
+} from "./new-topic.ts";
 import type { Platform } from "./platform.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
-import type { Coordinator } from "./transactions/coordinator.ts";
+import { internalTopics, offsetsTopic } from "./topic-name.ts";
+import type { Coordinator as TransactionCoordinator } from "./transactions/coordinator.ts";
 
 export interface LocalBrokerOptions {
-  readonly platform: Pick<Platform, "clock" | "core" | "codecs">;
+  readonly platform: Pick<Platform, "clock" | "core" | "codecs" | "random">;
   readonly controlPlane: ControlPlane;
   readonly folder: LogFolder;
   readonly brokerId: number;
@@ -60,11 +73,14 @@ export interface LocalBrokerOptions {
   readonly metrics: Metrics;
   /** Told of background work that failed and is tried again. */
   readonly report?: (error: unknown, where: string) => void;
+  /** What becomes of consumer groups: how far they are read, what could not be stored. */
+  readonly reportGroups?: (event: GroupEvent) => void;
 }
 
 export class LocalBroker implements Broker {
   readonly brokerId: number;
-  readonly transactions: Coordinator;
+  readonly groups: Coordinator;
+  readonly transactions: TransactionCoordinator;
   readonly #platform: LocalBrokerOptions["platform"];
   readonly #controlPlane: ControlPlane;
   readonly #folder: LogFolder;
@@ -84,22 +100,38 @@ export class LocalBroker implements Broker {
     this.#partitions = new LocalPartitions(options);
     const { report = () => {} } = options;
     const partitions = this.#partitions;
-    this.transactions = localCoordinator({ ...options, partitions, groups: undefined, report });
+    this.groups = new Coordinator({
+      ...options,
+      metrics: options.metrics.groups,
+      config: () => this.config,
+      partition: (partition) => partitions.get({ topic: offsetsTopic, partition }),
+      createOffsetsTopic: () => this.#createIfAbsent(offsetsTopicRequest(this.config)),
+      report: options.reportGroups ?? (() => {}),
+    });
+    const createStateTopic = () => this.#createIfAbsent(transactionsTopicRequest(this.config));
+    const groups = transactionalOffsets(this.groups, () => this.cluster());
+    const parts = { ...options, partitions, groups, createStateTopic, report };
+    this.transactions = localCoordinator(parts);
   }
 
-  /** Opens the partitions. `adopt`: folders without a topic are Kafka's and become topics. */
+  /**
+   * Opens the partitions, and starts to load the groups. `adopt`: folders without a topic are Kafka's and become
+   * topics.
+   */
   async open(options: { adopt: boolean; found: readonly FoundPartition[] }): Promise<void> {
     await this.#partitions.open(options);
+    this.groups.open();
   }
 
-  /** Coordinators read their topics; until they have, they answer COORDINATOR_LOAD_IN_PROGRESS. */
-  async loadCoordinators(): Promise<{ transactions: number }> {
+  /** Until it has read its topic, the coordinator of transactions answers COORDINATOR_LOAD_IN_PROGRESS. */
+  loadTransactions(): Promise<{ transactions: number }> {
     return this.transactions.load();
   }
 
   /** Stops following the control plane; the partitions are closed by the log folder. */
   close(): void {
     this.transactions.close();
+    this.groups.close();
     this.#partitions.close();
   }
 
@@ -117,6 +149,10 @@ export class LocalBroker implements Broker {
   }
 
   append(request: AppendRequest): Appended | Promise<Appended> {
+    if (internalTopics.has(request.topic)) {
+      const message = `topic '${request.topic}' is written by the broker only`;
+      throw new BrokerError("INVALID_TOPIC_EXCEPTION", message);
+    }
     const partition = this.#partitions.get(request);
     // One broker alone is all of its in-sync replicas.
     if (request.acks === -1 && partition.config.minInsyncReplicas > 1) {
@@ -149,7 +185,7 @@ export class LocalBroker implements Broker {
     try {
       const partition = this.#current(request, request.currentLeaderEpoch);
       if (partition.fault) throw partition.fault;
-      return { error: null, ...this.#lookUp(partition, request) };
+      return { error: null, ...lookUp(this.#platform, partition, request) };
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       return { error, offset: -1, timestampMs: -1, leaderEpoch: -1 };
@@ -206,13 +242,11 @@ export class LocalBroker implements Broker {
         `there is no topic '${name}', and auto.create.topics.enable is false`,
       );
     }
-    try {
-      await this.createTopic({ name, partitions: -1, replicationFactor: -1, configs: new Map() });
-    } catch (error) {
-      // Two clients may ask for the same new topic at once: both wait until it is there.
-      if (!(error instanceof BrokerError) || error.code !== "TOPIC_ALREADY_EXISTS") throw error;
-      await this.#creating.get(name);
-    }
+    await this.#createIfAbsent(
+      name === offsetsTopic
+        ? offsetsTopicRequest(this.config)
+        : { name, partitions: -1, replicationFactor: -1, configs: new Map() },
+    );
   }
 
   async deleteTopic(name: string): Promise<void> {
@@ -316,25 +350,14 @@ export class LocalBroker implements Broker {
     );
   }
 
-  #lookUp(
-    partition: Partition,
-    { spec, isolation }: { spec: OffsetSpec; isolation: FetchRequest["isolation"] },
-  ): Omit<ListedOffset, "error"> {
-    const { log, highWatermark, lastStableOffset, epochs } = partition;
-    const end = isolation === "read_committed" ? lastStableOffset : highWatermark;
-    const at = (offset: number, timestampMs = -1) => ({
-      offset,
-      timestampMs,
-      leaderEpoch: offset < 0 ? -1 : Math.max(epochs.epochAt(offset), 0),
-    });
-    if (spec === "earliest" || spec === "earliest-local") return at(log.startOffset);
-    if (spec === "latest") return at(end);
-    const found =
-      spec === "max-timestamp"
-        ? withMaxTimestamp(this.#platform, partition)
-        : firstAtOrAfter(this.#platform, partition, spec.timestampMs);
-    if (found === undefined || found.offset >= end) return at(-1);
-    return at(found.offset, found.timestampMs);
+  /** Two clients may ask for the same new topic at once: both wait until it is there. */
+  async #createIfAbsent(request: CreateTopicRequest): Promise<void> {
+    try {
+      await this.createTopic(request);
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.code !== "TOPIC_ALREADY_EXISTS") throw error;
+      await this.#creating.get(request.name);
+    }
   }
 
   #topic(name: string): TopicRecord {
@@ -367,17 +390,7 @@ export class LocalBroker implements Broker {
     try {
       return await answer;
     } catch (cause) {
-      if (!(cause instanceof ControlPlaneError)) throw cause;
-      throw new BrokerError(controlPlaneErrors[cause.fault], cause.message, { cause });
+      throw controlPlaneRefusal(cause);
     }
   }
 }
-
-const controlPlaneErrors: Record<ControlPlaneFault, ErrorName> = {
-  "topic-exists": "TOPIC_ALREADY_EXISTS",
-  "topic-unknown": "UNKNOWN_TOPIC_OR_PARTITION",
-  "invalid-partitions": "INVALID_PARTITIONS",
-  "invalid-replication-factor": "INVALID_REPLICATION_FACTOR",
-  "invalid-assignment": "INVALID_REPLICA_ASSIGNMENT",
-  "storage-failed": "KAFKA_STORAGE_ERROR",
-};

@@ -1,18 +1,20 @@
 // What the transaction coordinator gets from this process: its partitions of __transaction_state, markers into
 // local partitions, producer ids and limits. Also lets transactional batches in. Used by `local-broker.ts` only.
 
-import { type ControlPlane, ControlPlaneError } from "../cluster/control-plane.ts";
+import type { ClusterState, ControlPlane } from "../cluster/control-plane.ts";
 import type { Appended, AppendRequest } from "./broker.ts";
 import type { BrokerConfig } from "./config.ts";
 import { BrokerError } from "./errors.ts";
+import type { Coordinator as GroupCoordinator } from "./groups/coordinator.ts";
 import type { LocalPartitions } from "./local-partitions.ts";
 import type { Partition } from "./log/partition.ts";
 import type { Platform } from "./platform.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
-import { transactionsTopic } from "./topic-name.ts";
+import { offsetsTopic, transactionsTopic } from "./topic-name.ts";
 import type { TransactionalOffsets } from "./transaction-coordinator.ts";
 import { Coordinator } from "./transactions/coordinator.ts";
 import type { CoordinatorHost } from "./transactions/coordinator-host.ts";
+import { partitionOf } from "./transactions/state-log.ts";
 
 /** Where a batch says whose it is. */
 const batchHeaderBytes = 61;
@@ -20,6 +22,8 @@ const attributesLowByteAt = 22;
 const transactionalBit = 0x10;
 const producerIdAt = 43;
 const producerEpochAt = 51;
+/** TxnOffsetCommit knows the errors of an OffsetCommit of its time. */
+const commitVersion = 8;
 
 export interface LocalTransactionsOptions {
   readonly platform: Pick<Platform, "clock" | "core" | "codecs">;
@@ -27,7 +31,8 @@ export interface LocalTransactionsOptions {
   readonly partitions: LocalPartitions;
   readonly brokerId: number;
   readonly metrics: Metrics;
-  readonly groups: TransactionalOffsets | undefined;
+  readonly groups: TransactionalOffsets;
+  readonly createStateTopic: () => Promise<void>;
   /** Told of what is neither a client's fault nor stops anything. */
   readonly report: (error: unknown, where: string) => void;
 }
@@ -45,7 +50,7 @@ export function localCoordinator(options: LocalTransactionsOptions): Coordinator
         partitions.get({ topic: transactionsTopic, partition }),
       );
     },
-    createStateTopic: () => createStateTopic(controlPlane, partitions.config),
+    createStateTopic: options.createStateTopic,
     allocateProducerId: () => controlPlane.allocateProducerIds(1),
     limits: () => ({
       timeoutMsMax: limit("transaction.max.timeout.ms"),
@@ -55,6 +60,26 @@ export function localCoordinator(options: LocalTransactionsOptions): Coordinator
     }),
   };
   return new Coordinator(host);
+}
+
+/** Consumer groups as transactions see them. */
+export function transactionalOffsets(
+  groups: GroupCoordinator,
+  cluster: () => ClusterState,
+): TransactionalOffsets {
+  return {
+    async partitionOf(groupId) {
+      await groups.find(groupId);
+      return partitionOf(groupId, cluster().topics.get(offsetsTopic)!.partitions.length);
+    },
+    commitInTransaction: (request) =>
+      groups.commitOffsetsInTransaction(
+        { ...request, retentionMs: -1, version: commitVersion },
+        { producerId: request.producerId, producerEpoch: request.producerEpoch },
+      ),
+    endTransaction: (partition, producerId, isCommit) =>
+      groups.endTransaction(partition, producerId, isCommit ? "commit" : "abort"),
+  };
 }
 
 export function isTransactional(batch: Uint8Array): boolean {
@@ -108,22 +133,4 @@ function asProduceError(error: unknown): unknown {
     return new BrokerError("NOT_ENOUGH_REPLICAS", message, { cause: error });
   }
   return error;
-}
-
-async function createStateTopic(controlPlane: ControlPlane, config: BrokerConfig): Promise<void> {
-  const partitions = config.number("transaction.state.log.num.partitions");
-  try {
-    await controlPlane.createTopic({
-      name: transactionsTopic,
-      layout: { partitions, replicationFactor: 1 },
-      configs: new Map([
-        ["cleanup.policy", "compact"],
-        ["compression.type", "uncompressed"],
-        ["segment.bytes", String(config.number("transaction.state.log.segment.bytes"))],
-      ]),
-    });
-  } catch (error) {
-    if (error instanceof ControlPlaneError && error.fault === "topic-exists") return;
-    throw error;
-  }
 }

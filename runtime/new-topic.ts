@@ -5,7 +5,7 @@ import type { ClusterState, TopicRecord } from "../cluster/control-plane.ts";
 import type { CreatedTopic, CreateTopicRequest } from "./broker.ts";
 import { type BrokerConfig, describeTopicConfigs, validateTopicConfigs } from "./config.ts";
 import { BrokerError } from "./errors.ts";
-import { checkTopicName, collidingName } from "./topic-name.ts";
+import { checkTopicName, collidingName, offsetsTopic, transactionsTopic } from "./topic-name.ts";
 
 /** Partitions of one topic at most, as Kafka takes in one request. */
 export const partitionsMax = 10_000;
@@ -49,6 +49,33 @@ export function checkNewTopic(
     ? { assignments: request.assignments }
     : layoutOf(request, cluster, config);
   return { name, layout, configs: validateTopicConfigs(request.configs) };
+}
+
+/** How the topic of consumer groups is made. */
+export function offsetsTopicRequest(config: BrokerConfig): CreateTopicRequest {
+  return {
+    name: offsetsTopic,
+    partitions: config.number("offsets.topic.num.partitions"),
+    replicationFactor: config.number("offsets.topic.replication.factor"),
+    configs: new Map([
+      ["cleanup.policy", "compact"],
+      ["compression.type", "producer"],
+      ["segment.bytes", String(config.number("offsets.topic.segment.bytes"))],
+    ]),
+  };
+}
+
+export function transactionsTopicRequest(config: BrokerConfig): CreateTopicRequest {
+  return {
+    name: transactionsTopic,
+    partitions: config.number("transaction.state.log.num.partitions"),
+    replicationFactor: 1,
+    configs: new Map([
+      ["cleanup.policy", "compact"],
+      ["compression.type", "uncompressed"],
+      ["segment.bytes", String(config.number("transaction.state.log.segment.bytes"))],
+    ]),
+  };
 }
 
 /** The answer to a request that only validates. */

@@ -1,11 +1,17 @@
 // What a scrape asks of a running server: sizes, offsets, memory, disk. Nothing here runs before somebody scrapes.
 
 import type { LocalBroker } from "./local-broker.ts";
+import { partitionFolder } from "./log/log-files.ts";
 import type { LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
 import type { Platform } from "./platform.ts";
 import type { Storage } from "./storage/storage.ts";
-import type { MetricSources, PartitionGauges, TopicGauges } from "./telemetry/metrics.ts";
+import type {
+  GroupGauges,
+  MetricSources,
+  PartitionGauges,
+  TopicGauges,
+} from "./telemetry/metrics.ts";
 import { version } from "./version.ts";
 
 export function metricSources(parts: {
@@ -27,6 +33,7 @@ export function metricSources(parts: {
     memory: () => ({ ...platform.memory(), wasm: platform.core.memoryBytes }),
     disks: () => [{ dir: storage.root, ...storage.space() }],
     partitions: () => countPartitions(broker, folder),
+    groups: () => groupGauges(broker, folder),
     transactions: () => broker.transactions.open(),
     topics: () => topicGauges(folder.partitions.values()),
     partitionsOf(topic) {
@@ -52,6 +59,18 @@ function countPartitions(
   let online = 0;
   for (const partition of folder.partitions.values()) if (!partition.fault) online++;
   return { total: known, leaders, offline: known - online };
+}
+
+/** Lag against what readers may see; partitions that are gone count nothing. */
+function* groupGauges(broker: LocalBroker, folder: LogFolder): Generator<GroupGauges> {
+  for (const { groupId, group, offsets } of broker.groups.entries()) {
+    const lags = new Map<string, number>();
+    for (const { topic, partition, value } of offsets.entries()) {
+      const end = folder.partitions.get(partitionFolder(topic, partition))?.highWatermark ?? 0;
+      lags.set(topic, (lags.get(topic) ?? 0) + Math.max(0, end - value.offset));
+    }
+    yield { group: groupId, members: group?.size ?? 0, lags };
+  }
 }
 
 function topicGauges(partitions: Iterable<Partition>): TopicGauges[] {

@@ -5,6 +5,7 @@
 import type { ControlPlane } from "../cluster/control-plane.ts";
 import { type BrokerConfig, formatHostPort, type HostPort, isEveryAddress } from "./config.ts";
 import { BrokerError } from "./errors.ts";
+import type { GroupEvent } from "./groups/coordinator.ts";
 import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
 import type { DoorLimits } from "./kafka/limits.ts";
 import { uuidText } from "./kafka/uuid.ts";
@@ -130,7 +131,7 @@ class RunningServer implements Server {
     const epochMax = found.reduce((max, { leaderEpoch }) => Math.max(max, leaderEpoch), -1);
     await this.#register(this.#controlPlane, epochMax + 1);
     await broker.open({ adopt: identity.isForeign, found });
-    const loading = this.#loadCoordinators(broker);
+    const loading = this.#loadTransactions(broker);
     this.#door = this.#openDoor(broker);
     const door = this.#door;
     this.#applyConfig(broker, door);
@@ -197,15 +198,17 @@ class RunningServer implements Server {
     const log = this.#options.logger.child("broker");
     const report = (error: unknown, where: string) =>
       log.error("background-failed", where, { error: asError(error) });
-    const parts = { platform, controlPlane, folder, brokerId, config, metrics, report };
+    const reportGroups = (event: GroupEvent) => this.#reportGroups(event);
+    const background = { report, reportGroups };
+    const parts = { platform, controlPlane, folder, brokerId, config, metrics, ...background };
     this.#broker = new LocalBroker(parts);
     return this.#broker;
   }
 
-  async #loadCoordinators(broker: LocalBroker): Promise<void> {
+  async #loadTransactions(broker: LocalBroker): Promise<void> {
     const { clock } = this.#options.platform;
     const startedMs = clock.monotonicMs();
-    const { transactions } = await broker.loadCoordinators();
+    const { transactions } = await broker.loadTransactions();
     const durationMs = Math.round(clock.monotonicMs() - startedMs);
     if (transactions === 0) return;
     this.#options.logger.info(
@@ -293,6 +296,20 @@ class RunningServer implements Server {
     });
     const handler: HttpHandler = (request) => app.fetch(request);
     this.#httpListener = await platform.http.listen(listener, handler);
+  }
+
+  #reportGroups(event: GroupEvent): void {
+    const log = this.#options.logger.child("groups");
+    if (event.kind === "failed") {
+      log.error("groups-failed", event.context, { error: asError(event.error) });
+    } else if (event.kind === "loading") {
+      const { done, partitions } = event;
+      log.info("groups-loading", `groups: read ${done} of ${partitions} partitions`, event);
+    } else {
+      const { groups, offsets, tookMs } = event;
+      const what = `${groups} groups with ${offsets} offsets`;
+      log.info("groups-loaded", `read ${what} in ${Math.round(tookMs)} ms`, event);
+    }
   }
 
   #reportFolder(event: LogFolderEvent): void {

@@ -27,6 +27,7 @@ export interface CommandSpec {
 }
 
 export const GROUPS: Readonly<Record<string, string>> = {
+  group: "look into consumer groups, move their offsets",
   topic: "list, create, alter and look into topics",
   transaction: "list, look into and end transactions",
   config: "what is configured, where it comes from, and whether it is right",
@@ -207,6 +208,48 @@ export const COMMANDS: readonly CommandSpec[] = [
       "timberline consume flights -o @-15m -J",
     ],
     load: async () => (await import("./consume.ts")).consume,
+  },
+  {
+    name: "group list",
+    summary: "consumer groups and their states",
+    options: [["--state <name>", "only these: Empty, Stable, PreparingRebalance, …"]],
+    load: async () => (await import("./group-view.ts")).groupList,
+  },
+  {
+    name: "group describe",
+    summary: "members of groups and what they read",
+    args: "<groups...>",
+    load: async () => (await import("./group-view.ts")).groupDescribe,
+  },
+  {
+    name: "group lag",
+    summary: "how far groups are behind, by partition",
+    args: "<groups...>",
+    options: [["--max <records>", "exit 10 if a group is further behind"]],
+    load: async () => (await import("./group-view.ts")).groupLag,
+  },
+  {
+    name: "group reset-offsets",
+    summary: "move committed offsets; shows the plan, --execute does it",
+    args: "<group>",
+    options: [
+      ["--to <position>", "earliest, latest, an offset, or @TIME"],
+      ["--shift <count>", "forward, or back with a minus: --shift=-100"],
+      ["--topic <name...>", "these topics (all the group has offsets of)"],
+      PARTITIONS_OPTION,
+      ["--execute", "do it"],
+    ],
+    examples: [
+      "timberline group reset-offsets billing --to @-2h",
+      "timberline group reset-offsets billing --topic flights --to earliest --execute",
+    ],
+    load: async () => (await import("./group-change.ts")).groupResetOffsets,
+  },
+  {
+    name: "group delete",
+    summary: "forget groups without members, with their offsets",
+    args: "<groups...>",
+    load: async () => (await import("./group-change.ts")).groupDelete,
   },
   {
     name: "dump",

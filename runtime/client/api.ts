@@ -13,6 +13,7 @@ import type {
 } from "../broker.ts";
 import type { CodecName, Platform } from "../platform.ts";
 import type { ClientError } from "./error.ts";
+import type { GroupConsumer, GroupConsumerOptions, Groups } from "./group-api.ts";
 
 export type { ConfigOperation, ConfigResource, OffsetSpec, TopicPartition };
 
@@ -42,6 +43,9 @@ export interface Client {
   producer(options?: ProducerOptions): Producer;
   consumer(options?: ConsumerOptions): Consumer;
   admin(): Admin;
+  groups(): Groups;
+  /** A consumer that shares partitions with the others of its group. */
+  groupConsumer(options: GroupConsumerOptions): GroupConsumer;
   /** Closes what it made: producers are flushed, consumers stopped. */
   close(): Promise<void>;
 }

@@ -104,6 +104,13 @@ export class BrokerConnection {
     );
   }
 
+  /** Whether both sides speak a version of it. */
+  supports(api: Pick<Api, "key" | "versions">): boolean {
+    const theirs = this.#versions.get(api.key);
+    if (theirs === undefined) return false;
+    return theirs.max >= api.versions.min && theirs.min <= api.versions.max;
+  }
+
   /** Sends a request and resolves with its answer. */
   call<Req, ReqIn, Res, ResIn>(
     api: Api<Req, ReqIn, Res, ResIn>,

@@ -6,6 +6,10 @@ import { ClusterCalls } from "./cluster-calls.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { PartitionConsumer } from "./consumer.ts";
 import { Context, closedError } from "./context.ts";
+import type { GroupConsumer, Groups } from "./group-api.ts";
+import { GroupCalls } from "./group-calls.ts";
+import { SharedConsumer } from "./group-consumer.ts";
+import { ClusterGroups } from "./groups.ts";
 import { Metadata } from "./metadata.ts";
 import { TopicProducer } from "./producer.ts";
 
@@ -17,6 +21,7 @@ export function createClient(options: ClientOptions): Client {
   const calls = new ClusterCalls(context, metadata, pool);
   const producers: Producer[] = [];
   const consumers: Consumer[] = [];
+  const shared: GroupConsumer[] = [];
   const made = <T>(list: T[], item: T): T => {
     if (context.closed) throw closedError("Using the client");
     list.push(item);
@@ -26,8 +31,11 @@ export function createClient(options: ClientOptions): Client {
     producer: (settings) => made(producers, new TopicProducer(context, metadata, settings)),
     consumer: (settings) => made(consumers, new PartitionConsumer(calls, settings)),
     admin: (): Admin => made([], new ClusterAdmin(calls)),
+    groups: (): Groups => made([], new ClusterGroups(new GroupCalls(calls, pool))),
+    groupConsumer: (settings) => made(shared, new SharedConsumer(calls, settings)),
     async close() {
       await Promise.all(producers.map((producer) => producer.close()));
+      await Promise.all(shared.map((consumer) => consumer.stop()));
       await Promise.all(consumers.map((consumer) => consumer.stop()));
       context.close();
       pool.close();

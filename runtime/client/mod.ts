@@ -4,3 +4,4 @@
 export type * from "./api.ts";
 export { createClient } from "./client.ts";
 export { ClientError, type ClientErrorCode } from "./error.ts";
+export type * from "./group-api.ts";

@@ -1,6 +1,7 @@
 // Broker keys with Kafka's names that are not about the log's files: identity, listeners, topics, limits.
 // Only keys this broker obeys stand here; `foreign-keys.ts` knows what else a server.properties may hold.
 
+import { GROUP_KEYS } from "./group-keys.ts";
 import { boolean, INT_MAX, int, long, string } from "./key.ts";
 import { LOG_KEYS } from "./log-keys.ts";
 import { ADVERTISED_RULE, LISTENERS_RULE } from "./rules.ts";
@@ -136,6 +137,7 @@ const SERVER_KEYS = {
 
 export const BROKER_KEYS = {
   ...SERVER_KEYS,
+  ...GROUP_KEYS,
   ...LOG_KEYS,
   ...TIMBERLINE_KEYS,
   ...TRANSACTION_KEYS,

@@ -9,6 +9,7 @@ import type { Platform } from "../platform.ts";
 import { InflightBudget } from "./body.ts";
 import { errorAnswer, HttpError, isUnexpected } from "./error.ts";
 import { fetchRoutes } from "./fetch.ts";
+import { groupRoutes } from "./groups.ts";
 import { offsetRoutes } from "./offsets.ts";
 import { type Manual, type MetricsSource, operationRoutes, type Readiness } from "./operations.ts";
 import { produceRoutes } from "./produce.ts";
@@ -64,6 +65,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     ...fetchRoutes(door),
     ...topicRoutes(door),
     ...offsetRoutes(door),
+    ...groupRoutes(door),
     ...operations,
   ];
   const app = new Hono();

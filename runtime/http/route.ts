@@ -43,7 +43,7 @@ export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 export type Content = { readonly [mediaType: string]: SchemaName | null };
 
 export interface RouteDoc {
-  readonly tag: "topics" | "records" | "cluster" | "operations";
+  readonly tag: "topics" | "records" | "groups" | "cluster" | "operations";
   readonly summary: string;
   readonly description?: string;
   readonly query?: SchemaName;

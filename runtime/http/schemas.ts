@@ -250,6 +250,65 @@ const fetched = v.object({
   log_start_offset: v.number(),
 });
 
+// ---- groups ----
+
+const listedGroup = {
+  group: v.string(),
+  state: v.string(),
+  protocol: v.pipe(v.string(), v.description("classic or consumer")),
+  kind: v.pipe(v.string(), v.description("What its members are, mostly: consumer.")),
+};
+const groupList = v.object({ groups: v.array(v.object(listedGroup)) });
+const place = { topic: v.string(), partition: v.number() };
+const group = v.object({
+  ...listedGroup,
+  epoch: v.pipe(v.number(), v.description("Generation, or group epoch.")),
+  members: v.array(
+    v.object({
+      member: v.string(),
+      instance: v.nullable(v.string()),
+      client: v.string(),
+      host: v.string(),
+      partitions: v.array(v.object(place)),
+    }),
+  ),
+});
+const groupOffsets = v.object({
+  group: v.string(),
+  offsets: v.array(
+    v.object({
+      ...place,
+      offset: v.number(),
+      metadata: v.string(),
+      end_offset: v.nullable(v.number()),
+      lag: v.nullable(v.number()),
+    }),
+  ),
+});
+const groupCommit = v.strictObject({
+  offsets: v.pipe(
+    v.array(
+      v.strictObject({
+        topic: v.string(),
+        partition: v.pipe(v.number(), v.integer(), v.minValue(0)),
+        offset: v.pipe(v.number(), v.integer(), v.minValue(0)),
+        metadata: v.optional(v.string()),
+      }),
+    ),
+    v.minLength(1, "must name a partition"),
+  ),
+});
+const groupCommitted = v.object({
+  group: v.string(),
+  offsets: v.array(
+    v.object({
+      ...place,
+      offset: v.number(),
+      error: v.nullable(v.object({ code: v.string(), message: v.string() })),
+    }),
+  ),
+});
+
 // ---- cluster and operations ----
 
 const cluster = v.object({
@@ -290,6 +349,11 @@ export const schemas = {
   tailQuery,
   fetched,
   fetchedRecord,
+  groupList,
+  group,
+  groupOffsets,
+  groupCommit,
+  groupCommitted,
   cluster,
   health,
   error,

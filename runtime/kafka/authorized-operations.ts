@@ -39,6 +39,7 @@ export const operations = {
     "alterConfigs",
     "idempotentWrite",
   ]),
+  group: bits(["read", "delete", "describe", "describeConfigs", "alterConfigs"]),
 } as const;
 
 function bits(allowed: readonly Operation[]): number {

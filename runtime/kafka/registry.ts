@@ -5,12 +5,22 @@ import { addOffsetsToTxn, handleAddOffsetsToTxn } from "./apis/add-offsets-to-tx
 import { addPartitionsToTxn, handleAddPartitionsToTxn } from "./apis/add-partitions-to-txn.ts";
 import { alterConfigs, handleAlterConfigs } from "./apis/alter-configs.ts";
 import { answerApiVersions, apiVersions } from "./apis/api-versions.ts";
+import {
+  consumerGroupDescribe,
+  handleConsumerGroupDescribe,
+} from "./apis/consumer-group-describe.ts";
+import {
+  consumerGroupHeartbeat,
+  handleConsumerGroupHeartbeat,
+} from "./apis/consumer-group-heartbeat.ts";
 import { createPartitions, handleCreatePartitions } from "./apis/create-partitions.ts";
 import { createTopics, handleCreateTopics } from "./apis/create-topics.ts";
+import { deleteGroups, handleDeleteGroups } from "./apis/delete-groups.ts";
 import { deleteRecords, handleDeleteRecords } from "./apis/delete-records.ts";
 import { deleteTopics, handleDeleteTopics } from "./apis/delete-topics.ts";
 import { describeCluster, handleDescribeCluster } from "./apis/describe-cluster.ts";
 import { describeConfigs, handleDescribeConfigs } from "./apis/describe-configs.ts";
+import { describeGroups, handleDescribeGroups } from "./apis/describe-groups.ts";
 import { describeLogDirs, handleDescribeLogDirs } from "./apis/describe-log-dirs.ts";
 import { describeProducers, handleDescribeProducers } from "./apis/describe-producers.ts";
 import {
@@ -21,20 +31,28 @@ import { describeTransactions, handleDescribeTransactions } from "./apis/describ
 import { endTxn, handleEndTxn } from "./apis/end-txn.ts";
 import { createFetchHandler, fetch } from "./apis/fetch.ts";
 import { findCoordinator, handleFindCoordinator } from "./apis/find-coordinator.ts";
+import { handleHeartbeat, heartbeat } from "./apis/heartbeat.ts";
 import {
   handleIncrementalAlterConfigs,
   incrementalAlterConfigs,
 } from "./apis/incremental-alter-configs.ts";
 import { handleInitProducerId, initProducerId } from "./apis/init-producer-id.ts";
+import { handleJoinGroup, joinGroup } from "./apis/join-group.ts";
+import { handleLeaveGroup, leaveGroup } from "./apis/leave-group.ts";
 import { handleListConfigResources, listConfigResources } from "./apis/list-config-resources.ts";
+import { handleListGroups, listGroups } from "./apis/list-groups.ts";
 import { handleListOffsets, listOffsets } from "./apis/list-offsets.ts";
 import { handleListTransactions, listTransactions } from "./apis/list-transactions.ts";
 import { handleMetadata, metadata } from "./apis/metadata.ts";
+import { handleOffsetCommit, offsetCommit } from "./apis/offset-commit.ts";
+import { handleOffsetDelete, offsetDelete } from "./apis/offset-delete.ts";
+import { handleOffsetFetch, offsetFetch } from "./apis/offset-fetch.ts";
 import {
   handleOffsetForLeaderEpoch,
   offsetForLeaderEpoch,
 } from "./apis/offset-for-leader-epoch.ts";
 import { handleProduce, produce } from "./apis/produce.ts";
+import { handleSyncGroup, syncGroup } from "./apis/sync-group.ts";
 import { handleTxnOffsetCommit, txnOffsetCommit } from "./apis/txn-offset-commit.ts";
 import { handleWriteTxnMarkers, writeTxnMarkers } from "./apis/write-txn-markers.ts";
 import type { FetchSessions } from "./fetch-sessions.ts";
@@ -50,7 +68,15 @@ export function registrations(
     register(fetch, createFetchHandler(sessions, fetchBytesMax)),
     register(listOffsets, handleListOffsets),
     register(metadata, handleMetadata),
+    register(offsetCommit, handleOffsetCommit),
+    register(offsetFetch, handleOffsetFetch),
     register(findCoordinator, handleFindCoordinator),
+    register(joinGroup, handleJoinGroup),
+    register(heartbeat, handleHeartbeat),
+    register(leaveGroup, handleLeaveGroup),
+    register(syncGroup, handleSyncGroup),
+    register(describeGroups, handleDescribeGroups),
+    register(listGroups, handleListGroups),
     register(
       apiVersions,
       answerApiVersions(() => all.map(({ api }) => api)),
@@ -69,11 +95,15 @@ export function registrations(
     register(alterConfigs, handleAlterConfigs),
     register(describeLogDirs, handleDescribeLogDirs),
     register(createPartitions, handleCreatePartitions),
+    register(deleteGroups, handleDeleteGroups),
     register(incrementalAlterConfigs, handleIncrementalAlterConfigs),
+    register(offsetDelete, handleOffsetDelete),
     register(describeCluster, handleDescribeCluster),
     register(describeProducers, handleDescribeProducers),
     register(describeTransactions, handleDescribeTransactions),
     register(listTransactions, handleListTransactions),
+    register(consumerGroupHeartbeat, handleConsumerGroupHeartbeat),
+    register(consumerGroupDescribe, handleConsumerGroupDescribe),
     register(listConfigResources, handleListConfigResources),
     register(describeTopicPartitions, handleDescribeTopicPartitions),
   ];

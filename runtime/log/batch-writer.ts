@@ -47,10 +47,11 @@ export class BatchWriter {
   }
 
   /** A producer's batch. A repeated one is answered with its first offset and not written again. */
-  write(batch: Uint8Array, isVerified: boolean): Appended {
+  write(batch: Uint8Array, options: { isVerified?: boolean; isOwn?: boolean }): Appended {
     const { core, clock } = this.#host;
     const nowMs = clock.nowMs();
-    let at = this.#check(batch, nowMs);
+    const { isOwn = false, isVerified = isOwn } = options;
+    let at = isOwn ? placeKnown(core, batch) : this.#check(batch, nowMs);
     let { length } = batch;
     const duplicateOf = core.header.producerId < 0 ? undefined : this.#duplicate();
     if (duplicateOf !== undefined) return this.#answer(duplicateOf, core.header.count, -1);

@@ -116,14 +116,14 @@ export class Partition implements Flushable {
    * Checks, stamps and writes one batch now; answers when it is as durable as the topic promises. `batch` is
    * read before this returns. Throws or rejects with `BrokerError`; then nothing was appended, or for a
    * failed sync, nobody knows. A transactional batch begins a transaction only if the coordinator knows of
-   * it: `isVerified`.
+   * it: `isVerified`. A coordinator's own batch (`isOwn`) has no sequence and is not checked like a client's.
    */
   append(
     batch: Uint8Array,
-    options: { waits: boolean; isVerified?: boolean },
+    options: { waits: boolean; isVerified?: boolean; isOwn?: boolean },
   ): Appended | Promise<Appended> {
     if (this.fault) throw this.fault;
-    return this.#promised(this.#writer.write(batch, options.isVerified ?? false), options.waits);
+    return this.#promised(this.#writer.write(batch, options), options.waits);
   }
 
   /** Ends a producer's transaction here. Also without one: then it only raises the producer's epoch. */

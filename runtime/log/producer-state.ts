@@ -49,6 +49,8 @@ export class ProducerState {
           "another instance took over",
       );
     }
+    // A coordinator's own batch: it repeats nothing.
+    if (batch.baseSequence < 0) return undefined;
     if (batch.producerEpoch > producer.epoch) {
       if (batch.baseSequence !== 0) throw outOfOrder(batch, 0);
       return undefined;
@@ -107,6 +109,8 @@ export class ProducerState {
     const producer = this.#producer(batch);
     producer.lastTimestampMs = batch.maxTimestamp;
     if (batch.isControl) return this.#end(producer, batch, control);
+    if (batch.isTransactional) this.transactions.begin(batch.producerId, batch.baseOffset);
+    if (batch.baseSequence < 0) return undefined;
     producer.batches.push({
       firstSequence: batch.baseSequence,
       lastSequence: sequenceAfter(batch.baseSequence, batch.lastOffset - batch.baseOffset),
@@ -115,7 +119,6 @@ export class ProducerState {
       timestampMs: batch.maxTimestamp,
     });
     if (producer.batches.length > batchesMax) producer.batches.shift();
-    if (batch.isTransactional) this.transactions.begin(batch.producerId, batch.baseOffset);
     return undefined;
   }
 

@@ -74,6 +74,13 @@ export const METRICS = {
   partition_start_offset: gauge("First offset of a partition.", "topic", "partition"),
   partition_end_offset: gauge("Next offset of a partition.", "topic", "partition"),
   partition_high_watermark: gauge("Offset below which all is committed.", "topic", "partition"),
+  groups: gauge("Consumer groups coordinated here."),
+  group_members: gauge("Members of a group.", "group"),
+  group_lag_records: gauge("Records a group has not read yet, of a topic.", "group", "topic"),
+  group_rebalances_total: counter("Rebalances begun, of all groups."),
+  group_offset_commits_total: counter("Offsets committed."),
+  group_offsets_expired_total: counter("Committed offsets dropped by retention."),
+  group_load_seconds: gauge("Time the last start took to read the groups."),
   metrics_series: gauge("Series in this answer."),
 } as const;
 

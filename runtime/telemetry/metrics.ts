@@ -86,6 +86,13 @@ export class TransactionMetrics {
   transactionsTimedOut = 0;
 }
 
+export class GroupMetrics {
+  rebalances = 0;
+  offsetCommits = 0;
+  offsetExpirations = 0;
+  loadMs = 0;
+}
+
 export interface TopicGauges {
   readonly topic: string;
   readonly sizeBytes: number;
@@ -104,6 +111,14 @@ export interface PartitionGauges {
   readonly highWatermark: number;
 }
 
+/** Of one group. */
+export interface GroupGauges {
+  readonly group: string;
+  readonly members: number;
+  /** Records behind, by topic. */
+  readonly lags: ReadonlyMap<string, number>;
+}
+
 /** Asked at a scrape, never before. */
 export interface MetricSources {
   readonly broker: {
@@ -116,6 +131,8 @@ export interface MetricSources {
   /** Bytes by kind: rss, heap, buffers, wasm. */
   memory(): Readonly<Record<string, number>>;
   disks(): readonly { dir: string; freeBytes: number; totalBytes: number }[];
+  /** A step of the iteration is a group: many partitions at most. */
+  groups(): Iterable<GroupGauges>;
   partitions(): { total: number; leaders: number; offline: number };
   topics(): Iterable<TopicGauges>;
   /** Open ones, and the age of the oldest; 0 if there is none. */
@@ -129,6 +146,7 @@ export class Metrics {
   readonly startedMs: number;
   readonly load = new LoadMetrics();
   readonly log = new LogMetrics();
+  readonly groups = new GroupMetrics();
   readonly transactions = new TransactionMetrics();
   readonly loopDelay = new Histogram(DURATION_SCALE);
   readonly doors: { readonly [door in Door]: DoorMetrics } = {

@@ -8,7 +8,13 @@ import {
   type ExpositionFormat,
   ExpositionWriter,
 } from "./exposition.ts";
-import { type MetricSources, type Metrics, type TopicGauges, TopicTraffic } from "./metrics.ts";
+import {
+  type GroupGauges,
+  type MetricSources,
+  type Metrics,
+  type TopicGauges,
+  TopicTraffic,
+} from "./metrics.ts";
 
 export interface Exposition {
   readonly contentType: string;
@@ -17,6 +23,7 @@ export interface Exposition {
 
 const CACHE_MS = 1000;
 const TOPICS_MAX = 200;
+const GROUPS_MAX = 200;
 /** Steps between two turns of the event loop: about 2 ms of work. */
 const STEPS_PER_TURN = 400;
 const OTHER = "other";
@@ -90,6 +97,7 @@ export class Scraper {
     yield* this.#logs(to);
     this.#storage(to);
     yield* this.#http(to);
+    yield* this.#groups(to);
     to.sample("metrics_series", to.series + 1);
   }
 
@@ -196,6 +204,35 @@ export class Scraper {
       yield;
     }
     to.sample("sse_streams", this.#metrics.load.sseStreams);
+  }
+
+  /** The first groups by name, the rest in one. */
+  *#groups(to: ExpositionWriter): Steps {
+    const rows: GroupGauges[] = [];
+    const other = { group: OTHER, members: 0, lags: new Map([[OTHER, 0]]) };
+    let count = 0;
+    for (const gauges of this.#sources.groups()) {
+      count++;
+      if (rows.length < GROUPS_MAX) rows.push(gauges);
+      else {
+        other.members += gauges.members;
+        const lag = [...gauges.lags.values()].reduce((sum, each) => sum + each, 0);
+        other.lags.set(OTHER, (other.lags.get(OTHER) ?? 0) + lag);
+      }
+      yield;
+    }
+    if (count > rows.length) rows.push(other);
+    to.sample("groups", count);
+    for (const { group, members } of rows) to.sample("group_members", members, group);
+    for (const { group, lags } of rows) {
+      for (const [topic, lag] of lags) to.sample("group_lag_records", lag, group, topic);
+      yield;
+    }
+    const { groups } = this.#metrics;
+    to.sample("group_rebalances_total", groups.rebalances);
+    to.sample("group_offset_commits_total", groups.offsetCommits);
+    to.sample("group_offsets_expired_total", groups.offsetExpirations);
+    to.sample("group_load_seconds", groups.loadMs / 1000);
   }
 
   /** The busiest topics by name, then all the rest, deleted ones included, in one. */

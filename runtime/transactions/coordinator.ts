@@ -118,12 +118,12 @@ export class Coordinator implements TransactionCoordinator {
 
   async addGroup(member: TransactionMember, groupId: string): Promise<void> {
     const slot = this.#slot(member);
-    const partition = await this.#groups().partitionOf(groupId);
+    const partition = await this.#host.groups.partitionOf(groupId);
     await this.#add(slot, member, [{ topic: offsetsTopic, partition }], 0);
   }
 
   async commitOffsets(request: TransactionalCommit, options: { addsGroup: boolean }) {
-    const groups = this.#groups();
+    const groups = this.#host.groups;
     const partition = await groups.partitionOf(request.groupId);
     const place = { topic: offsetsTopic, partition };
     await this.admit(request, place, { mayAdd: options.addsGroup });
@@ -351,12 +351,6 @@ export class Coordinator implements TransactionCoordinator {
       "INVALID_PRODUCER_ID_MAPPING",
       `producer id ${producerId} is not the one of '${transactionalId}'`,
     );
-  }
-
-  #groups() {
-    const { groups } = this.#host;
-    if (groups !== undefined) return groups;
-    throw new BrokerError("COORDINATOR_NOT_AVAILABLE", "this broker coordinates no groups");
   }
 
   #assertLoaded(): void {

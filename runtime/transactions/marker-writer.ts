@@ -16,7 +16,7 @@ export interface MarkerHost {
   readonly clock: Clock;
   /** Throws UNKNOWN_TOPIC_OR_PARTITION for one that is gone. */
   partition(place: TopicPartition): Partition;
-  readonly groups: TransactionalOffsets | undefined;
+  readonly groups: TransactionalOffsets;
   report(error: unknown, where: string): void;
 }
 
@@ -77,7 +77,7 @@ export class MarkerWriter {
 
   #tellGroups({ topic, partition }: TopicPartition, marker: TransactionMarker): undefined {
     if (topic !== offsetsTopic) return;
-    this.#host.groups?.endTransaction(partition, marker.producerId, marker.isCommit);
+    this.#host.groups.endTransaction(partition, marker.producerId, marker.isCommit);
   }
 }
 

@@ -46,6 +46,10 @@ export class StreamingProcess {
     return this.#stderr;
   }
 
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Chunks of stdout as they come; the reader's pace is the child's. Ends stdin. */
   async *output(): AsyncGenerator<Buffer> {
     this.#child.stdin?.end();

@@ -53,7 +53,7 @@ const mayImport = {
   kafka: [...anywhere, "telemetry"],
   http: [...anywhere, "telemetry", "docs"],
   client: [...anywhere, "kafka"],
-  server: [...anywhere, "http", "kafka", "broker", "log", "telemetry", "docs"],
+  server: [...anywhere, "http", "kafka", "broker", "groups", "log", "telemetry", "docs"],
   platforms: [...anywhere, "storage", "cluster"],
   cli: [...anywhere, "client", "server", "log", "telemetry", "docs", "platforms"],
   mod: [...anywhere, "client", "server", "platforms", "storage", "telemetry"],

@@ -45,40 +45,26 @@ export const apiVersions = defineApi({
   }),
 });
 
-/** Features and their levels; each is finalized at its newest. */
-const features = [
-  // Kafka 4.1's level (4.1-IV1), and the oldest it can be set to (3.3-IV3).
-  { name: "metadata.version", minVersion: 7, maxVersion: 27 },
-  // 2: transaction protocol V2 (KIP-890).
-  { name: "transaction.version", minVersion: 0, maxVersion: 2 },
-];
+/** Kafka 4.1's level of `metadata.version` (4.1-IV1), and the oldest it can be set to (3.3-IV3). */
+const metadataVersion = { name: "metadata.version", minVersion: 7, maxVersion: 27 };
+/** Level 1: the consumer protocol (KIP-848). */
+const groupVersion = { name: "group.version", minVersion: 0, maxVersion: 1 };
+/** Level 2: transaction protocol V2 (KIP-890). */
+const transactionVersion = { name: "transaction.version", minVersion: 0, maxVersion: 2 };
+const features = [metadataVersion, groupVersion, transactionVersion];
+/** Older clients fail on a feature whose lowest level is 0: it is not shown to them. */
+const lowestLevelZeroSince = 4;
 const softwareNamePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 
 /** `apis` is asked on first use: the list of registrations holds this handler too. */
 export function answerApiVersions(apis: () => readonly Api[]): Handler<typeof apiVersions> {
-  const answers: ResponseInput<typeof apiVersions>[] = [];
+  const answers = new Map<boolean, ResponseInput<typeof apiVersions>>();
   return (request, { apiVersion }) => {
     if (apiVersion >= 3 && !isNamed(request)) return refusal(errorCodes.INVALID_REQUEST);
-    answers[apiVersion] ??= {
-      ...refusal(errorCodes.NONE),
-      apiKeys: apis().map(({ key, advertisedMin, versions }) => ({
-        apiKey: key,
-        minVersion: advertisedMin,
-        maxVersion: versions.max,
-      })),
-      // Clients that speak v3 take a feature with a level of 0 for broken.
-      supportedFeatures: features.map((each) => ({
-        ...each,
-        minVersion: apiVersion < 4 ? Math.max(1, each.minVersion) : each.minVersion,
-      })),
-      finalizedFeaturesEpoch: 0,
-      finalizedFeatures: features.map(({ name, maxVersion }) => ({
-        name,
-        maxVersionLevel: maxVersion,
-        minVersionLevel: maxVersion,
-      })),
-    };
-    return answers[apiVersion];
+    const allowsZero = apiVersion >= lowestLevelZeroSince;
+    const answer = answers.get(allowsZero) ?? answerFor(apis(), allowsZero);
+    answers.set(allowsZero, answer);
+    return answer;
   };
 }
 
@@ -88,6 +74,24 @@ export function unknownVersionAnswer(): ResponseInput<typeof apiVersions> {
   return {
     ...refusal(errorCodes.UNSUPPORTED_VERSION),
     apiKeys: [{ apiKey: key, minVersion: versions.min, maxVersion: versions.max }],
+  };
+}
+
+function answerFor(apis: readonly Api[], allowsZero: boolean): ResponseInput<typeof apiVersions> {
+  return {
+    ...refusal(errorCodes.NONE),
+    apiKeys: apis.map(({ key, advertisedMin, versions }) => ({
+      apiKey: key,
+      minVersion: advertisedMin,
+      maxVersion: versions.max,
+    })),
+    supportedFeatures: features.filter(({ minVersion }) => allowsZero || minVersion > 0),
+    finalizedFeaturesEpoch: 0,
+    finalizedFeatures: features.map(({ name, maxVersion }) => ({
+      name,
+      maxVersionLevel: maxVersion,
+      minVersionLevel: maxVersion,
+    })),
   };
 }
 

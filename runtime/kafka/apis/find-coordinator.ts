@@ -71,7 +71,7 @@ async function coordinatorOf(
   keyType: number,
   { broker }: HandlerContext,
 ): Promise<number> {
-  if (keyType === groupKey) return broker.brokerId;
+  if (keyType === groupKey) return broker.groups.find(key);
   if (keyType === transactionKey) return broker.transactions.find(key);
   throw new BrokerError("INVALID_REQUEST", `key type ${keyType} is unknown`);
 }

@@ -61,7 +61,7 @@ test("loadConfig() reads a server.properties as Kafka does and says what it pass
         "   fka",
         "log.retention.hours 48",
         "num.network.threads=3",
-        "offsets.topic.replication.factor=1",
+        "offsets.load.buffer.size=1",
         "log.cleaner.threads=2",
         "num.partitions=3",
         "num.partitions=6",
@@ -77,12 +77,7 @@ test("loadConfig() reads a server.properties as Kafka does and says what it pass
   assert.is(config.number("num.partitions"), 6);
   assert.equal(
     warnings.map(({ key }) => key),
-    [
-      "process.roles",
-      "num.network.threads",
-      "offsets.topic.replication.factor",
-      "log.cleaner.threads",
-    ],
+    ["process.roles", "num.network.threads", "offsets.load.buffer.size", "log.cleaner.threads"],
   );
 });
 

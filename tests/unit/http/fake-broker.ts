@@ -4,6 +4,7 @@
 import type { BrokerRecord, ClusterState, TopicRecord } from "../../../cluster/control-plane.ts";
 import type * as api from "../../../runtime/broker.ts";
 import { BrokerError } from "../../../runtime/errors.ts";
+import type { GroupCoordinator } from "../../../runtime/group-coordinator.ts";
 import type { Platform } from "../../../runtime/platform.ts";
 import type { Records } from "../../../runtime/records.ts";
 
@@ -15,6 +16,8 @@ interface FakePartition {
 
 export class FakeBroker implements api.Broker {
   readonly brokerId = 1;
+  /** Of tests that ask about groups. */
+  groups = {} as GroupCoordinator;
   readonly appends: api.AppendRequest[] = [];
   readonly fetches: api.FetchRequest[] = [];
   /** Records handed out and not released yet. */

@@ -237,7 +237,7 @@ export function idOf(name: string): string {
 
 /** Only what the hot APIs call; appends and fetches are recorded and answered by the test. */
 export class FakeBroker {
-  readonly brokerId = 1;
+  readonly brokerId: number = 1;
   readonly topics = new Map<string, TopicRecord>();
   readonly appends: (AppendRequest & { copy: Uint8Array })[] = [];
   readonly fetches: FetchRequest[] = [];

@@ -21,6 +21,7 @@ function sources(topics: () => Iterable<TopicGauges> = () => []): MetricSources 
     transactions: () => ({ open: 1, oldestMs: 500 }),
     partitions: () => ({ total: 3, leaders: 2, offline: 1 }),
     topics,
+    groups: () => [{ group: "g", members: 2, lags: new Map([["a", 5]]) }],
     partitionsOf: (topic) =>
       topic === "a"
         ? [

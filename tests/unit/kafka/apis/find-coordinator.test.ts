@@ -1,26 +1,34 @@
-// FindCoordinator: one broker coordinates everything; old versions ask for one key, new ones for many.
+// FindCoordinator: groups are where the broker says; old versions ask for one key, new ones for many.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { BrokerRecord } from "../../../../cluster/control-plane.ts";
+import { BrokerError } from "../../../../runtime/errors.ts";
 import { handleFindCoordinator } from "../../../../runtime/kafka/apis/find-coordinator.ts";
 import { AdminBroker, answered, contextOf } from "./admin-broker.ts";
 
 class OneBroker extends AdminBroker {
+  override readonly brokerId = 7;
+  /** The group "away" has no coordinator now. */
+  readonly groups = {
+    async find(groupId: string) {
+      if (groupId !== "away") return 7;
+      throw new BrokerError("COORDINATOR_NOT_AVAILABLE", "nobody leads it");
+    },
+  };
+  override cluster() {
+    return { ...super.cluster(), brokers: new Map([[7, this.self()]]) };
+  }
   readonly asked: string[] = [];
   readonly transactions = {
     find: async (id: string) => {
       this.asked.push(id);
-      return 1;
+      return 7;
     },
   };
 
   self(): BrokerRecord {
-    return { id: 1, epoch: 1, host: "h", port: 9099, rack: null, fenced: false };
-  }
-
-  override cluster() {
-    return { ...super.cluster(), brokers: new Map([[1, this.self()]]) };
+    return { id: 7, epoch: 1, host: "h", port: 9099, rack: null, fenced: false };
   }
 }
 
@@ -47,6 +55,17 @@ test("handleFindCoordinator() names this broker for groups and transactional ids
     ]);
   }
   assert.equal(broker.asked, ["g", "a", "b"], "the first question makes the topic of transactions");
+});
+
+test("handleFindCoordinator() tells for each group whether it can be found", async () => {
+  const { coordinators } = await find({ coordinatorKeys: ["away", "g"] });
+  assert.equal(
+    coordinators?.map(({ errorCode, nodeId: found }) => [errorCode, found]),
+    [
+      [15, -1],
+      [0, nodeId],
+    ],
+  );
 });
 
 test("handleFindCoordinator() knows no coordinator for other kinds of keys", async () => {

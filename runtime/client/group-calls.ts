@@ -1,0 +1,172 @@
+// GroupCalls: sends requests about a group to the broker that coordinates it, found once and looked up again when
+// it has moved. Admin and group consumers ask through it.
+
+import type { TopicPartition } from "../broker.ts";
+import { findCoordinator } from "../kafka/apis/find-coordinator.ts";
+import { offsetCommit } from "../kafka/apis/offset-commit.ts";
+import { offsetFetch } from "../kafka/apis/offset-fetch.ts";
+import type { BrokerConnection } from "./broker-connection.ts";
+import type { ClusterCalls } from "./cluster-calls.ts";
+import type { ConnectionPool } from "./connection-pool.ts";
+import { ClientError, errorFromCode } from "./error.ts";
+import type { GroupOffset } from "./group-api.ts";
+
+const groupKey = 0;
+const coordinatorsMax = 10_000;
+/** Names topics by id from here on; names are what we have. */
+const topicIdsSince = 10;
+
+export interface OffsetToCommit extends TopicPartition {
+  readonly offset: number;
+  readonly metadata?: string;
+}
+
+/** Who commits: nobody in particular, or a member of a generation (or member epoch). */
+export interface Committer {
+  readonly memberId: string;
+  readonly generation: number;
+  readonly groupInstanceId: string | null;
+}
+
+export const nobody: Committer = { memberId: "", generation: -1, groupInstanceId: null };
+
+export class GroupCalls {
+  readonly calls: ClusterCalls;
+  readonly #pool: ConnectionPool;
+  readonly #coordinators = new Map<string, number>();
+
+  constructor(calls: ClusterCalls, pool: ConnectionPool) {
+    this.calls = calls;
+    this.#pool = pool;
+  }
+
+  /** `run` throws the error its answer carries; retriable ones lead to a newly looked up coordinator. */
+  at<T>(
+    groupId: string,
+    where: string,
+    run: (connection: BrokerConnection, brokerId: number) => Promise<T>,
+  ): Promise<T> {
+    const { context } = this.calls;
+    const timeoutMs = context.settings.operationTimeoutMs;
+    return context.retry({ where, timeoutMs }, () => this.once(groupId, where, run));
+  }
+
+  /** The same, without trying again. */
+  async once<T>(
+    groupId: string,
+    where: string,
+    run: (connection: BrokerConnection, brokerId: number) => Promise<T>,
+  ): Promise<T> {
+    const id = this.#coordinators.get(groupId) ?? (await this.#find(groupId, where));
+    try {
+      const broker = this.calls.metadata.brokers.get(id);
+      if (broker === undefined)
+        throw new ClientError("BROKER_NOT_AVAILABLE", `${where}: no broker.`);
+      return await run(await this.#pool.to(broker), id);
+    } catch (error) {
+      if (!(error instanceof ClientError) || error.retriable) this.#coordinators.delete(groupId);
+      throw error;
+    }
+  }
+
+  /** One error per offset, in order. */
+  commit(
+    groupId: string,
+    offsets: readonly OffsetToCommit[],
+    committer: Committer = nobody,
+  ): Promise<readonly (ClientError | null)[]> {
+    const where = `Committing offsets of group ${groupId}`;
+    return this.at(groupId, where, async (connection) => {
+      const topics = byTopic(offsets, ({ partition, offset, metadata = "" }) => ({
+        partitionIndex: partition,
+        committedOffset: offset,
+        committedMetadata: metadata,
+      }));
+      const message = {
+        groupId,
+        memberId: committer.memberId,
+        groupInstanceId: committer.groupInstanceId,
+        generationIdOrMemberEpoch: committer.generation,
+        topics,
+      };
+      const answer = await connection.call(offsetCommit, message, {
+        versionMax: topicIdsSince - 1,
+      });
+      const codes = new Map(
+        answer.topics.flatMap(({ name, partitions }) =>
+          partitions.map((each) => [`${name} ${each.partitionIndex}`, each.errorCode] as const),
+        ),
+      );
+      return offsets.map(({ topic, partition }) => {
+        const whole = `${where}, ${topic}-${partition}`;
+        const error = errorFromCode(codes.get(`${topic} ${partition}`) ?? -1, whole);
+        // The coordinator's trouble is everyone's: all is tried again.
+        if (error?.retriable && error.code !== "UNKNOWN_TOPIC_OR_PARTITION") throw error;
+        return error;
+      });
+    });
+  }
+
+  /** Null: all that was committed. Partitions without an offset are left out. */
+  committed(
+    groupId: string,
+    partitions: readonly TopicPartition[] | null,
+    committer: Committer = nobody,
+  ): Promise<readonly GroupOffset[]> {
+    const where = `Fetching offsets of group ${groupId}`;
+    const wanted = partitions && byTopic(partitions, ({ partition }) => partition);
+    const topics =
+      wanted?.map(({ name, partitions: partitionIndexes }) => ({ name, partitionIndexes })) ?? null;
+    return this.at(groupId, where, async (connection) => {
+      const isMember = committer.memberId !== "";
+      const group = {
+        groupId,
+        topics,
+        memberId: isMember ? committer.memberId : null,
+        memberEpoch: isMember ? committer.generation : -1,
+      };
+      const message = { groupId, topics, groups: [group], requireStable: true };
+      const answer = await connection.call(offsetFetch, message, { versionMax: topicIdsSince - 1 });
+      const one = answer.groups[0] ?? answer;
+      const error = errorFromCode(one.errorCode, where);
+      if (error !== null) throw error;
+      const found: GroupOffset[] = [];
+      for (const { name: topic, partitions: answered } of one.topics) {
+        for (const { partitionIndex: partition, errorCode, ...each } of answered) {
+          const failure = errorFromCode(errorCode, `${where}, ${topic}-${partition}`);
+          if (failure !== null) throw failure;
+          const { committedOffset: offset, metadata } = each;
+          if (offset >= 0) found.push({ topic, partition, offset, metadata: metadata ?? "" });
+        }
+      }
+      return found;
+    });
+  }
+
+  async #find(groupId: string, where: string): Promise<number> {
+    const { metadata } = this.calls;
+    if (metadata.brokers.size === 0) await metadata.fetch([]);
+    const message = { key: groupId, keyType: groupKey, coordinatorKeys: [groupId] };
+    const answer = await metadata.callAny(findCoordinator, message);
+    const found = answer.coordinators[0] ?? answer;
+    const error = errorFromCode(found.errorCode, where, found.errorMessage);
+    if (error !== null) throw error;
+    if (!metadata.brokers.has(found.nodeId)) await metadata.fetch([]);
+    if (this.#coordinators.size >= coordinatorsMax) this.#coordinators.clear();
+    this.#coordinators.set(groupId, found.nodeId);
+    return found.nodeId;
+  }
+}
+
+function byTopic<T extends TopicPartition, R>(
+  places: readonly T[],
+  one: (place: T) => R,
+): { name: string; partitions: R[] }[] {
+  const topics = new Map<string, R[]>();
+  for (const place of places) {
+    const partitions = topics.get(place.topic) ?? [];
+    topics.set(place.topic, partitions);
+    partitions.push(one(place));
+  }
+  return Array.from(topics, ([name, partitions]) => ({ name, partitions }));
+}

@@ -1,0 +1,129 @@
+// Our own group consumer, in both protocols, against a server in this process: partitions are shared, move with
+// their members, and no record is lost or read twice.
+
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { createPlatform } from "#platform";
+import { type Client, createClient, type GroupConsumer } from "../../runtime/client/mod.ts";
+import { type Server, startServer } from "../../runtime/mod.ts";
+
+interface Context {
+  server: Server;
+  client: Client;
+}
+
+const test = suite<Context>("group consumer");
+const partitions = 6;
+const waitMsMax = 20_000;
+
+test.before(async (context) => {
+  context.server = await startServer({
+    dataDir: "memory",
+    kafkaPort: 0,
+    httpPort: false,
+    configs: {
+      "group.initial.rebalance.delay.ms": "100",
+      "group.consumer.heartbeat.interval.ms": "200",
+    },
+  });
+  context.client = newClient(context.server);
+});
+
+test.after(async ({ client, server }) => {
+  await client?.close();
+  await server?.close();
+});
+
+function newClient({ kafka }: Server): Client {
+  const { host, port } = kafka;
+  return createClient({ platform: createPlatform(), bootstrap: [`${host}:${port}`] });
+}
+
+async function until(what: string, isTrue: () => boolean): Promise<void> {
+  const endMs = Date.now() + waitMsMax;
+  while (!isTrue()) {
+    if (Date.now() > endMs) throw new Error(`waited ${waitMsMax} ms for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+class Reader {
+  readonly values: string[] = [];
+  readonly consumer: GroupConsumer;
+  readonly ended: Promise<void>;
+  error: unknown;
+
+  constructor(client: Client, topic: string, protocol: "classic" | "consumer") {
+    this.consumer = client.groupConsumer({
+      groupId: `${topic}-group`,
+      topics: [topic],
+      protocol,
+      offsetReset: "earliest",
+      sessionTimeoutMs: 6000,
+      heartbeatIntervalMs: 200,
+      autoCommitMs: 200,
+    });
+    this.ended = this.#read().catch((error: unknown) => {
+      this.error = error;
+    });
+  }
+
+  get count(): number {
+    return this.consumer.partitions.length;
+  }
+
+  async stop(): Promise<void> {
+    await this.consumer.stop();
+    await this.ended;
+    if (this.error) throw this.error;
+  }
+
+  async #read(): Promise<void> {
+    for await (const { value } of this.consumer) {
+      this.values.push(new TextDecoder().decode(value ?? new Uint8Array(0)));
+    }
+  }
+}
+
+for (const protocol of ["classic", "consumer"] as const) {
+  test(`${protocol}: members share, hand over, and lose or repeat nothing`, async (context) => {
+    const { client } = context;
+    const topic = `shared-${protocol}`;
+    await client.admin().createTopic({ name: topic, partitions });
+    const producer = client.producer();
+    const send = (from: number, to: number) =>
+      producer.sendBatch(
+        Array.from({ length: to - from }, (_, i) => ({
+          topic,
+          value: String(from + i),
+          partition: (from + i) % partitions,
+        })),
+      );
+    const first = new Reader(client, topic, protocol);
+    await until("the first has all", () => first.count === partitions);
+    await send(0, 60);
+    await until("all is read", () => first.values.length === 60);
+    const otherClient = newClient(context.server);
+    const second = new Reader(otherClient, topic, protocol);
+    await until("both have half", () => first.count === 3 && second.count === 3);
+    await send(60, 120);
+    const all = () => [...first.values, ...second.values];
+    await until("all is read by both", () => new Set(all()).size === 120);
+    assert.is(all().length, 120);
+    assert.is(second.values.length, 30);
+    await first.stop();
+    await until("the second has all", () => second.count === partitions);
+    await send(120, 180);
+    await until("the rest is read", () => new Set(all()).size === 180);
+    assert.is(all().length, 180);
+    await second.stop();
+    const [lag] = await client.groups().lag(`${topic}-group`);
+    assert.equal([lag?.committed, lag?.lag], [30, 0]);
+    const info = await client.groups().describe(`${topic}-group`);
+    assert.equal([info.state, info.type], ["Empty", protocol]);
+    await client.groups().delete(`${topic}-group`);
+    await otherClient.close();
+  });
+}
+
+test.run();
