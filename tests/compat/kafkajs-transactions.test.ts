@@ -82,6 +82,31 @@ test("a second instance shuts the first one out and aborts what it left open", a
   assert.equal(await committed("two"), ["own"]);
 });
 
+test("offsets of a group count with the transaction that carries them, or never", async () => {
+  await admin.createTopics({ topics: [{ topic: "in" }, { topic: "out" }] });
+  const one = await producer("four");
+  const committedOffset = async () => {
+    const [found] = await admin.fetchOffsets({ groupId: "workers", topics: ["in"] });
+    return found?.partitions[0]?.offset;
+  };
+  const step = async (offset: string) => {
+    const transaction = await one.transaction();
+    await transaction.send({ topic: "out", messages: [{ value: `up to ${offset}` }] });
+    const topics = [{ topic: "in", partitions: [{ partition: 0, offset }] }];
+    await transaction.sendOffsets({ consumerGroupId: "workers", topics });
+    return transaction;
+  };
+  await (await step("3")).commit();
+  assert.is(await committedOffset(), "3");
+  await (await step("7")).abort();
+  assert.is(await committedOffset(), "3");
+  await (await step("9")).commit();
+  await server.kill();
+  await server.restart();
+  assert.is(await committedOffset(), "9");
+  assert.equal(await committed("out"), ["up to 3", "up to 9"]);
+});
+
 test("a broker that is killed goes on with open transactions where it was", async () => {
   await admin.createTopics({ topics: [{ topic: "three" }] });
   const one = await producer("three");
