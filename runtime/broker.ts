@@ -11,6 +11,7 @@ import type { BrokerRecord, ClusterState, TopicId } from "../cluster/control-pla
 import type { BrokerError } from "./errors.ts";
 import type { GroupCoordinator } from "./group-coordinator.ts";
 import type { Records } from "./records.ts";
+import type { TransactionCoordinator } from "./transaction-coordinator.ts";
 
 export interface TopicPartition {
   readonly topic: string;
@@ -30,6 +31,8 @@ export interface AppendRequest {
   /** 0 and 1: the leader's log; -1: all in-sync replicas. Durability follows the topic's flush mode. */
   readonly acks: -1 | 0 | 1;
   readonly timeoutMs: number;
+  /** The partition joins the transaction of the batch's producer by this append (KIP-890). */
+  readonly joinsTransaction?: boolean;
 }
 
 export interface Appended {
@@ -195,6 +198,7 @@ export interface LogDirView {
 
 export interface Broker {
   readonly brokerId: number;
+  readonly transactions: TransactionCoordinator;
   /** Synchronous view: brokers, topics, leaders. Topic lookups on hot paths go through it. */
   cluster(): ClusterState;
   /** This broker's own record (advertised host and port of the Kafka door). */

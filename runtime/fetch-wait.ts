@@ -90,7 +90,12 @@ function readAll(find: FindPartition, request: FetchRequest): FetchedPartition[]
   let bytesLeft = request.bytesMax;
   let isFirst = true;
   return request.partitions.map((asked) => {
-    const one = readOne(find, asked, Math.min(asked.bytesMax, bytesLeft), isFirst);
+    const bytesMax = Math.min(asked.bytesMax, bytesLeft);
+    const one = readOne(find, asked, {
+      bytesMax,
+      atLeastOneBatch: isFirst,
+      isolation: request.isolation,
+    });
     if (one.records.length > 0) isFirst = false;
     bytesLeft = Math.max(0, bytesLeft - one.records.length);
     return one;
@@ -100,15 +105,17 @@ function readAll(find: FindPartition, request: FetchRequest): FetchedPartition[]
 function readOne(
   find: FindPartition,
   asked: FetchPartition,
-  bytesMax: number,
-  atLeastOneBatch: boolean,
+  limits: { bytesMax: number; atLeastOneBatch: boolean; isolation: FetchRequest["isolation"] },
 ): FetchedPartition {
   const { topic, partition: index, offset } = asked;
+  const { isolation, ...options } = { ...limits, offset };
   let partition: Partition | undefined;
   try {
     partition = find(asked);
-    const records = partition.read({ offset, bytesMax, atLeastOneBatch });
-    return { topic, partition: index, error: null, ...positions(partition), records };
+    const where = { topic, partition: index, error: null, ...positions(partition) };
+    if (isolation === "read_uncommitted") return { ...where, records: partition.read(options) };
+    const { records, aborted } = partition.readCommitted(options);
+    return { ...where, records, abortedTransactions: aborted };
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     return { topic, partition: index, error, ...positions(partition), records: noRecords };
@@ -118,7 +125,7 @@ function readOne(
 function positions(partition: Partition | undefined) {
   return {
     highWatermark: partition?.highWatermark ?? -1,
-    lastStableOffset: partition?.highWatermark ?? -1,
+    lastStableOffset: partition?.lastStableOffset ?? -1,
     logStartOffset: partition?.log.startOffset ?? -1,
     abortedTransactions: [],
   };

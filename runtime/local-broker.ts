@@ -1,14 +1,12 @@
 // LocalBroker: the Broker on this process's own logs. Reads and writes go to partitions, topics and configs to
 // the control plane; this file only connects the two and turns their refusals into Kafka's errors.
 
-import {
-  type BrokerRecord,
-  type ClusterState,
-  type ConfigChanges,
-  type ControlPlane,
-  ControlPlaneError,
-  type ControlPlaneFault,
-  type TopicRecord,
+import type {
+  BrokerRecord,
+  ClusterState,
+  ConfigChanges,
+  ControlPlane,
+  TopicRecord,
 } from "../cluster/control-plane.ts";
 import type {
   Appended,
@@ -39,12 +37,19 @@ import {
   describeTopicConfigs,
   replaceConfigs,
 } from "./config.ts";
-import { BrokerError, type ErrorName } from "./errors.ts";
+import { controlPlaneRefusal } from "./control-plane-refusal.ts";
+import { BrokerError } from "./errors.ts";
 import { fetchLocally } from "./fetch-wait.ts";
 import { Coordinator, type GroupEvent } from "./groups/coordinator.ts";
+import { lookUp } from "./local-offsets.ts";
 import { LocalPartitions } from "./local-partitions.ts";
+import {
+  appendInTransaction,
+  isTransactional,
+  localCoordinator,
+  transactionalOffsets,
+} from "./local-transactions.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
-import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
 import type { Partition } from "./log/partition.ts";
 import {
   checkNewTopic,
@@ -52,10 +57,12 @@ import {
   offsetsTopicRequest,
   partitionsMax,
   plannedTopic,
+  transactionsTopicRequest,
 } from "./new-topic.ts";
 import type { Platform } from "./platform.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { internalTopics, offsetsTopic } from "./topic-name.ts";
+import type { Coordinator as TransactionCoordinator } from "./transactions/coordinator.ts";
 
 export interface LocalBrokerOptions {
   readonly platform: Pick<Platform, "clock" | "core" | "codecs" | "random">;
@@ -64,6 +71,8 @@ export interface LocalBrokerOptions {
   readonly brokerId: number;
   readonly config: BrokerConfig;
   readonly metrics: Metrics;
+  /** Told of background work that failed and is tried again. */
+  readonly report?: (error: unknown, where: string) => void;
   /** What becomes of consumer groups: how far they are read, what could not be stored. */
   readonly reportGroups?: (event: GroupEvent) => void;
 }
@@ -71,6 +80,7 @@ export interface LocalBrokerOptions {
 export class LocalBroker implements Broker {
   readonly brokerId: number;
   readonly groups: Coordinator;
+  readonly transactions: TransactionCoordinator;
   readonly #platform: LocalBrokerOptions["platform"];
   readonly #controlPlane: ControlPlane;
   readonly #folder: LogFolder;
@@ -88,14 +98,20 @@ export class LocalBroker implements Broker {
     this.#folder = options.folder;
     this.#metrics = options.metrics;
     this.#partitions = new LocalPartitions(options);
+    const { report = () => {} } = options;
+    const partitions = this.#partitions;
     this.groups = new Coordinator({
       ...options,
       metrics: options.metrics.groups,
       config: () => this.config,
-      partition: (partition) => this.#partitions.get({ topic: offsetsTopic, partition }),
+      partition: (partition) => partitions.get({ topic: offsetsTopic, partition }),
       createOffsetsTopic: () => this.#createIfAbsent(offsetsTopicRequest(this.config)),
       report: options.reportGroups ?? (() => {}),
     });
+    const createStateTopic = () => this.#createIfAbsent(transactionsTopicRequest(this.config));
+    const groups = transactionalOffsets(this.groups, () => this.cluster());
+    const parts = { ...options, partitions, groups, createStateTopic, report };
+    this.transactions = localCoordinator(parts);
   }
 
   /**
@@ -107,8 +123,14 @@ export class LocalBroker implements Broker {
     this.groups.open();
   }
 
+  /** Until it has read its topic, the coordinator of transactions answers COORDINATOR_LOAD_IN_PROGRESS. */
+  loadTransactions(): Promise<{ transactions: number }> {
+    return this.transactions.load();
+  }
+
   /** Stops following the control plane; the partitions are closed by the log folder. */
   close(): void {
+    this.transactions.close();
     this.groups.close();
     this.#partitions.close();
   }
@@ -143,6 +165,9 @@ export class LocalBroker implements Broker {
         );
       }
     }
+    if (isTransactional(request.batch)) {
+      return appendInTransaction(this.transactions, partition, request);
+    }
     return partition.append(request.batch, { waits: request.acks !== 0 });
   }
 
@@ -160,7 +185,7 @@ export class LocalBroker implements Broker {
     try {
       const partition = this.#current(request, request.currentLeaderEpoch);
       if (partition.fault) throw partition.fault;
-      return { error: null, ...this.#lookUp(partition, request.spec) };
+      return { error: null, ...lookUp(this.#platform, partition, request) };
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       return { error, offset: -1, timestampMs: -1, leaderEpoch: -1 };
@@ -186,12 +211,13 @@ export class LocalBroker implements Broker {
 
   async initProducerId(request: {
     transactionalId: string | null;
+    transactionTimeoutMs: number;
+    producerId: number;
+    producerEpoch: number;
   }): Promise<{ producerId: number; producerEpoch: number }> {
-    if (request.transactionalId !== null) {
-      throw new BrokerError(
-        "COORDINATOR_NOT_AVAILABLE",
-        "this broker coordinates no transactions: use an idempotent producer without transactional.id",
-      );
+    const { transactionalId } = request;
+    if (transactionalId !== null) {
+      return this.transactions.initProducer({ ...request, transactionalId });
     }
     const producerId = await this.#asked(this.#controlPlane.allocateProducerIds(1));
     return { producerId, producerEpoch: 0 };
@@ -324,22 +350,6 @@ export class LocalBroker implements Broker {
     );
   }
 
-  #lookUp(partition: Partition, spec: OffsetSpec): Omit<ListedOffset, "error"> {
-    const { log, highWatermark, epochs } = partition;
-    const at = (offset: number, timestampMs = -1) => ({
-      offset,
-      timestampMs,
-      leaderEpoch: offset < 0 ? -1 : Math.max(epochs.epochAt(offset), 0),
-    });
-    if (spec === "earliest" || spec === "earliest-local") return at(log.startOffset);
-    if (spec === "latest") return at(highWatermark);
-    const found =
-      spec === "max-timestamp"
-        ? withMaxTimestamp(this.#platform, partition)
-        : firstAtOrAfter(this.#platform, partition, spec.timestampMs);
-    return found === undefined ? at(-1) : at(found.offset, found.timestampMs);
-  }
-
   /** Two clients may ask for the same new topic at once: both wait until it is there. */
   async #createIfAbsent(request: CreateTopicRequest): Promise<void> {
     try {
@@ -380,17 +390,7 @@ export class LocalBroker implements Broker {
     try {
       return await answer;
     } catch (cause) {
-      if (!(cause instanceof ControlPlaneError)) throw cause;
-      throw new BrokerError(controlPlaneErrors[cause.fault], cause.message, { cause });
+      throw controlPlaneRefusal(cause);
     }
   }
 }
-
-const controlPlaneErrors: Record<ControlPlaneFault, ErrorName> = {
-  "topic-exists": "TOPIC_ALREADY_EXISTS",
-  "topic-unknown": "UNKNOWN_TOPIC_OR_PARTITION",
-  "invalid-partitions": "INVALID_PARTITIONS",
-  "invalid-replication-factor": "INVALID_REPLICATION_FACTOR",
-  "invalid-assignment": "INVALID_REPLICA_ASSIGNMENT",
-  "storage-failed": "KAFKA_STORAGE_ERROR",
-};

@@ -5,7 +5,7 @@ import type { ClusterState, TopicRecord } from "../cluster/control-plane.ts";
 import type { CreatedTopic, CreateTopicRequest } from "./broker.ts";
 import { type BrokerConfig, describeTopicConfigs, validateTopicConfigs } from "./config.ts";
 import { BrokerError } from "./errors.ts";
-import { checkTopicName, collidingName, offsetsTopic } from "./topic-name.ts";
+import { checkTopicName, collidingName, offsetsTopic, transactionsTopic } from "./topic-name.ts";
 
 /** Partitions of one topic at most, as Kafka takes in one request. */
 export const partitionsMax = 10_000;
@@ -61,6 +61,19 @@ export function offsetsTopicRequest(config: BrokerConfig): CreateTopicRequest {
       ["cleanup.policy", "compact"],
       ["compression.type", "producer"],
       ["segment.bytes", String(config.number("offsets.topic.segment.bytes"))],
+    ]),
+  };
+}
+
+export function transactionsTopicRequest(config: BrokerConfig): CreateTopicRequest {
+  return {
+    name: transactionsTopic,
+    partitions: config.number("transaction.state.log.num.partitions"),
+    replicationFactor: 1,
+    configs: new Map([
+      ["cleanup.policy", "compact"],
+      ["compression.type", "uncompressed"],
+      ["segment.bytes", String(config.number("transaction.state.log.segment.bytes"))],
     ]),
   };
 }

@@ -34,6 +34,7 @@ export function metricSources(parts: {
     disks: () => [{ dir: storage.root, ...storage.space() }],
     partitions: () => countPartitions(broker, folder),
     groups: () => groupGauges(broker, folder),
+    transactions: () => broker.transactions.open(),
     topics: () => topicGauges(folder.partitions.values()),
     partitionsOf(topic) {
       if (!broker.cluster().topics.has(topic)) return undefined;

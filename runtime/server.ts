@@ -10,6 +10,7 @@ import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
 import type { DoorLimits } from "./kafka/limits.ts";
 import { uuidText } from "./kafka/uuid.ts";
 import { LocalBroker } from "./local-broker.ts";
+import type { CleanerSettings } from "./log/cleaner.ts";
 import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
 import { LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
 import type { Connection, HttpHandler, Listener, Platform } from "./platform.ts";
@@ -130,6 +131,7 @@ class RunningServer implements Server {
     const epochMax = found.reduce((max, { leaderEpoch }) => Math.max(max, leaderEpoch), -1);
     await this.#register(this.#controlPlane, epochMax + 1);
     await broker.open({ adopt: identity.isForeign, found });
+    const loading = this.#loadTransactions(broker);
     this.#door = this.#openDoor(broker);
     const door = this.#door;
     this.#applyConfig(broker, door);
@@ -140,6 +142,7 @@ class RunningServer implements Server {
     });
     await this.#openHttp(broker);
     folder.startHousekeeping();
+    await loading;
     this.#stopProbe = this.metrics.probeLoop();
     this.#state = "ready";
     logger.info("server-ready", `broker ${this.brokerId} is ready`, {
@@ -183,6 +186,7 @@ class RunningServer implements Server {
       metrics: this.metrics,
       retentionCheckIntervalMs: () => current().number("log.retention.check.interval.ms"),
       producerIdExpirationMs: () => current().number("producer.id.expiration.ms"),
+      cleaner: () => cleanerSettings(current()),
       report: (event) => this.#reportFolder(event),
     });
     return this.#folder;
@@ -191,10 +195,27 @@ class RunningServer implements Server {
   #openBroker(folder: LogFolder, controlPlane: ControlPlane): LocalBroker {
     const { platform, config } = this.#options;
     const { brokerId, metrics } = this;
+    const log = this.#options.logger.child("broker");
+    const report = (error: unknown, where: string) =>
+      log.error("background-failed", where, { error: asError(error) });
     const reportGroups = (event: GroupEvent) => this.#reportGroups(event);
-    const parts = { platform, controlPlane, folder, brokerId, config, metrics, reportGroups };
+    const background = { report, reportGroups };
+    const parts = { platform, controlPlane, folder, brokerId, config, metrics, ...background };
     this.#broker = new LocalBroker(parts);
     return this.#broker;
+  }
+
+  async #loadTransactions(broker: LocalBroker): Promise<void> {
+    const { clock } = this.#options.platform;
+    const startedMs = clock.monotonicMs();
+    const { transactions } = await broker.loadTransactions();
+    const durationMs = Math.round(clock.monotonicMs() - startedMs);
+    if (transactions === 0) return;
+    this.#options.logger.info(
+      "transactions-loaded",
+      `${transactions} transactional ids were read in ${durationMs} ms`,
+      { transactions, durationMs },
+    );
   }
 
   #openDoor(broker: LocalBroker): KafkaDoor {
@@ -308,6 +329,10 @@ class RunningServer implements Server {
           bytes: event.bytes,
         },
       );
+    } else if (event.kind === "not-cleaned") {
+      log.error("log-not-cleaned", `${event.folder} cannot be compacted: it is left as it is`, {
+        error: asError(event.error),
+      });
     } else {
       log.warn(
         "log-stray",
@@ -343,6 +368,15 @@ function connectionLimits(config: BrokerConfig): Partial<DoorLimits> {
   return {
     connectionsMax: config.number("max.connections"),
     connectionsPerAddressMax: config.number("max.connections.per.ip"),
+  };
+}
+
+function cleanerSettings(config: BrokerConfig): CleanerSettings {
+  return {
+    isEnabled: config.flag("log.cleaner.enable"),
+    backoffMs: config.number("log.cleaner.backoff.ms"),
+    mapBytesMax: config.number("log.cleaner.dedupe.buffer.size"),
+    bytesPerSecondMax: config.number("log.cleaner.io.max.bytes.per.second"),
   };
 }
 

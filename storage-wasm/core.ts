@@ -167,6 +167,45 @@ export interface EncodeOptions {
   readonly isControl?: boolean;
 }
 
+/** What `KeyMap.filter` kept of one batch. */
+export interface FilteredRecords {
+  readonly count: number;
+  readonly bytes: number;
+  readonly tombstones: number;
+  /** Largest timestamp relative to the batch's base timestamp, before a shift. */
+  readonly timestampDeltaMax: number;
+}
+
+/** Compaction's memory: the newest offset of each key, by a 128-bit digest of it. */
+export interface KeyMap {
+  readonly entries: number;
+  readonly entriesMax: number;
+  /** Bytes of core memory. */
+  readonly bytes: number;
+  /**
+   * Notes the keys of the records in memory [at, at+length), uncompressed and without batch header. Returns
+   * false and notes nothing when they might not all fit. Throws `CorruptBatch`.
+   */
+  add(at: Address, length: number, batch: { count: number; baseOffset: number }): boolean;
+  /**
+   * Copies to `out` the records that are the newest of their key or lie behind `latestOffset`. `out` needs
+   * `length` bytes, and 10 more per record if `timestampShift` (taken from every timestamp delta) is not 0.
+   */
+  filter(
+    at: Address,
+    length: number,
+    batch: {
+      count: number;
+      baseOffset: number;
+      latestOffset: number;
+      dropTombstones: boolean;
+      timestampShift: number;
+    },
+    out: Address,
+  ): FilteredRecords;
+  free(): void;
+}
+
 export interface Core {
   // ---- memory ----
   /** A view of the memory. Stale after anything that allocates: ask again rather than keep. */
@@ -236,6 +275,28 @@ export interface Core {
    */
   loadOffsetIndex(bytes: Uint8Array): OffsetIndex;
   loadTimeIndex(bytes: Uint8Array): TimeIndex;
+
+  // ---- compaction ----
+  /**
+   * A map that grows up to `entries` keys, or to as many as fit into `bytesMax` (half more while it grows; then
+   * other calls' addresses stay, but views go stale). `seed`: 16 random bytes, so that
+   * digests cannot be made to meet. Throws `CoreMemoryFull`.
+   */
+  newKeyMap(options: { entries: number; bytesMax: number; seed: Uint8Array }): KeyMap;
+  /**
+   * Fields of a batch that was filtered, in place: the header at `at` is the old one, its records follow and are
+   * `recordsBytes` long. Counts, length, timestamps and CRC are made new.
+   */
+  reseal(
+    at: Address,
+    changes: {
+      recordsBytes: number;
+      count: number;
+      attributes: number;
+      baseTimestamp: number;
+      maxTimestamp: number;
+    },
+  ): void;
 
   // ---- records ----
   /** One batch of the given records in order, as a fresh array. At least one record. */

@@ -10,7 +10,8 @@ export type RawCore = Root["heap"] &
   Omit<Root["batches"], "inspect"> &
   Root["records"] &
   Root["chunks"] &
-  Root["indexes"] & { readonly memory: WebAssembly.Memory };
+  Root["indexes"] &
+  Root["compaction"] & { readonly memory: WebAssembly.Memory };
 
 export interface Instance {
   /** The component as any host of components sees it. */

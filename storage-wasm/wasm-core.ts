@@ -9,6 +9,7 @@ import type {
   Core,
   DecodedRecord,
   EncodeOptions,
+  KeyMap,
   OffsetIndex,
   RecordInput,
   Scan,
@@ -16,6 +17,7 @@ import type {
 } from "./core.ts";
 import { loadOffsetIndex, loadTimeIndex, newOffsetIndex, newTimeIndex } from "./indexes.ts";
 import type { RawCore } from "./instance.ts";
+import { newKeyMap } from "./key-map.ts";
 import * as layout from "./layout.ts";
 import { Area, CoreMemory } from "./memory.ts";
 import { decode, encode } from "./records.ts";
@@ -152,6 +154,31 @@ export class WasmCore implements Core {
       this.#memory.write(needleAt, needle);
     }
     return this.#raw.findBytes(at, length, needleAt, needle.length);
+  }
+
+  newKeyMap(options: { entries: number; bytesMax: number; seed: Uint8Array }): KeyMap {
+    return newKeyMap(this.#memory, options);
+  }
+
+  reseal(
+    at: Address,
+    changes: {
+      recordsBytes: number;
+      count: number;
+      attributes: number;
+      baseTimestamp: number;
+      maxTimestamp: number;
+    },
+  ): void {
+    const { view } = this.#memory;
+    const { recordsBytes, count, attributes, baseTimestamp, maxTimestamp } = changes;
+    const bytes = layout.batchHeaderBytes + recordsBytes;
+    view.setInt32(at + 8, bytes - 12);
+    view.setInt16(at + 21, attributes);
+    view.setBigInt64(at + 27, BigInt(baseTimestamp));
+    view.setBigInt64(at + 35, BigInt(maxTimestamp));
+    view.setInt32(at + 57, count);
+    view.setUint32(at + 17, this.crc32cAt(at + 21, bytes - 21));
   }
 
   newOffsetIndex(): OffsetIndex {

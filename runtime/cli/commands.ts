@@ -29,6 +29,7 @@ export interface CommandSpec {
 export const GROUPS: Readonly<Record<string, string>> = {
   group: "look into consumer groups, move their offsets",
   topic: "list, create, alter and look into topics",
+  transaction: "list, look into and end transactions",
   config: "what is configured, where it comes from, and whether it is right",
 };
 
@@ -267,6 +268,38 @@ export const COMMANDS: readonly CommandSpec[] = [
       "timberline dump flights-0/0*.log --hex 42",
     ],
     load: async () => (await import("./dump.ts")).dump,
+  },
+  {
+    name: "transaction list",
+    summary: "transactional ids, their producers and states",
+    options: [["--state <name...>", "only in these states: Ongoing, CompleteCommit, …"]],
+    load: async () => (await import("./transaction.ts")).transactionList,
+  },
+  {
+    name: "transaction describe",
+    summary: "transactional ids in full: epoch, timeout, partitions",
+    args: "<ids...>",
+    load: async () => (await import("./transaction.ts")).transactionDescribe,
+  },
+  {
+    name: "transaction hanging",
+    summary: "transactions that hold readers back and that no coordinator will end",
+    options: [
+      ["--topic <name...>", "only in these topics (all)"],
+      ["--longer-than <duration>", "only those without a record for so long (15m)"],
+    ],
+    load: async () => (await import("./transaction.ts")).transactionHanging,
+  },
+  {
+    name: "transaction abort",
+    summary: "end what is open of an id, or a hanging transaction by its first offset",
+    args: "[topic] [partition] [first-offset]",
+    options: [["--id <id>", "what is open of this transactional id; its producer is shut out"]],
+    examples: [
+      "timberline transaction abort --id payments-1",
+      "timberline transaction abort payments 0 4711",
+    ],
+    load: async () => (await import("./transaction.ts")).transactionAbort,
   },
   {
     name: "config explain",

@@ -30,6 +30,7 @@ import { configEntry } from "./config-entries.ts";
 import { ClientError, errorFromCode } from "./error.ts";
 import type { TopicMetadata } from "./metadata.ts";
 import { askOffsets } from "./offsets.ts";
+import { ClusterTransactions } from "./transaction-admin.ts";
 
 /** How long a new topic may take until all its partitions have leaders. */
 const leadersWaitMsMax = 10_000;
@@ -38,8 +39,11 @@ const configOperations = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 export class ClusterAdmin implements Admin {
   readonly #calls: ClusterCalls;
 
+  readonly transactions: ClusterTransactions;
+
   constructor(calls: ClusterCalls) {
     this.#calls = calls;
+    this.transactions = new ClusterTransactions(calls);
   }
 
   // ---- topics ----

@@ -291,4 +291,33 @@ export interface Admin {
   /** Of one broker, or of all. */
   logDirs(broker?: number): Promise<readonly LogDirInfo[]>;
   producers(partition: TopicPartition): Promise<readonly ProducerView[]>;
+  readonly transactions: TransactionAdmin;
+}
+
+export interface TransactionSummary {
+  readonly transactionalId: string;
+  /** The broker that coordinates it. */
+  readonly coordinator: number;
+  readonly producerId: number;
+  /** Empty, Ongoing, PrepareCommit, PrepareAbort, CompleteCommit or CompleteAbort. */
+  readonly state: string;
+}
+
+export interface TransactionInfo extends TransactionSummary {
+  readonly producerEpoch: number;
+  readonly timeoutMs: number;
+  /** -1: none was begun. */
+  readonly startMs: number;
+  readonly partitions: readonly TopicPartition[];
+}
+
+export interface TransactionAdmin {
+  /** Of all brokers; `states` limits. */
+  list(filter?: { readonly states?: readonly string[] }): Promise<readonly TransactionSummary[]>;
+  /** TRANSACTIONAL_ID_NOT_FOUND. */
+  describe(transactionalId: string): Promise<TransactionInfo>;
+  /** Aborts what is open and shuts its producer out. */
+  terminate(transactionalId: string): Promise<void>;
+  /** Writes an abort marker past the coordinator: for a transaction that hangs in a partition. */
+  abort(partition: TopicPartition, producer: ProducerView): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { boolean, INT_MAX, int, long, string } from "./key.ts";
 import { LOG_KEYS } from "./log-keys.ts";
 import { ADVERTISED_RULE, LISTENERS_RULE } from "./rules.ts";
 import { TIMBERLINE_KEYS } from "./timberline-keys.ts";
+import { TRANSACTION_KEYS } from "./transaction-keys.ts";
 
 const dynamic = "cluster-wide" as const;
 
@@ -139,6 +140,7 @@ export const BROKER_KEYS = {
   ...GROUP_KEYS,
   ...LOG_KEYS,
   ...TIMBERLINE_KEYS,
+  ...TRANSACTION_KEYS,
 } as const;
 
 export type BrokerKeyName = keyof typeof BROKER_KEYS;

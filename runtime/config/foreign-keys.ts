@@ -30,8 +30,8 @@ const MACHINERY: readonly (readonly [pattern: RegExp, why: string])[] = [
   ],
   [/^(group\.share\.|share\.|group\.streams\.)/, "has no share or streams groups"],
   [/^(offsets\.|group\.|consumer\.)/, "does this by itself"],
-  [/^(transaction\.|transactional\.|producer\.id\.expiration\.check)/, "has no transactions yet"],
-  [/^log\.cleaner\./, "does not compact yet"],
+  [/^(transaction\.|producer\.id\.expiration\.check|add\.partitions\.to)/, "does this by itself"],
+  [/^log\.cleaner\./, "does this by itself"],
   [/^log\.(flush\.(offset|start)|initial\.|dir\.failure|message\.)/, "does this by itself"],
   [/^remote\./, "has no tiered storage"],
   [

@@ -37,12 +37,37 @@ export const LOG_KEYS = {
     dynamic,
     doc: "Default of the topic key compression.zstd.level; without zstd in the runtime (Node before 22.15) there is one level.",
   }),
+  "log.cleaner.backoff.ms": long({
+    default: 15_000,
+    unit: "ms",
+    min: 1,
+    dynamic,
+    doc: "How long the cleaner sleeps when no compacted log needs cleaning.",
+  }),
+  "log.cleaner.dedupe.buffer.size": long({
+    default: 134_217_728,
+    unit: "bytes",
+    min: 1_048_576,
+    dynamic,
+    doc: "Memory for the map of keys, 24 bytes a key; what does not fit takes another pass.",
+  }),
   "log.cleaner.delete.retention.ms": long({
     default: 86_400_000,
     unit: "ms",
     min: 0,
     dynamic,
     doc: "Default of the topic key delete.retention.ms.",
+  }),
+  "log.cleaner.enable": boolean({
+    default: true,
+    doc: "Whether topics with cleanup.policy=compact are compacted.",
+    related: ["min.cleanable.dirty.ratio", "timberline_cleaner_runs_total"],
+  }),
+  "log.cleaner.io.max.bytes.per.second": double({
+    default: Number.MAX_VALUE,
+    min: 1,
+    dynamic,
+    doc: "Bytes a second that the cleaner may read. Without a limit it still gives way to requests.",
   }),
   "log.cleaner.max.compaction.lag.ms": long({
     default: LONG_MAX,

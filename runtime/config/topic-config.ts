@@ -159,7 +159,10 @@ function resolve(overrides: ReadonlyMap<string, string>, broker: BrokerConfig): 
     segmentBytes: number("segment.bytes"),
     segmentIndexBytes: number("segment.index.bytes"),
     segmentJitterMs: number("segment.jitter.ms"),
-    segmentMs: number("segment.ms"),
+    // A record in the active segment cannot be compacted: the segment must end in time.
+    segmentMs: policy.includes("compact")
+      ? Math.min(number("segment.ms"), number("max.compaction.lag.ms"))
+      : number("segment.ms"),
     uncleanLeaderElection: text("unclean.leader.election.enable") === "true",
   });
 }

@@ -76,7 +76,7 @@ export class OffsetsLog {
     const baseOffset = partition.log.endOffset;
     const waits: Promise<unknown>[] = [];
     for (const batch of this.#batches(records, producer)) {
-      const appended = partition.append(batch, { waits: true });
+      const appended = partition.append(batch, { waits: true, isOwn: true });
       if (appended instanceof Promise) waits.push(appended);
     }
     return { baseOffset, durable: waits.length === 0 ? undefined : Promise.all(waits) };

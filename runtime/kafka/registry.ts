@@ -1,6 +1,8 @@
 // Registry: every API this broker serves on the Kafka door. ApiVersions is derived from this list, so an API
 // that is not here is neither served nor advertised.
 
+import { addOffsetsToTxn, handleAddOffsetsToTxn } from "./apis/add-offsets-to-txn.ts";
+import { addPartitionsToTxn, handleAddPartitionsToTxn } from "./apis/add-partitions-to-txn.ts";
 import { alterConfigs, handleAlterConfigs } from "./apis/alter-configs.ts";
 import { answerApiVersions, apiVersions } from "./apis/api-versions.ts";
 import {
@@ -25,6 +27,8 @@ import {
   describeTopicPartitions,
   handleDescribeTopicPartitions,
 } from "./apis/describe-topic-partitions.ts";
+import { describeTransactions, handleDescribeTransactions } from "./apis/describe-transactions.ts";
+import { endTxn, handleEndTxn } from "./apis/end-txn.ts";
 import { createFetchHandler, fetch } from "./apis/fetch.ts";
 import { findCoordinator, handleFindCoordinator } from "./apis/find-coordinator.ts";
 import { handleHeartbeat, heartbeat } from "./apis/heartbeat.ts";
@@ -38,6 +42,7 @@ import { handleLeaveGroup, leaveGroup } from "./apis/leave-group.ts";
 import { handleListConfigResources, listConfigResources } from "./apis/list-config-resources.ts";
 import { handleListGroups, listGroups } from "./apis/list-groups.ts";
 import { handleListOffsets, listOffsets } from "./apis/list-offsets.ts";
+import { handleListTransactions, listTransactions } from "./apis/list-transactions.ts";
 import { handleMetadata, metadata } from "./apis/metadata.ts";
 import { handleOffsetCommit, offsetCommit } from "./apis/offset-commit.ts";
 import { handleOffsetDelete, offsetDelete } from "./apis/offset-delete.ts";
@@ -48,6 +53,8 @@ import {
 } from "./apis/offset-for-leader-epoch.ts";
 import { handleProduce, produce } from "./apis/produce.ts";
 import { handleSyncGroup, syncGroup } from "./apis/sync-group.ts";
+import { handleTxnOffsetCommit, txnOffsetCommit } from "./apis/txn-offset-commit.ts";
+import { handleWriteTxnMarkers, writeTxnMarkers } from "./apis/write-txn-markers.ts";
 import type { FetchSessions } from "./fetch-sessions.ts";
 import { type Registration, register } from "./handler.ts";
 
@@ -79,6 +86,11 @@ export function registrations(
     register(deleteRecords, handleDeleteRecords),
     register(initProducerId, handleInitProducerId),
     register(offsetForLeaderEpoch, handleOffsetForLeaderEpoch),
+    register(addPartitionsToTxn, handleAddPartitionsToTxn),
+    register(addOffsetsToTxn, handleAddOffsetsToTxn),
+    register(endTxn, handleEndTxn),
+    register(writeTxnMarkers, handleWriteTxnMarkers),
+    register(txnOffsetCommit, handleTxnOffsetCommit),
     register(describeConfigs, handleDescribeConfigs),
     register(alterConfigs, handleAlterConfigs),
     register(describeLogDirs, handleDescribeLogDirs),
@@ -88,6 +100,8 @@ export function registrations(
     register(offsetDelete, handleOffsetDelete),
     register(describeCluster, handleDescribeCluster),
     register(describeProducers, handleDescribeProducers),
+    register(describeTransactions, handleDescribeTransactions),
+    register(listTransactions, handleListTransactions),
     register(consumerGroupHeartbeat, handleConsumerGroupHeartbeat),
     register(consumerGroupDescribe, handleConsumerGroupDescribe),
     register(listConfigResources, handleListConfigResources),

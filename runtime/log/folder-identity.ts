@@ -19,6 +19,7 @@ const propertiesFile = "meta.properties";
 const cleanShutdownFile = ".kafka_cleanshutdown";
 const recoveryPointsFile = "recovery-point-offset-checkpoint";
 const startOffsetsFile = "log-start-offset-checkpoint";
+const cleanedOffsetsFile = "cleaner-offset-checkpoint";
 
 const formatKey = "timberline.format";
 
@@ -97,6 +98,15 @@ export function writeRecoveryPoints(storage: Storage, entries: readonly OffsetCh
 
 export function writeStartOffsets(storage: Storage, entries: readonly OffsetCheckpoint[]): void {
   storage.writeFile(startOffsetsFile, encodeOffsets(entries));
+}
+
+/** Up to where compaction has come, by folder name. */
+export function readCleanedOffsets(storage: Storage): ReadonlyMap<string, number> {
+  return readOffsets(storage, cleanedOffsetsFile);
+}
+
+export function writeCleanedOffsets(storage: Storage, entries: readonly OffsetCheckpoint[]): void {
+  storage.writeFile(cleanedOffsetsFile, encodeOffsets(entries));
 }
 
 function readOffsets(storage: Storage, file: string): ReadonlyMap<string, number> {

@@ -5,13 +5,16 @@ import type { BatchHeader } from "../../storage-wasm/core.ts";
 import { BrokerError } from "../errors.ts";
 import type { Records } from "../records.ts";
 import type { BatchPosition } from "./batch-walk.ts";
+import type { ControlRecord } from "./control-record.ts";
 import {
+  cleanedSuffix,
   deletedSuffix,
   logSuffix,
   offsetIndexSuffix,
   offsetOf,
   segmentFile,
   snapshotSuffix,
+  swapSuffix,
   timeIndexSuffix,
   transactionIndexSuffix,
 } from "./log-files.ts";
@@ -20,6 +23,7 @@ import { encodeSnapshot } from "./producer-snapshot.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { Segment, type SegmentLimits } from "./segment.ts";
 import type { SegmentPlace } from "./segment-indexes.ts";
+import type { AbortedTransaction } from "./transaction-index.ts";
 
 /** Core memory that one log keeps for indexes of closed segments it has read from. */
 const closedIndexBytesMax = 16 * 1024 * 1024;
@@ -36,7 +40,8 @@ export class LocalLog {
   readonly producers: ProducerState;
   readonly #segments: Segment[];
   /** Segments taken out of the log whose files still wait for readers or for the delay. */
-  readonly #leaving = new Set<Segment>();
+  readonly #leaving = new Map<Segment, string>();
+  #leavingCount = 0;
   #nextOffset: number;
   #logStartOffset: number;
   #recoveryPoint: number;
@@ -87,12 +92,37 @@ export class LocalLog {
    * Adds one stamped batch; `header.baseOffset` must be `endOffset`. Rolls first when it is due. On a
    * `StorageError` the log is as it was before.
    */
-  append(batch: Uint8Array, header: BatchHeader, limits: SegmentLimits, nowMs: number): void {
+  append(
+    batch: Uint8Array,
+    header: BatchHeader,
+    limits: SegmentLimits,
+    nowMs: number,
+    control?: ControlRecord,
+  ): void {
     // Rolling touches other batches' headers never, but the core's header is overwritten by index reads.
     if (this.active.isFullFor(header, limits, nowMs)) this.roll(nowMs);
+    // First the index: an entry whose marker failed to follow only says once more what will be said.
+    if (control?.type === "abort") this.#noteAbort(header);
     this.active.append(batch, header, limits.indexIntervalBytes);
     this.#nextOffset = header.lastOffset + 1;
-    this.producers.update(header);
+    this.producers.update(header, control);
+  }
+
+  /** Aborted transactions with something in [from, to). */
+  abortedBetween(from: number, to: number): AbortedTransaction[] {
+    const found: AbortedTransaction[] = [];
+    for (let i = this.#indexOf(from); i < this.#segments.length; i++) {
+      if (this.#segments[i]!.transactions.collect({ from, to }, found)) break;
+    }
+    return found;
+  }
+
+  /**
+   * The aborted transactions that a reader of `records`, read from `offset` on and all below `endOffset`,
+   * has to skip; a few beyond it may be among them.
+   */
+  abortedIn(records: LogRecords, offset: number, endOffset: number): AbortedTransaction[] {
+    return this.abortedBetween(offset, Math.min(endOffset, records.offsetBound()));
   }
 
   /** Closes the active segment and starts one at the end offset, with a producer snapshot beside it. */
@@ -124,7 +154,7 @@ export class LocalLog {
     endOffset: number;
     bytesMax: number;
     atLeastOneBatch: boolean;
-  }): Records | undefined {
+  }): LogRecords | undefined {
     const { offset, endOffset, bytesMax } = options;
     if (offset >= endOffset) return undefined;
     for (let i = this.#indexOf(offset); i < this.#segments.length; i++) {
@@ -151,6 +181,7 @@ export class LocalLog {
       segment.hold();
       try {
         await segment.file.sync();
+        await segment.transactions.sync();
       } finally {
         segment.release();
       }
@@ -180,29 +211,51 @@ export class LocalLog {
     for (const segment of dropped) {
       bytes += segment.bytes;
       this.#rename(segment);
-      this.#leaving.add(segment);
     }
     this.#logStartOffset = Math.max(this.#logStartOffset, this.#segments[0]!.baseOffset);
     this.#removeOldSnapshots();
     return { bytes, segments: dropped };
   }
 
+  /**
+   * Puts a cleaned segment, whole and synced under `cleanedSuffix`, in the place of neighbours. Returns false, and
+   * does nothing, when they are no longer all in the log. From the first rename on a stop at any point leaves
+   * files from which recovery finishes this.
+   */
+  replace(
+    old: readonly Segment[],
+    cleaned: Segment,
+    aborted: readonly AbortedTransaction[],
+  ): boolean {
+    const first = this.#segments.indexOf(old[0]!);
+    if (first < 0 || old.some((segment, i) => this.#segments[first + i] !== segment)) return false;
+    const { storage } = this.place;
+    const path = `${this.place.folder()}/${segmentFile(cleaned.baseOffset, logSuffix)}`;
+    storage.rename(`${path}${cleanedSuffix}`, `${path}${swapSuffix}`);
+    for (const segment of old) this.#rename(segment);
+    storage.rename(`${path}${swapSuffix}`, path);
+    this.#segments.splice(first, old.length, cleaned);
+    cleaned.transactions.replace(aborted);
+    cleaned.persistIndexes();
+    return true;
+  }
+
   /** Removes the files of a dropped segment, at once or when its last reader lets go. */
   removeLeaving(segment: Segment): void {
-    if (!this.#leaving.has(segment)) return;
+    const suffix = this.#leaving.get(segment);
+    if (suffix === undefined) return;
     if (segment.holders > 0) {
       segment.onReleased = () => this.removeLeaving(segment);
       return;
     }
     this.#leaving.delete(segment);
     segment.close();
-    for (const suffix of segmentSuffixes)
-      this.place.storage.remove(this.#leavingPath(segment, suffix));
+    for (const name of this.#filesOf(segment)) this.place.storage.remove(name + suffix);
   }
 
   /** Files of segments that are dropped but not removed yet. */
   removeAllLeaving(): void {
-    for (const segment of [...this.#leaving]) this.removeLeaving(segment);
+    for (const segment of [...this.#leaving.keys()]) this.removeLeaving(segment);
   }
 
   writeSnapshot(): void {
@@ -218,7 +271,16 @@ export class LocalLog {
   }
 
   close(): void {
-    for (const segment of [...this.#segments, ...this.#leaving]) segment.close();
+    for (const segment of [...this.#segments, ...this.#leaving.keys()]) segment.close();
+  }
+
+  #noteAbort(header: BatchHeader): void {
+    const { transactions } = this.producers;
+    const firstOffset = transactions.firstOffsetOf(header.producerId);
+    if (firstOffset === undefined) return;
+    const { producerId, lastOffset } = header;
+    const lastStableOffset = transactions.firstOpenBut(producerId) ?? lastOffset + 1;
+    this.active.transactions.append({ producerId, firstOffset, lastOffset, lastStableOffset });
   }
 
   #indexOf(offset: number): number {
@@ -251,20 +313,23 @@ export class LocalLog {
     }
   }
 
+  /** Takes a segment's files out of the log's names, and remembers them for `removeLeaving`. */
   #rename(segment: Segment): void {
     const { storage } = this.place;
-    const present = new Set(storage.list(this.place.folder()).map((entry) => entry.name));
+    const folder = this.place.folder();
+    const present = new Set(storage.list(folder).map((entry) => `${folder}/${entry.name}`));
+    // Cleaned twice within the delay, two segments of one name would wait for their removal.
+    const suffix = `.${this.#leavingCount++}${deletedSuffix}`;
     segment.unloadIndexes();
-    for (const suffix of segmentSuffixes) {
-      const name = segmentFile(segment.baseOffset, suffix);
-      if (present.has(name)) {
-        storage.rename(`${this.place.folder()}/${name}`, this.#leavingPath(segment, suffix));
-      }
+    for (const name of this.#filesOf(segment)) {
+      if (present.has(name)) storage.rename(name, name + suffix);
     }
+    this.#leaving.set(segment, suffix);
   }
 
-  #leavingPath(segment: Segment, suffix: string): string {
-    return `${this.place.folder()}/${segmentFile(segment.baseOffset, suffix)}${deletedSuffix}`;
+  #filesOf(segment: Segment): string[] {
+    const name = (suffix: string) => segmentFile(segment.baseOffset, suffix);
+    return segmentSuffixes.map((suffix) => `${this.place.folder()}/${name(suffix)}`);
   }
 
   #removeOldSnapshots(): void {
@@ -291,12 +356,18 @@ function lengthToRead(
   return Math.max(0, Math.min(available, wanted));
 }
 
-function held(segment: Segment, position: number, length: number): Records {
+/** What was read, and an offset that it does not reach. */
+export interface LogRecords extends Records {
+  offsetBound(): number;
+}
+
+function held(segment: Segment, position: number, length: number): LogRecords {
   segment.hold();
   let isHeld = true;
   return {
     length,
     parts: [{ file: segment.file, position, length }],
+    offsetBound: () => segment.offsetBound(position + length) ?? Infinity,
     release() {
       if (!isHeld) return;
       isHeld = false;

@@ -12,6 +12,11 @@ export const snapshotSuffix = ".snapshot";
 /** Marks a file that is waiting to be removed. */
 export const deletedSuffix = ".deleted";
 
+/** Marks a segment that compaction is writing: of no worth until it is whole. */
+export const cleanedSuffix = ".cleaned";
+/** Marks a whole cleaned segment that is about to take the place of others. */
+export const swapSuffix = ".swap";
+
 export const leaderEpochFile = "leader-epoch-checkpoint";
 export const partitionMetadataFile = "partition.metadata";
 

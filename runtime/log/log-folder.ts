@@ -12,6 +12,7 @@ import {
   encodePartitionMetadata,
   type OffsetCheckpoint,
 } from "./checkpoints.ts";
+import { Cleaner, type CleanerSettings } from "./cleaner.ts";
 import { Flusher } from "./flusher.ts";
 import {
   type FolderCheckpoints,
@@ -53,6 +54,7 @@ export interface LogFolderOptions {
   readonly metrics: Metrics;
   readonly retentionCheckIntervalMs: () => number;
   readonly producerIdExpirationMs: () => number;
+  readonly cleaner: () => CleanerSettings;
   /** Told what a person should know; never about records. */
   readonly report: (event: LogFolderEvent) => void;
 }
@@ -60,6 +62,7 @@ export interface LogFolderOptions {
 export type LogFolderEvent =
   | { readonly kind: "failed"; readonly error: StorageError }
   | { readonly kind: "truncated"; readonly folder: string; readonly bytes: number }
+  | { readonly kind: "not-cleaned"; readonly folder: string; readonly error: unknown }
   | { readonly kind: "stray"; readonly folder: string; readonly renamedTo: string };
 
 /** A partition's folder found on disk. */
@@ -83,6 +86,7 @@ export class LogFolder {
   readonly #host: PartitionHost;
   readonly #checkpoints: FolderCheckpoints;
   readonly #timers = new Map<string, Timer>();
+  readonly cleaner: Cleaner;
   #isClosed = false;
 
   /** The storage must be locked by the caller. Removes the leftovers of deleted topics. */
@@ -98,6 +102,13 @@ export class LogFolder {
       fail: (error) => this.#fail(error),
       startOffsetMoved: () => this.#checkpointStartOffsets(),
     };
+    this.cleaner = new Cleaner({
+      ...options,
+      metrics: options.metrics.log,
+      partitions: () => this.partitions.values(),
+      settings: options.cleaner,
+      report: (folder, error) => options.report({ kind: "not-cleaned", folder, error }),
+    });
     this.wasClean = takeCleanShutdown(this.storage);
     this.#checkpoints = readCheckpoints(this.storage);
     for (const { name } of this.storage.list("")) {
@@ -188,6 +199,7 @@ export class LogFolder {
 
   /** Starts retention, checkpoints and background syncs. */
   startHousekeeping(): void {
+    this.cleaner.start();
     const { retentionCheckIntervalMs } = this.#options;
     this.#every("retention", retentionCheckIntervalMs, () => this.applyRetention());
     this.#every(
@@ -229,6 +241,7 @@ export class LogFolder {
   async close(brokerEpoch: number): Promise<void> {
     this.#isClosed = true;
     for (const timer of this.#timers.values()) timer.cancel();
+    await this.cleaner.close();
     const waiting = [...this.partitions.values()];
     const closeNext = async (): Promise<void> => {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {

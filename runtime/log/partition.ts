@@ -1,7 +1,7 @@
 // Partition: the one owner of one log. Every change passes through it; it decides what a batch must be, when
 // an append is acknowledged, and up to where readers may see. Called by `local-broker.ts` and the log folder.
 
-import type { Address, Core } from "../../storage-wasm/core.ts";
+import type { Core } from "../../storage-wasm/core.ts";
 import type { Appended, ProducerView } from "../broker.ts";
 import type { TopicConfig } from "../config.ts";
 import { BrokerError } from "../errors.ts";
@@ -9,19 +9,15 @@ import type { Clock, Codecs } from "../platform.ts";
 import { noRecords, type Records } from "../records.ts";
 import { StorageError } from "../storage/storage.ts";
 import type { Metrics, TopicTraffic } from "../telemetry/metrics.ts";
-import {
-  checkBatch,
-  checkTimestamps,
-  codecDemanded,
-  placeKnown,
-  recompress,
-} from "./append-checks.ts";
-import { encodeEpochs } from "./checkpoints.ts";
+import { BatchWriter } from "./batch-writer.ts";
+import type { TransactionMarker } from "./control-record.ts";
+import { DurabilityWaits } from "./durability-waits.ts";
 import type { Flushable, Flusher } from "./flusher.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
 import type { LocalLog } from "./local-log.ts";
-import { leaderEpochFile } from "./log-files.ts";
 import { segmentsToDrop } from "./retention.ts";
+import type { Segment } from "./segment.ts";
+import type { AbortedTransaction } from "./transaction-index.ts";
 
 /** What a partition needs of the log directory it lives in. */
 export interface PartitionHost {
@@ -48,9 +44,10 @@ export interface PartitionOptions {
   readonly wasRecovered: boolean;
 }
 
-interface DurabilityWaiter {
-  readonly nextOffset: number;
-  readonly settle: (error: BrokerError | undefined) => void;
+export interface ReadOptions {
+  readonly offset: number;
+  readonly bytesMax: number;
+  readonly atLeastOneBatch: boolean;
 }
 
 export class Partition implements Flushable {
@@ -65,14 +62,14 @@ export class Partition implements Flushable {
   fault: BrokerError | undefined;
   readonly #host: PartitionHost;
   readonly #traffic: TopicTraffic;
+  readonly #writer: BatchWriter;
   /** Called whenever readers can see more, or the partition went away: they look again. */
   readonly #watchers = new Set<() => void>();
-  /** In order of their offsets. */
-  #durabilityWaiters: DurabilityWaiter[] = [];
+  readonly #waits = new DurabilityWaits();
   #highWatermark: number;
   #leaderEpoch: number;
   #lastFlushMs: number;
-  /** Something was appended or rebuilt that a clean close has to persist. */
+  /** Something was dropped or rebuilt that a clean close has to persist. */
   #isDirty: boolean;
   #isClosed = false;
 
@@ -87,6 +84,7 @@ export class Partition implements Flushable {
     this.log = options.log;
     this.epochs = options.epochs;
     this.#isDirty = options.wasRecovered;
+    this.#writer = new BatchWriter(host, this, this.#traffic);
     this.#highWatermark = options.log.endOffset;
     this.#leaderEpoch = Math.max(0, options.epochs.latest());
     this.#lastFlushMs = host.clock.monotonicMs();
@@ -95,6 +93,14 @@ export class Partition implements Flushable {
   /** Readers see records below it. */
   get highWatermark(): number {
     return this.#highWatermark;
+  }
+
+  /** Readers of committed records see those below it: no transaction is open there. */
+  get lastStableOffset(): number {
+    const { transactions } = this.log.producers;
+    const first = transactions.firstUndecided;
+    if (first === undefined) return this.#highWatermark;
+    return Math.min(this.#highWatermark, Math.max(first, this.log.startOffset));
   }
 
   get leaderEpoch(): number {
@@ -109,23 +115,42 @@ export class Partition implements Flushable {
   /**
    * Checks, stamps and writes one batch now; answers when it is as durable as the topic promises. `batch` is
    * read before this returns. Throws or rejects with `BrokerError`; then nothing was appended, or for a
-   * failed sync, nobody knows.
+   * failed sync, nobody knows. A transactional batch begins a transaction only if the coordinator knows of
+   * it: `isVerified`. A coordinator's own batch (`isOwn`) has no sequence and is not checked like a client's.
    */
-  append(batch: Uint8Array, options: { waits: boolean }): Appended | Promise<Appended> {
+  append(
+    batch: Uint8Array,
+    options: { waits: boolean; isVerified?: boolean; isOwn?: boolean },
+  ): Appended | Promise<Appended> {
     if (this.fault) throw this.fault;
-    const appended = this.#write(batch);
-    const mustFlush = this.#mustFlushNow();
-    if (mustFlush && appended.nextOffset > this.log.recoveryPoint) {
-      this.#host.flusher.request(this);
-      if (options.waits) return this.#durable(appended);
-    } else if (!mustFlush) this.#advance(this.log.endOffset);
-    return appended;
+    return this.#promised(this.#writer.write(batch, options), options.waits);
+  }
+
+  /** Ends a producer's transaction here. Also without one: then it only raises the producer's epoch. */
+  appendMarker(marker: TransactionMarker): Appended | Promise<Appended> {
+    if (this.fault) throw this.fault;
+    return this.#promised(this.#writer.writeMarker(marker), true);
   }
 
   /** Undefined: there is nothing to read at `offset` yet. Throws OFFSET_OUT_OF_RANGE. */
-  read(options: { offset: number; bytesMax: number; atLeastOneBatch: boolean }): Records {
-    if (this.fault) throw this.fault;
+  read(options: ReadOptions): Records {
+    this.#checkOffset(options.offset);
     const { offset, bytesMax, atLeastOneBatch } = options;
+    const endOffset = this.#highWatermark;
+    return this.log.read({ offset, endOffset, bytesMax, atLeastOneBatch }) ?? noRecords;
+  }
+
+  /** Only what is decided; `aborted` are the transactions in it that its reader must skip. */
+  readCommitted(options: ReadOptions): { records: Records; aborted: AbortedTransaction[] } {
+    this.#checkOffset(options.offset);
+    const endOffset = this.lastStableOffset;
+    const records = this.log.read({ ...options, endOffset });
+    if (records === undefined) return { records: noRecords, aborted: [] };
+    return { records, aborted: this.log.abortedIn(records, options.offset, endOffset) };
+  }
+
+  #checkOffset(offset: number): void {
+    if (this.fault) throw this.fault;
     if (offset < this.log.startOffset || offset > this.#highWatermark) {
       throw new BrokerError(
         "OFFSET_OUT_OF_RANGE",
@@ -133,8 +158,6 @@ export class Partition implements Flushable {
           `${this.topic}-${this.partition}`,
       );
     }
-    const endOffset = this.#highWatermark;
-    return this.log.read({ offset, endOffset, bytesMax, atLeastOneBatch }) ?? noRecords;
   }
 
   /** Bytes handed to a reader: counted when they leave, not when they were looked for. */
@@ -157,7 +180,7 @@ export class Partition implements Flushable {
       return;
     }
     this.#lastFlushMs = this.#host.clock.monotonicMs();
-    const acknowledged = this.#settle(undefined);
+    const acknowledged = this.#waits.settle(this.log.recoveryPoint);
     this.#host.metrics.log.fsyncDuration.observeMs(this.#lastFlushMs - startedMs);
     this.#host.metrics.log.fsyncBatchAcks.observe(acknowledged);
     this.#advance(Math.min(this.log.recoveryPoint, this.log.endOffset));
@@ -189,19 +212,35 @@ export class Partition implements Flushable {
       retentionMs: cleanupPolicy.delete ? retentionMs : -1,
       retentionBytes: cleanupPolicy.delete ? retentionBytes : -1,
       logStartOffset: this.log.startOffset,
-      highWatermark: this.#highWatermark,
+      endOffset: this.log.endOffset,
+      stableOffset: this.lastStableOffset,
     };
     const count = segmentsToDrop(this.log.segments, rules, nowMs);
     if (count === 0) return 0;
     const { bytes, segments } = this.log.dropOldest(count, nowMs);
     this.#startMoved();
     this.#isDirty = true;
-    for (const segment of segments) {
-      this.#host.clock.after(this.config.fileDeleteDelayMs, () => {
-        if (!this.#isClosed) this.log.removeLeaving(segment);
-      });
-    }
+    this.#removeLater(segments);
     return bytes;
+  }
+
+  /** Compaction: a cleaned segment for neighbours. False when they are no longer all there. */
+  replaceSegments(
+    old: readonly Segment[],
+    cleaned: Segment,
+    aborted: readonly AbortedTransaction[],
+  ): boolean {
+    if (this.fault) throw this.fault;
+    try {
+      if (!this.log.replace(old, cleaned, aborted)) return false;
+    } catch (cause) {
+      // Files are between two names: only a start can tell which are the log.
+      if (cause instanceof StorageError) throw this.#host.fail(cause);
+      throw cause;
+    }
+    this.#isDirty = true;
+    this.#removeLater(old);
+    return true;
   }
 
   /** Background syncs: `flush=interval` and `flush.ms`. */
@@ -227,7 +266,7 @@ export class Partition implements Flushable {
   /** Ends all waits with `error`; nothing is taken or served from now on. */
   takeOffline(error: BrokerError): void {
     this.fault = error;
-    this.#settle(error);
+    this.#waits.fail(error);
     this.#wake();
   }
 
@@ -235,7 +274,8 @@ export class Partition implements Flushable {
   async close(): Promise<void> {
     if (this.fault === undefined) {
       await this.flush();
-      if (this.#isDirty && this.fault === undefined) this.log.persist();
+      if ((this.#isDirty || this.#writer.hasWritten) && this.fault === undefined)
+        this.log.persist();
       this.log.removeAllLeaving();
     }
     this.abandon();
@@ -251,100 +291,25 @@ export class Partition implements Flushable {
     this.log.close();
   }
 
-  #write(batch: Uint8Array): Appended {
-    const { core, clock } = this.#host;
-    const nowMs = clock.nowMs();
-    let at = this.#check(batch, nowMs);
-    let { length } = batch;
-    const duplicateOf = core.header.producerId < 0 ? undefined : this.#duplicate();
-    if (duplicateOf !== undefined) return this.#answer(duplicateOf, core.header.count, -1);
-    const codec = codecDemanded(core.header, this.config);
-    if (codec !== undefined) {
-      const { decompressedBytesMax } = this;
-      const levels = this.config.compressionLevels;
-      const options = { codec, levels, decompressedBytesMax };
-      const other = recompress(core, this.#host.codecs, batch, options);
-      at = placeKnown(core, other);
-      length = other.length;
+  #promised(appended: Appended, waits: boolean): Appended | Promise<Appended> {
+    const mustFlush = this.#mustFlushNow();
+    if (mustFlush && appended.nextOffset > this.log.recoveryPoint) {
+      this.#host.flusher.request(this);
+      if (waits) return this.#waits.until(appended);
+    } else if (!mustFlush) this.#advance(this.log.endOffset);
+    return appended;
+  }
+
+  #removeLater(segments: readonly Segment[]): void {
+    for (const segment of segments) {
+      this.#host.clock.after(this.config.fileDeleteDelayMs, () => {
+        if (!this.#isClosed) this.log.removeLeaving(segment);
+      });
     }
-    const header = { ...core.header };
-    const isAppendTime = this.config.messageTimestampType === "LogAppendTime";
-    if (isAppendTime) {
-      core.stampAppendTime(at, length, nowMs);
-      header.maxTimestamp = nowMs;
-    }
-    header.baseOffset = this.log.endOffset;
-    header.lastOffset = this.log.endOffset + header.count - 1;
-    header.leaderEpoch = this.#leaderEpoch;
-    core.stamp(at, header.baseOffset, header.leaderEpoch);
-    try {
-      this.#noteEpoch(header.baseOffset);
-      this.log.append(core.bytes(at, length), header, this.config, nowMs);
-    } catch (cause) {
-      throw this.#writeFailed(cause);
-    }
-    this.#isDirty = true;
-    this.#count(header.count, length);
-    return this.#answer(header.baseOffset, header.count, isAppendTime ? nowMs : -1);
-  }
-
-  /** Where the batch lies in the core's memory. */
-  #check(batch: Uint8Array, nowMs: number): Address {
-    const { core, metrics } = this.#host;
-    let at: Address;
-    try {
-      at = checkBatch(this.#host, batch, this.config, this.decompressedBytesMax);
-    } catch (error) {
-      if (error instanceof BrokerError && error.code === "CORRUPT_MESSAGE") {
-        metrics.log.corruptBatches++;
-      }
-      throw error;
-    }
-    checkTimestamps(core.header, this.config, nowMs);
-    if (core.header.isTransactional) {
-      throw new BrokerError(
-        "INVALID_TXN_STATE",
-        `producer ${core.header.producerId} has no transaction open on ${this.topic}-${this.partition}`,
-      );
-    }
-    return at;
-  }
-
-  #count(records: number, bytes: number): void {
-    this.#traffic.batchesIn++;
-    this.#traffic.recordsIn += records;
-    this.#traffic.bytesIn += bytes;
-    this.#host.metrics.log.batchSizeBytes.observe(bytes);
-  }
-
-  #duplicate(): number | undefined {
-    return this.log.producers.duplicateOf(this.#host.core.header);
-  }
-
-  #answer(baseOffset: number, count: number, logAppendTimeMs: number): Appended {
-    return {
-      baseOffset,
-      logAppendTimeMs,
-      logStartOffset: this.log.startOffset,
-      nextOffset: baseOffset + count,
-    };
-  }
-
-  #noteEpoch(startOffset: number): void {
-    if (this.epochs.latest() === this.#leaderEpoch) return;
-    if (this.epochs.assign(this.#leaderEpoch, startOffset)) this.#persistEpochs();
-  }
-
-  #persistEpochs(): void {
-    const { storage } = this.log.place;
-    storage.writeFile(
-      `${this.log.place.folder()}/${leaderEpochFile}`,
-      encodeEpochs(this.epochs.entries()),
-    );
   }
 
   #startMoved(): void {
-    if (this.epochs.truncateStart(this.log.startOffset)) this.#persistEpochs();
+    if (this.epochs.truncateStart(this.log.startOffset)) this.#writer.persistEpochs();
   }
 
   #mustFlushNow(): boolean {
@@ -354,40 +319,15 @@ export class Partition implements Flushable {
     );
   }
 
-  #durable(appended: Appended): Promise<Appended> {
-    return new Promise((resolve, reject) => {
-      this.#durabilityWaiters.push({
-        nextOffset: appended.nextOffset,
-        settle: (error) => (error ? reject(error) : resolve(appended)),
-      });
-    });
-  }
-
-  /** Settles those whose records are durable, or all of them with `error`; returns how many. */
-  #settle(error: BrokerError | undefined): number {
-    const waiters = this.#durabilityWaiters;
-    const isDone = (waiter: DurabilityWaiter) =>
-      error !== undefined || waiter.nextOffset <= this.log.recoveryPoint;
-    this.#durabilityWaiters = waiters.filter((waiter) => !isDone(waiter));
-    const done = waiters.filter(isDone);
-    for (const waiter of done) waiter.settle(error);
-    return done.length;
-  }
-
   #advance(offset: number): void {
     if (offset <= this.#highWatermark) return;
     this.#highWatermark = offset;
+    this.log.producers.transactions.reveal(offset);
     this.#wake();
   }
 
   #wake(): void {
     for (const changed of [...this.#watchers]) changed();
-  }
-
-  #writeFailed(cause: unknown): BrokerError {
-    if (!(cause instanceof StorageError)) throw cause;
-    if (cause.fault !== "full") return this.#host.fail(cause);
-    return new BrokerError("KAFKA_STORAGE_ERROR", cause.message, { cause });
   }
 
   #flushFailed(cause: unknown): void {

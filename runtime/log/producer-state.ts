@@ -3,6 +3,8 @@
 
 import type { BatchHeader } from "../../storage-wasm/core.ts";
 import { BrokerError } from "../errors.ts";
+import type { ControlRecord, TransactionMarker } from "./control-record.ts";
+import { type EndedTransaction, OpenTransactions } from "./open-transactions.ts";
 import type { ProducerSnapshotEntry } from "./producer-snapshot.ts";
 
 /** Batches remembered per producer: what a client may have in flight. */
@@ -20,13 +22,14 @@ interface Producer {
   epoch: number;
   coordinatorEpoch: number;
   lastTimestampMs: number;
-  transactionFirstOffset: number;
   /** Oldest first. Empty after an epoch change by a marker. */
   batches: KnownBatch[];
 }
 
 export class ProducerState {
   readonly #producers = new Map<number, Producer>();
+  /** Transactions of these producers that readers cannot judge yet. */
+  readonly transactions = new OpenTransactions();
 
   get size(): number {
     return this.#producers.size;
@@ -46,6 +49,8 @@ export class ProducerState {
           "another instance took over",
       );
     }
+    // A coordinator's own batch: it repeats nothing.
+    if (batch.baseSequence < 0) return undefined;
     if (batch.producerEpoch > producer.epoch) {
       if (batch.baseSequence !== 0) throw outOfOrder(batch, 0);
       return undefined;
@@ -60,15 +65,52 @@ export class ProducerState {
     return undefined;
   }
 
-  /** Remembers a batch that is in the log at `batch.baseOffset`. */
-  update(batch: BatchHeader): void {
-    if (batch.producerId < 0) return;
+  /** Whether a transaction of this very epoch has written here and has no marker yet. */
+  isInTransaction(producerId: number, producerEpoch: number): boolean {
+    const isOpen = this.transactions.firstOffsetOf(producerId) !== undefined;
+    return isOpen && this.#producers.get(producerId)?.epoch === producerEpoch;
+  }
+
+  /** Throws INVALID_TXN_STATE for a plain batch of a producer whose transaction is open here. */
+  checkTransaction(batch: BatchHeader): void {
+    if (batch.isTransactional || batch.producerId < 0) return;
+    if (this.transactions.firstOffsetOf(batch.producerId) === undefined) return;
+    throw new BrokerError(
+      "INVALID_TXN_STATE",
+      `producer ${batch.producerId} has a transaction open and sent a batch outside of it`,
+    );
+  }
+
+  /** Throws INVALID_PRODUCER_EPOCH or TRANSACTION_COORDINATOR_FENCED for a marker that comes too late. */
+  checkMarker(marker: TransactionMarker): void {
+    const producer = this.#producers.get(marker.producerId);
+    if (producer === undefined) return;
+    if (marker.producerEpoch < producer.epoch) {
+      throw new BrokerError(
+        "INVALID_PRODUCER_EPOCH",
+        `a marker with epoch ${marker.producerEpoch} for producer ${marker.producerId}, the newest is ` +
+          `${producer.epoch}`,
+      );
+    }
+    if (marker.coordinatorEpoch >= 0 && marker.coordinatorEpoch < producer.coordinatorEpoch) {
+      throw new BrokerError(
+        "TRANSACTION_COORDINATOR_FENCED",
+        `a marker of coordinator epoch ${marker.coordinatorEpoch}, the newest is ${producer.coordinatorEpoch}`,
+      );
+    }
+  }
+
+  /**
+   * Remembers a batch that is in the log at `batch.baseOffset`; `control` is what a control batch says. Returns
+   * the transaction that this ended, if any.
+   */
+  update(batch: BatchHeader, control?: ControlRecord): EndedTransaction | undefined {
+    if (batch.producerId < 0) return undefined;
     const producer = this.#producer(batch);
     producer.lastTimestampMs = batch.maxTimestamp;
-    if (batch.isControl) {
-      producer.transactionFirstOffset = -1;
-      return;
-    }
+    if (batch.isControl) return this.#end(producer, batch, control);
+    if (batch.isTransactional) this.transactions.begin(batch.producerId, batch.baseOffset);
+    if (batch.baseSequence < 0) return undefined;
     producer.batches.push({
       firstSequence: batch.baseSequence,
       lastSequence: sequenceAfter(batch.baseSequence, batch.lastOffset - batch.baseOffset),
@@ -77,17 +119,14 @@ export class ProducerState {
       timestampMs: batch.maxTimestamp,
     });
     if (producer.batches.length > batchesMax) producer.batches.shift();
-    if (batch.isTransactional && producer.transactionFirstOffset < 0) {
-      producer.transactionFirstOffset = batch.baseOffset;
-    }
+    return undefined;
   }
 
   /** Forgets producers that have written nothing since `beforeMs` and have no transaction open. */
   expire(beforeMs: number): void {
     for (const [id, producer] of this.#producers) {
-      if (producer.lastTimestampMs < beforeMs && producer.transactionFirstOffset < 0) {
-        this.#producers.delete(id);
-      }
+      const isOpen = this.transactions.firstOffsetOf(id) !== undefined;
+      if (producer.lastTimestampMs < beforeMs && !isOpen) this.#producers.delete(id);
     }
   }
 
@@ -102,7 +141,7 @@ export class ProducerState {
         offsetDelta: last ? last.lastOffset - last.firstOffset : 0,
         timestampMs: producer.lastTimestampMs,
         coordinatorEpoch: producer.coordinatorEpoch,
-        transactionFirstOffset: producer.transactionFirstOffset,
+        transactionFirstOffset: this.transactions.firstOffsetOf(producerId) ?? -1,
       };
     });
   }
@@ -115,14 +154,29 @@ export class ProducerState {
         epoch: entry.producerEpoch,
         coordinatorEpoch: entry.coordinatorEpoch,
         lastTimestampMs: entry.timestampMs,
-        transactionFirstOffset: entry.transactionFirstOffset,
         batches: entry.lastSequence < 0 ? [] : [batchOf(entry)],
       });
     }
+    const open = entries.filter((entry) => entry.transactionFirstOffset >= 0);
+    this.transactions.load(
+      open.map((entry) => [entry.producerId, entry.transactionFirstOffset] as const),
+    );
   }
 
-  clear(): void {
-    this.#producers.clear();
+  #end(
+    producer: Producer,
+    batch: BatchHeader,
+    control: ControlRecord | undefined,
+  ): EndedTransaction | undefined {
+    if (control?.type === undefined) return undefined;
+    producer.coordinatorEpoch = control.coordinatorEpoch;
+    const { producerId } = batch;
+    const firstOffset = this.transactions.firstOffsetOf(producerId);
+    if (firstOffset === undefined) return undefined;
+    const isAborted = control.type === "abort";
+    const ended = { producerId, firstOffset, lastOffset: batch.lastOffset, isAborted };
+    this.transactions.end(ended);
+    return ended;
   }
 
   #producer(batch: BatchHeader): Producer {
@@ -132,7 +186,6 @@ export class ProducerState {
         epoch: batch.producerEpoch,
         coordinatorEpoch: -1,
         lastTimestampMs: -1,
-        transactionFirstOffset: -1,
         batches: [],
       };
       this.#producers.set(batch.producerId, producer);

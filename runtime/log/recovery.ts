@@ -4,18 +4,19 @@
 
 import type { Storage } from "../storage/storage.ts";
 import { CheckpointError, decodeEpochs, type EpochStart, encodeEpochs } from "./checkpoints.ts";
+import { finishSwaps } from "./compaction-swap.ts";
 import { LeaderEpochs } from "./leader-epochs.ts";
 import type { LocalLogState } from "./local-log.ts";
 import {
+  cleanedSuffix,
   deletedSuffix,
   leaderEpochFile,
   logSuffix,
   offsetOf,
   segmentFile,
-  snapshotSuffix,
 } from "./log-files.ts";
-import { decodeSnapshot } from "./producer-snapshot.ts";
-import { ProducerState } from "./producer-state.ts";
+import { ProducerReplay } from "./producer-replay.ts";
+import type { ProducerState } from "./producer-state.ts";
 import { Segment } from "./segment.ts";
 import type { SegmentPlace } from "./segment-indexes.ts";
 
@@ -44,17 +45,23 @@ export interface Recovered {
 
 export function openPartitionFolder(options: RecoveryOptions): Recovered {
   const { place } = options;
-  const names = place.storage.list(place.folder()).map((entry) => entry.name);
-  removeLeftovers(place, names);
+  const list = () => place.storage.list(place.folder()).map((entry) => entry.name);
+  removeLeftovers(place, list());
+  finishSwaps(place, list());
+  const names = list();
   const segments = openSegments(options, names);
-  const check = recoverSegments(options, segments);
+  const replay = new ProducerReplay(place, names, options.logStartOffset);
+  const check = recoverSegments(options, segments, replay);
   const last = segments.at(-1)!;
   const nextOffset = check.nextOffset ?? last.readNextOffset();
   const logStartOffset = Math.min(
     nextOffset,
     Math.max(options.logStartOffset, segments[0]!.baseOffset),
   );
-  const producers = loadProducers(place, segments, { names, nextOffset, logStartOffset });
+  replay.catchUp(segments, nextOffset);
+  replay.removeSnapshotsAfter(nextOffset);
+  const { producers } = replay;
+  producers.transactions.reveal(nextOffset);
   return {
     state: {
       segments,
@@ -71,7 +78,7 @@ export function openPartitionFolder(options: RecoveryOptions): Recovered {
 
 function removeLeftovers(place: SegmentPlace, names: readonly string[]): void {
   for (const name of names) {
-    if (name.endsWith(deletedSuffix) || name.endsWith(".tmp")) {
+    if ([deletedSuffix, cleanedSuffix, ".tmp"].some((suffix) => name.endsWith(suffix))) {
       place.storage.remove(`${place.folder()}/${name}`);
     }
   }
@@ -99,7 +106,11 @@ interface Check {
 }
 
 /** Checks what may be torn; drops everything after the first segment that was. */
-function recoverSegments(options: RecoveryOptions, segments: Segment[]): Check {
+function recoverSegments(
+  options: RecoveryOptions,
+  segments: Segment[],
+  replay: ProducerReplay,
+): Check {
   const check: Check = { truncatedBytes: 0, checkedBytes: 0, nextOffset: undefined, epochs: [] };
   for (let i = 0; i < segments.length; i++) {
     const segment = segments[i]!;
@@ -109,7 +120,8 @@ function recoverSegments(options: RecoveryOptions, segments: Segment[]): Check {
       check.nextOffset = undefined;
       continue;
     }
-    const cut = recoverSegment(options, segment, check);
+    replay.catchUp(segments.slice(0, i), segment.baseOffset);
+    const cut = recoverSegment(options, segment, check, replay);
     if (cut === 0) continue;
     check.truncatedBytes += cut + dropAfter(options.place, segments, i);
     return check;
@@ -117,15 +129,24 @@ function recoverSegments(options: RecoveryOptions, segments: Segment[]): Check {
   return check;
 }
 
-function recoverSegment(options: RecoveryOptions, segment: Segment, check: Check): number {
+function recoverSegment(
+  options: RecoveryOptions,
+  segment: Segment,
+  check: Check,
+  replay: ProducerReplay,
+): number {
   check.checkedBytes += segment.bytes;
   check.nextOffset = segment.baseOffset;
-  return segment.recover(options.indexIntervalBytes, (header) => {
+  replay.startSegment();
+  const cut = segment.recover(options.indexIntervalBytes, (header, position) => {
+    replay.visit(segment, header, position);
     check.nextOffset = header.lastOffset + 1;
     if (header.leaderEpoch >= 0 && header.leaderEpoch !== check.epochs.at(-1)?.epoch) {
       check.epochs.push({ epoch: header.leaderEpoch, startOffset: header.baseOffset });
     }
   });
+  replay.endSegment(segment);
+  return cut;
 }
 
 /** Records after a hole would get wrong neighbours: they were never acknowledged as durable. */
@@ -141,48 +162,6 @@ function dropAfter(place: SegmentPlace, segments: Segment[], index: number): num
     }
   }
   return bytes;
-}
-
-/** The newest snapshot that can be read, and what the log has after it. */
-function loadProducers(
-  place: SegmentPlace,
-  segments: readonly Segment[],
-  log: { names: readonly string[]; nextOffset: number; logStartOffset: number },
-): ProducerState {
-  const producers = new ProducerState();
-  const from = loadSnapshot(place, log, producers) ?? log.logStartOffset;
-  for (const [i, segment] of segments.entries()) {
-    const end = segments[i + 1]?.baseOffset ?? log.nextOffset;
-    if (end <= from) continue;
-    const position = segment.locate(from)?.position ?? segment.bytes;
-    segment.walk({ from: position, verifyCrc: false }, (header) => {
-      if (header.baseOffset >= from) producers.update(header);
-    });
-  }
-  return producers;
-}
-
-/** Loads the newest good snapshot at or below the end and returns its offset; removes those above. */
-function loadSnapshot(
-  place: SegmentPlace,
-  log: { names: readonly string[]; nextOffset: number },
-  producers: ProducerState,
-): number | undefined {
-  const offsets = log.names
-    .map((name) => offsetOf(name, snapshotSuffix))
-    .filter((offset) => offset !== undefined)
-    .sort((a, b) => b - a);
-  for (const offset of offsets) {
-    const path = `${place.folder()}/${segmentFile(offset, snapshotSuffix)}`;
-    const bytes = offset <= log.nextOffset ? place.storage.readFile(path) : undefined;
-    const entries = bytes && decodeSnapshot(bytes, (part) => place.core.crc32c(part));
-    if (entries !== undefined) {
-      producers.load(entries);
-      return offset;
-    }
-    place.storage.remove(path);
-  }
-  return undefined;
 }
 
 function loadEpochs(

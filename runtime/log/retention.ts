@@ -13,8 +13,10 @@ export interface RetentionRules {
   /** -1: keep any amount. */
   readonly retentionBytes: number;
   readonly logStartOffset: number;
-  /** Nothing at or above it leaves: followers or transactions may need it. */
-  readonly highWatermark: number;
+  /** Where the active segment ends. */
+  readonly endOffset: number;
+  /** Nothing at or above it leaves: followers and open transactions may need it. */
+  readonly stableOffset: number;
 }
 
 /**
@@ -65,7 +67,7 @@ function dropByStart(segments: readonly RetentionSegment[], rules: RetentionRule
   );
 }
 
-/** Counts from the front while `drop` holds and the segment lies wholly below the high watermark. */
+/** Counts from the front while `drop` holds and the segment lies wholly below the stable offset. */
 function countWhile(
   candidates: readonly RetentionSegment[],
   rules: RetentionRules,
@@ -73,8 +75,8 @@ function countWhile(
   all: readonly RetentionSegment[] = candidates,
 ): number {
   for (const [i, segment] of candidates.entries()) {
-    const nextBase = all[i + 1]?.baseOffset ?? rules.highWatermark;
-    if (nextBase > rules.highWatermark || !drop(segment, nextBase)) return i;
+    const nextBase = all[i + 1]?.baseOffset ?? rules.endOffset;
+    if (nextBase > rules.stableOffset || !drop(segment, nextBase)) return i;
   }
   return candidates.length;
 }

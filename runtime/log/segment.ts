@@ -5,6 +5,7 @@
 import type { BatchHeader } from "../../storage-wasm/core.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import { type BatchPosition, findBatch, type WalkResult, walkBatches } from "./batch-walk.ts";
+import { type ControlRecord, controlBytesMax, readControl } from "./control-record.ts";
 import { logSuffix, segmentFile } from "./log-files.ts";
 import {
   offsetEntryBytes,
@@ -12,6 +13,7 @@ import {
   type SegmentPlace,
   timeEntryBytes,
 } from "./segment-indexes.ts";
+import { TransactionIndex } from "./transaction-index.ts";
 
 /** Offsets in an index are relative to the base and 31 bits wide. */
 const relativeOffsetMax = 2 ** 31 - 1;
@@ -32,6 +34,7 @@ export class Segment {
   readonly baseOffset: number;
   readonly file: StorageFile;
   readonly createdMs: number;
+  readonly transactions: TransactionIndex;
   /** Largest timestamp in it and the last offset of the batch that has it; -1 while empty. */
   maxTimestamp = -1;
   maxTimestampOffset = -1;
@@ -50,14 +53,22 @@ export class Segment {
 
   constructor(
     place: SegmentPlace,
-    options: { baseOffset: number; nowMs: number; rollJitterMs: number; isNew: boolean },
+    options: {
+      baseOffset: number;
+      nowMs: number;
+      rollJitterMs: number;
+      isNew: boolean;
+      /** Behind the name of the log file, until a rename takes it away. */
+      suffix?: string;
+    },
   ) {
     this.#place = place;
     this.baseOffset = options.baseOffset;
     this.createdMs = options.nowMs;
     this.#rollJitterMs = options.rollJitterMs;
+    this.transactions = new TransactionIndex(place, options.baseOffset);
     const path = `${place.folder()}/${segmentFile(options.baseOffset, logSuffix)}`;
-    this.file = place.storage.open(path, { create: options.isNew });
+    this.file = place.storage.open(path + (options.suffix ?? ""), { create: options.isNew });
     if (options.isNew) this.#indexes = SegmentIndexes.empty(place, options.baseOffset);
   }
 
@@ -73,7 +84,7 @@ export class Segment {
   }
 
   get indexBytes(): number {
-    return this.#indexes?.bytes ?? 0;
+    return (this.#indexes?.bytes ?? 0) + this.transactions.bytes;
   }
 
   /** Adds a stamped batch described by `header`. On a storage error nothing has changed. */
@@ -130,6 +141,27 @@ export class Segment {
     return offsets.lookup(times.lookup(timestampMs));
   }
 
+  /** An offset that no batch before `position` reaches; undefined behind the last index entry. */
+  offsetBound(position: number): number | undefined {
+    const entries = this.indexes.offsets.fileBytes();
+    const view = new DataView(entries.buffer, entries.byteOffset, entries.length);
+    let low = 0;
+    let high = this.indexes.offsets.entries;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (view.getInt32(middle * offsetEntryBytes + 4) < position) low = middle + 1;
+      else high = middle;
+    }
+    if (low === this.indexes.offsets.entries) return undefined;
+    return this.baseOffset + view.getInt32(low * offsetEntryBytes);
+  }
+
+  /** What the control batch at `position` says. */
+  controlAt(position: number): ControlRecord {
+    const bytes = new Uint8Array(controlBytesMax);
+    return readControl(bytes.subarray(0, this.file.readSync(bytes, position)));
+  }
+
   walk(
     options: { from: number; verifyCrc: boolean },
     visit: (header: BatchHeader, position: number) => unknown,
@@ -142,14 +174,17 @@ export class Segment {
    * Checks every batch, cuts what is not valid and rebuilds the indexes. `visit` sees each valid batch.
    * Returns the bytes that were cut.
    */
-  recover(indexIntervalBytes: number, visit: (header: BatchHeader) => void): number {
+  recover(
+    indexIntervalBytes: number,
+    visit: (header: BatchHeader, position: number) => void,
+  ): number {
     this.#reset(SegmentIndexes.empty(this.#place, this.baseOffset));
     let nextOffset = this.baseOffset;
     const { end } = this.walk({ from: 0, verifyCrc: true }, (header, position) => {
       if (header.baseOffset < nextOffset) return false;
       nextOffset = header.lastOffset + 1;
       this.note(header, position, indexIntervalBytes);
-      visit(header);
+      visit(header, position);
       return true;
     });
     const cut = this.bytes - end;
@@ -215,6 +250,7 @@ export class Segment {
   unloadIndexes(): void {
     this.#indexes?.free();
     this.#indexes = undefined;
+    this.transactions.unload();
   }
 
   close(): void {
@@ -231,10 +267,16 @@ export class Segment {
     if (this.holders === 0) this.onReleased?.();
   }
 
-  #ageMs(batchTimestamp: number, nowMs: number): number {
+  /** Max timestamp of the first batch, -1 while empty. */
+  get firstTimestamp(): number {
     if (this.#firstTimestamp < 0) this.#firstTimestamp = this.#readFirstTimestamp();
-    return this.#firstTimestamp >= 0 && batchTimestamp >= 0
-      ? batchTimestamp - this.#firstTimestamp
+    return this.#firstTimestamp;
+  }
+
+  #ageMs(batchTimestamp: number, nowMs: number): number {
+    const { firstTimestamp } = this;
+    return firstTimestamp >= 0 && batchTimestamp >= 0
+      ? batchTimestamp - firstTimestamp
       : nowMs - this.createdMs;
   }
 

@@ -70,9 +70,20 @@ export class LogMetrics {
   truncatedBytes = 0;
   recoverySeconds = 0;
   retentionDeletedBytes = 0;
+  cleanerRuns = 0;
+  cleanerBytesRead = 0;
+  cleanerBytesFreed = 0;
+  cleanerSeconds = 0;
   readonly batchSizeBytes = new Histogram(BYTES_SCALE);
   readonly fsyncDuration = new Histogram(DURATION_SCALE);
   readonly fsyncBatchAcks = new Histogram(COUNT_SCALE);
+}
+
+export class TransactionMetrics {
+  transactionsCommitted = 0;
+  transactionsAborted = 0;
+  /** Among those aborted. */
+  transactionsTimedOut = 0;
 }
 
 export class GroupMetrics {
@@ -124,6 +135,8 @@ export interface MetricSources {
   groups(): Iterable<GroupGauges>;
   partitions(): { total: number; leaders: number; offline: number };
   topics(): Iterable<TopicGauges>;
+  /** Open ones, and the age of the oldest; 0 if there is none. */
+  transactions(): { open: number; oldestMs: number };
   /** Undefined for an unknown topic. */
   partitionsOf(topic: string): Iterable<PartitionGauges> | undefined;
 }
@@ -134,6 +147,7 @@ export class Metrics {
   readonly load = new LoadMetrics();
   readonly log = new LogMetrics();
   readonly groups = new GroupMetrics();
+  readonly transactions = new TransactionMetrics();
   readonly loopDelay = new Histogram(DURATION_SCALE);
   readonly doors: { readonly [door in Door]: DoorMetrics } = {
     kafka: new DoorMetrics(),

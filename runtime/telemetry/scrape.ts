@@ -180,6 +180,21 @@ export class Scraper {
     to.sample("truncated_bytes_total", log.truncatedBytes);
     to.sample("recovery_seconds", log.recoverySeconds);
     to.sample("retention_deleted_bytes_total", log.retentionDeletedBytes);
+    to.sample("cleaner_runs_total", log.cleanerRuns);
+    to.sample("cleaner_read_bytes_total", log.cleanerBytesRead);
+    to.sample("cleaner_freed_bytes_total", log.cleanerBytesFreed);
+    to.sample("cleaner_seconds_total", log.cleanerSeconds);
+    const { open, oldestMs } = this.#sources.transactions();
+    to.sample("transactions_open", open);
+    to.sample("transaction_oldest_seconds", oldestMs / 1000);
+    const { transactions } = this.#metrics;
+    to.sample("transactions_total", transactions.transactionsCommitted, "committed");
+    to.sample(
+      "transactions_total",
+      transactions.transactionsAborted - transactions.transactionsTimedOut,
+      "aborted",
+    );
+    to.sample("transactions_total", transactions.transactionsTimedOut, "timed-out");
     for (const [limit, count] of limitHits) to.sample("limit_hits_total", count, limit);
   }
 

@@ -46,6 +46,18 @@ export {
   loadIndex,
 } from "./index";
 
+export {
+  newKeyMap,
+  copyKeyMap,
+  freeKeyMap,
+  keyMapEntries,
+  mapRecords,
+  filterRecords,
+  keptRecordBytes,
+  keptTombstoneCount,
+  keptTimestampMax,
+} from "./key-map";
+
 /** The canonical ABI's allocator. Only lists of bytes arrive, so nothing is ever resized. */
 export function cabi_realloc(from: usize, fromBytes: u32, align: u32, bytes: u32): usize {
   if (from != 0) unreachable();

@@ -27,12 +27,14 @@ const notShort: u32 = 0xffffffff;
 // ---- the record read last ----
 let cursor: usize = 0;
 let isBad: bool = false;
-let timestampDelta: i64 = 0;
-let offsetDelta: i32 = 0;
-let keyAt: usize = 0;
-let keyLength: i32 = 0;
+export let timestampDelta: i64 = 0;
+/** Where the fields after the timestamp delta begin. */
+export let offsetDeltaAt: usize = 0;
+export let offsetDelta: i32 = 0;
+export let keyAt: usize = 0;
+export let keyLength: i32 = 0;
 let valueAt: usize = 0;
-let valueLength: i32 = 0;
+export let valueLength: i32 = 0;
 let headersAt: usize = 0;
 let headerCount: i32 = 0;
 
@@ -132,6 +134,12 @@ export function encodeRecords(rows: usize, count: u32, payload: usize, out: usiz
   return <u32>(out - start);
 }
 
+/** Reads the record at `at`, of which nothing may lie behind `end`; where the next one is, 0 for a fault. */
+export function readRecordAt(at: usize, end: usize): usize {
+  cursor = at;
+  return readRecord(end) ? cursor : 0;
+}
+
 // ---- reading ----
 
 /**
@@ -194,6 +202,7 @@ function readRecord(end: usize): bool {
   const recordEnd = cursor + length;
   cursor++; // attributes: no bit has a meaning yet
   timestampDelta = readVarlong(recordEnd);
+  offsetDeltaAt = cursor;
   offsetDelta = readVarint(recordEnd);
   keyLength = readVarint(recordEnd);
   keyAt = cursor;
@@ -303,16 +312,16 @@ function varintBytes(value: i32): u32 {
   return varlongBytes(<i64>value);
 }
 
-function varlongBytes(value: i64): u32 {
+export function varlongBytes(value: i64): u32 {
   const raw = <u64>((value << 1) ^ (value >> 63));
   return <u32>((70 - clz<u64>(raw | 1)) / 7);
 }
 
-function writeVarint(out: usize, value: i32): usize {
+export function writeVarint(out: usize, value: i32): usize {
   return writeVarlong(out, <i64>value);
 }
 
-function writeVarlong(out: usize, value: i64): usize {
+export function writeVarlong(out: usize, value: i64): usize {
   let raw = <u64>((value << 1) ^ (value >> 63));
   while (raw > 127) {
     store<u8>(out++, <u8>raw | 128);

@@ -49,7 +49,9 @@ export const apiVersions = defineApi({
 const metadataVersion = { name: "metadata.version", minVersion: 7, maxVersion: 27 };
 /** Level 1: the consumer protocol (KIP-848). */
 const groupVersion = { name: "group.version", minVersion: 0, maxVersion: 1 };
-const features = [metadataVersion, groupVersion];
+/** Level 2: transaction protocol V2 (KIP-890). */
+const transactionVersion = { name: "transaction.version", minVersion: 0, maxVersion: 2 };
+const features = [metadataVersion, groupVersion, transactionVersion];
 /** Older clients fail on a feature whose lowest level is 0: it is not shown to them. */
 const lowestLevelZeroSince = 4;
 const softwareNamePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;

@@ -1,6 +1,6 @@
 // FindCoordinator (10): which broker coordinates a group. v1 adds key types (0 group, 1 transaction), v4 asks for
 // many keys at once (KIP-699). The first question creates __consumer_offsets. A coordinator that is not there yet
-// is COORDINATOR_NOT_AVAILABLE: clients ask again. One broker coordinates all transactions.
+// is COORDINATOR_NOT_AVAILABLE: clients ask again.
 // librdkafka takes a broker without v0 for one too old for lz4, and then silently sends uncompressed batches.
 
 import { BrokerError } from "../../errors.ts";
@@ -72,7 +72,7 @@ async function coordinatorOf(
   { broker }: HandlerContext,
 ): Promise<number> {
   if (keyType === groupKey) return broker.groups.find(key);
-  if (keyType === transactionKey) return broker.brokerId;
+  if (keyType === transactionKey) return broker.transactions.find(key);
   throw new BrokerError("INVALID_REQUEST", `key type ${keyType} is unknown`);
 }
 

@@ -95,6 +95,8 @@ type Acks = -1 | 0 | 1;
 interface Terms {
   readonly acks: Acks;
   readonly timeoutMs: number;
+  /** Transaction protocol V2: the client does not announce its partitions. */
+  readonly joinsTransaction: boolean;
   readonly context: HandlerContext;
 }
 
@@ -112,11 +114,14 @@ const magicOffset = 16;
 const attributesLowByteOffset = 22;
 const zstd = 4;
 const zstdSinceVersion = 7;
+const transactionsV2Since = 12;
 
 export const handleProduce: Handler<typeof produce> = (request, context) => {
   const { acks } = request;
   if (acks !== -1 && acks !== 0 && acks !== 1) return refuseAll(request, acks);
-  const terms: Terms = { acks, timeoutMs: request.timeoutMs, context };
+  const { timeoutMs, transactionalId } = request;
+  const joinsTransaction = transactionalId !== null && context.apiVersion >= transactionsV2Since;
+  const terms: Terms = { acks, timeoutMs, joinsTransaction, context };
   const pending = appendAll(request, terms);
   const waits = pending.some((topic) => topic.some((answer) => answer instanceof Promise));
   if (!waits) return answer(request, pending as PartitionAnswer[][], terms);
@@ -162,11 +167,11 @@ function current({ view, at, length }: PlacedBatch, { platform }: HandlerContext
 }
 
 function appendOne(topic: string, index: number, placed: PlacedBatch, terms: Terms): Pending {
-  const { acks, timeoutMs, context } = terms;
+  const { context, ...options } = terms;
   try {
     const batch = current(placed, context);
     checkBatch(batch, context.apiVersion);
-    const appended = context.broker.append({ topic, partition: index, batch, acks, timeoutMs });
+    const appended = context.broker.append({ topic, partition: index, batch, ...options });
     if (!(appended instanceof Promise)) return success(index, appended);
     return appended.then(
       (value) => success(index, value),

@@ -34,6 +34,10 @@ export class FakeBroker implements api.Broker {
   readonly #partitions = new Map<string, FakePartition>();
   #wake: (() => void)[] = [];
 
+  get transactions(): never {
+    throw new Error("the HTTP door asks nothing of transactions");
+  }
+
   constructor(platform: Platform) {
     this.#platform = platform;
   }

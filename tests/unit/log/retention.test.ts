@@ -7,7 +7,13 @@ import { segmentsToDrop } from "../../../runtime/log/retention.ts";
 /** Segments of 100 records and 1000 bytes with these max timestamps. */
 const segments = (...timestamps: number[]) =>
   timestamps.map((maxTimestamp, i) => ({ baseOffset: i * 100, bytes: 1000, maxTimestamp }));
-const rules = { retentionMs: -1, retentionBytes: -1, logStartOffset: 0, highWatermark: 1e9 };
+const rules = {
+  retentionMs: -1,
+  retentionBytes: -1,
+  logStartOffset: 0,
+  endOffset: 300,
+  stableOffset: 1e9,
+};
 
 test("nothing goes without limits", () => {
   assert.is(segmentsToDrop(segments(1, 2, 3), rules, 1e12), 0);
@@ -21,10 +27,10 @@ test("by time: all that are too old, up to the first that is not", () => {
 });
 
 test("by time: the active segment goes too when all of it is old", () => {
-  const byTime = { ...rules, retentionMs: 100, highWatermark: 300 };
+  const byTime = { ...rules, retentionMs: 100, endOffset: 300, stableOffset: 300 };
   assert.is(segmentsToDrop(segments(10, 20, 30), byTime, 1000), 3);
   const empty = [...segments(10), { baseOffset: 100, bytes: 0, maxTimestamp: -1 }];
-  assert.is(segmentsToDrop(empty, { ...byTime, highWatermark: 100 }, 1000), 1);
+  assert.is(segmentsToDrop(empty, { ...byTime, endOffset: 100, stableOffset: 100 }, 1000), 1);
 });
 
 test("by size: as many as fit under the limit stay, never the active one", () => {
@@ -41,8 +47,8 @@ test("by start: segments wholly below it", () => {
 
 test("nothing at or above the high watermark goes", () => {
   const all = { ...rules, retentionMs: 0, retentionBytes: 0 };
-  assert.is(segmentsToDrop(segments(1, 2, 3), { ...all, highWatermark: 150 }, 1000), 1);
-  assert.is(segmentsToDrop(segments(1, 2, 3), { ...all, highWatermark: 99 }, 1000), 0);
+  assert.is(segmentsToDrop(segments(1, 2, 3), { ...all, stableOffset: 150 }, 1000), 1);
+  assert.is(segmentsToDrop(segments(1, 2, 3), { ...all, stableOffset: 99 }, 1000), 0);
 });
 
 test.run();

@@ -18,6 +18,7 @@ function sources(topics: () => Iterable<TopicGauges> = () => []): MetricSources 
     broker: { id: 7, rack: null, runtime: "node", runtimeVersion: "20.1.0", version: "0.1.0" },
     memory: () => ({ rss: 100, heap: 50 }),
     disks: () => [{ dir: "/data", freeBytes: 5, totalBytes: 10 }],
+    transactions: () => ({ open: 1, oldestMs: 500 }),
     partitions: () => ({ total: 3, leaders: 2, offline: 1 }),
     topics,
     groups: () => [{ group: "g", members: 2, lags: new Map([["a", 5]]) }],

@@ -19,6 +19,14 @@ class OneBroker extends AdminBroker {
   override cluster() {
     return { ...super.cluster(), brokers: new Map([[7, this.self()]]) };
   }
+  readonly asked: string[] = [];
+  readonly transactions = {
+    find: async (id: string) => {
+      this.asked.push(id);
+      return 7;
+    },
+  };
+
   self(): BrokerRecord {
     return { id: 7, epoch: 1, host: "h", port: 9099, rack: null, fenced: false };
   }
@@ -46,6 +54,7 @@ test("handleFindCoordinator() names this broker for groups and transactional ids
       { key: "b", ...here },
     ]);
   }
+  assert.equal(broker.asked, ["g", "a", "b"], "the first question makes the topic of transactions");
 });
 
 test("handleFindCoordinator() tells for each group whether it can be found", async () => {

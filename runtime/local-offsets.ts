@@ -1,0 +1,31 @@
+// ListOffsets on a local partition: its ends, and the record at or after a time, as far as the reader may see.
+// Used by `local-broker.ts` only.
+
+import type { FetchRequest, ListedOffset, OffsetSpec } from "./broker.ts";
+import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
+import type { Partition } from "./log/partition.ts";
+import type { Platform } from "./platform.ts";
+
+type Reader = Pick<Platform, "core" | "codecs">;
+
+export function lookUp(
+  reader: Reader,
+  partition: Partition,
+  { spec, isolation }: { spec: OffsetSpec; isolation: FetchRequest["isolation"] },
+): Omit<ListedOffset, "error"> {
+  const { log, highWatermark, lastStableOffset, epochs } = partition;
+  const end = isolation === "read_committed" ? lastStableOffset : highWatermark;
+  const at = (offset: number, timestampMs = -1) => ({
+    offset,
+    timestampMs,
+    leaderEpoch: offset < 0 ? -1 : Math.max(epochs.epochAt(offset), 0),
+  });
+  if (spec === "earliest" || spec === "earliest-local") return at(log.startOffset);
+  if (spec === "latest") return at(end);
+  const found =
+    spec === "max-timestamp"
+      ? withMaxTimestamp(reader, partition)
+      : firstAtOrAfter(reader, partition, spec.timestampMs);
+  if (found === undefined || found.offset >= end) return at(-1);
+  return at(found.offset, found.timestampMs);
+}

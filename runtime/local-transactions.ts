@@ -1,0 +1,136 @@
+// What the transaction coordinator gets from this process: its partitions of __transaction_state, markers into
+// local partitions, producer ids and limits. Also lets transactional batches in. Used by `local-broker.ts` only.
+
+import type { ClusterState, ControlPlane } from "../cluster/control-plane.ts";
+import type { Appended, AppendRequest } from "./broker.ts";
+import type { BrokerConfig } from "./config.ts";
+import { BrokerError } from "./errors.ts";
+import type { Coordinator as GroupCoordinator } from "./groups/coordinator.ts";
+import type { LocalPartitions } from "./local-partitions.ts";
+import type { Partition } from "./log/partition.ts";
+import type { Platform } from "./platform.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
+import { offsetsTopic, transactionsTopic } from "./topic-name.ts";
+import type { TransactionalOffsets } from "./transaction-coordinator.ts";
+import { Coordinator } from "./transactions/coordinator.ts";
+import type { CoordinatorHost } from "./transactions/coordinator-host.ts";
+import { partitionOf } from "./transactions/state-log.ts";
+
+/** Where a batch says whose it is. */
+const batchHeaderBytes = 61;
+const attributesLowByteAt = 22;
+const transactionalBit = 0x10;
+const producerIdAt = 43;
+const producerEpochAt = 51;
+/** TxnOffsetCommit knows the errors of an OffsetCommit of its time. */
+const commitVersion = 8;
+
+export interface LocalTransactionsOptions {
+  readonly platform: Pick<Platform, "clock" | "core" | "codecs">;
+  readonly controlPlane: ControlPlane;
+  readonly partitions: LocalPartitions;
+  readonly brokerId: number;
+  readonly metrics: Metrics;
+  readonly groups: TransactionalOffsets;
+  readonly createStateTopic: () => Promise<void>;
+  /** Told of what is neither a client's fault nor stops anything. */
+  readonly report: (error: unknown, where: string) => void;
+}
+
+export function localCoordinator(options: LocalTransactionsOptions): Coordinator {
+  const { platform, controlPlane, partitions, brokerId, metrics, groups, report } = options;
+  const limit = (name: Parameters<BrokerConfig["number"]>[0]) => partitions.config.number(name);
+  const host: CoordinatorHost = {
+    ...{ core: platform.core, codecs: platform.codecs, clock: platform.clock },
+    ...{ brokerId, groups, report, counters: metrics.transactions },
+    partition: (place) => partitions.get(place),
+    statePartitions() {
+      const topic = controlPlane.state().topics.get(transactionsTopic);
+      return topic?.partitions.map(({ partition }) =>
+        partitions.get({ topic: transactionsTopic, partition }),
+      );
+    },
+    createStateTopic: options.createStateTopic,
+    allocateProducerId: () => controlPlane.allocateProducerIds(1),
+    limits: () => ({
+      timeoutMsMax: limit("transaction.max.timeout.ms"),
+      timeoutCheckMs: limit("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
+      idExpirationMs: limit("transactional.id.expiration.ms"),
+      expirationCheckMs: limit("transaction.remove.expired.transaction.cleanup.interval.ms"),
+    }),
+  };
+  return new Coordinator(host);
+}
+
+/** Consumer groups as transactions see them. */
+export function transactionalOffsets(
+  groups: GroupCoordinator,
+  cluster: () => ClusterState,
+): TransactionalOffsets {
+  return {
+    async partitionOf(groupId) {
+      await groups.find(groupId);
+      return partitionOf(groupId, cluster().topics.get(offsetsTopic)!.partitions.length);
+    },
+    commitInTransaction: (request) =>
+      groups.commitOffsetsInTransaction(
+        { ...request, retentionMs: -1, version: commitVersion },
+        { producerId: request.producerId, producerEpoch: request.producerEpoch },
+      ),
+    endTransaction: (partition, producerId, isCommit) =>
+      groups.endTransaction(partition, producerId, isCommit ? "commit" : "abort"),
+  };
+}
+
+export function isTransactional(batch: Uint8Array): boolean {
+  return batch.length >= batchHeaderBytes && (batch[attributesLowByteAt]! & transactionalBit) !== 0;
+}
+
+/** Appends a producer's batch that belongs to a transaction, once the coordinator knows of it. */
+export function appendInTransaction(
+  coordinator: Coordinator,
+  partition: Partition,
+  request: AppendRequest,
+): Appended | Promise<Appended> {
+  const { batch } = request;
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.length);
+  const producerId = Number(view.getBigInt64(producerIdAt));
+  const producerEpoch = view.getInt16(producerEpochAt);
+  const options = { waits: request.acks !== 0, isVerified: true };
+  const { producers } = partition.log;
+  if (producers.isInTransaction(producerId, producerEpoch)) return partition.append(batch, options);
+  const mayAdd = request.joinsTransaction ?? false;
+  const admitted = admit(coordinator, { producerId, producerEpoch }, request, mayAdd);
+  if (admitted === undefined) return partition.append(batch, options);
+  // The batch lies in a buffer that is used again before the coordinator has answered.
+  const own = batch.slice();
+  return admitted.then(() => partition.append(own, options));
+}
+
+function admit(
+  coordinator: Coordinator,
+  producer: { producerId: number; producerEpoch: number },
+  { topic, partition }: AppendRequest,
+  mayAdd: boolean,
+): undefined | Promise<void> {
+  try {
+    return coordinator
+      .admit(producer, { topic, partition }, { mayAdd })
+      ?.catch((error) => Promise.reject(asProduceError(error)));
+  } catch (error) {
+    throw asProduceError(error);
+  }
+}
+
+/** Producers know other errors than those who ask the coordinator. */
+function asProduceError(error: unknown): unknown {
+  if (!(error instanceof BrokerError)) return error;
+  const { code, message } = error;
+  if (code === "PRODUCER_FENCED") {
+    return new BrokerError("INVALID_PRODUCER_EPOCH", message, { cause: error });
+  }
+  if (code === "COORDINATOR_LOAD_IN_PROGRESS" || code === "COORDINATOR_NOT_AVAILABLE") {
+    return new BrokerError("NOT_ENOUGH_REPLICAS", message, { cause: error });
+  }
+  return error;
+}

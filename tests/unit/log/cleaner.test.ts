@@ -1,0 +1,92 @@
+// The cleaner's choice and its memory: what is due, what it remembers, what it leaves alone.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { LogFixture, valuesOf } from "../../support/log-fixture.ts";
+
+const compact = { "cleanup.policy": "compact" };
+const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
+
+/** Twenty values of one key, in a segment that is left. */
+function filled(log: LogFixture, configs: Record<string, string>, topic: string) {
+  const partition = log.partition(configs, topic);
+  for (let i = 0; i < 20; i++) {
+    partition.append(log.batch([`v${i}`], { key: "k" }), { waits: true });
+  }
+  partition.log.roll(log.clock.nowMs());
+  return partition;
+}
+
+/** Lets a round come to its end: it rests between its pieces. */
+async function run(log: LogFixture): Promise<void> {
+  let isDone = false;
+  const round = log.folder.cleaner.run().then(() => {
+    isDone = true;
+  });
+  for (let turns = 0; turns < 1000 && !isDone; turns++) await log.clock.turn();
+  await round;
+}
+
+test("run() cleans compacted logs only, and remembers how far in Kafka's checkpoint", async () => {
+  const log = new LogFixture();
+  const kept = filled(log, {}, "plain");
+  const cleaned = filled(log, compact, "table");
+  await run(log);
+  assert.is((await valuesOf(kept)).length, 20);
+  assert.equal(await valuesOf(cleaned), ["v19"]);
+  const checkpoint = text(log.storage.readFile("cleaner-offset-checkpoint"));
+  assert.is(checkpoint, "0\n1\ntable 0 20\n");
+  assert.is(log.metrics.log.cleanerRuns, 1);
+  await run(log);
+  assert.is(log.metrics.log.cleanerRuns, 1, "it is clean");
+  log.reopen();
+  filled(log, compact, "table");
+  await run(log);
+  assert.is(log.metrics.log.cleanerRuns, 2, "a new process goes on where the last one was");
+});
+
+test("run() does nothing below min.cleanable.dirty.ratio or when it is switched off", async () => {
+  const log = new LogFixture();
+  const partition = filled(log, { ...compact, "min.cleanable.dirty.ratio": "1.0" }, "table");
+  await run(log);
+  assert.is((await valuesOf(partition)).length, 20);
+  log.cleaner = { ...log.cleaner, isEnabled: false };
+  const other = filled(log, compact, "other");
+  await run(log);
+  assert.is((await valuesOf(other)).length, 20);
+});
+
+test("a damaged log is reported once and left as it is, others are cleaned", async () => {
+  const log = new LogFixture();
+  const path = filled(log, compact, "damaged").log.segments[0]!.file.path;
+  filled(log, compact, "other");
+  await log.close();
+  const bytes = log.storage.readFile(path)!.slice();
+  bytes[70]! ^= 1;
+  log.storage.writeFile(path, bytes);
+  log.reopen();
+  const damaged = log.partition(compact, "damaged");
+  const other = log.partition(compact, "other");
+  await run(log);
+  await run(log);
+  assert.equal(
+    log.events.map(({ kind }) => kind),
+    ["not-cleaned"],
+  );
+  assert.equal(await valuesOf(other), ["v19"]);
+  assert.is(damaged.log.segments[0]!.bytes, bytes.length);
+});
+
+test("close() ends a round that is under way, and nothing is lost", async () => {
+  const log = new LogFixture();
+  const partition = filled(log, compact, "table");
+  const round = log.folder.cleaner.run();
+  const closing = log.folder.cleaner.close();
+  for (let turns = 0; turns < 50; turns++) await log.clock.turn();
+  await Promise.all([round, closing]);
+  assert.is((await valuesOf(partition)).at(-1), "v19");
+  const left = log.storage.list("table-0").filter(({ name }) => name.endsWith(".cleaned"));
+  assert.equal(left, []);
+});
+
+test.run();
