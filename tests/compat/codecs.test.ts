@@ -115,7 +115,10 @@ function kcatWriter(program: string): Writer {
     name: "kcat",
     codecs,
     async write({ bootstrap }, { topic, partition, codec, lines }) {
-      const flags = ["-p", String(partition), "-K", ":", "-z", codec];
+      // librdkafka sends a batch as it is when compression does not pay: one of a single short line, say, that left
+      // before the others came.
+      const together = ["-X", "linger.ms=1000"];
+      const flags = ["-p", String(partition), "-K", ":", "-z", codec, ...together];
       const command = [program, "-P", "-b", bootstrap, "-t", topic, ...flags];
       const end = await runProcess(command, { stdin: `${lines.join("\n")}\n` });
       assert.is(end.code, 0, end.stderr);
