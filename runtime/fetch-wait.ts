@@ -109,7 +109,7 @@ function readOne(
 ): FetchedPartition {
   const { topic, partition: index, offset } = asked;
   const { isolation, bytesMax, atLeastOneBatch } = limits;
-  // Written out: a spread here costs a tenth of a fetch at the end of the log.
+  // Written out: spreads showed in the profile of one message at a time.
   const options = { offset, bytesMax, atLeastOneBatch };
   let partition: Partition | undefined;
   try {
