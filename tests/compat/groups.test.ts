@@ -1,5 +1,6 @@
 // Consumer groups with real clients: kcat and kafkajs share partitions, take over from those who die, and find
-// their offsets again, also after the broker was killed. Time limit: 150 s.
+// their offsets again, also after the broker was killed.
+// Time limit: 180 s
 
 import { type Consumer, Kafka, logLevel } from "kafkajs";
 import { test } from "uvu";
