@@ -54,7 +54,7 @@ if (tools !== undefined && kcat !== undefined) {
     servesTheSame(tools, kcat, { dataDir: crashed, wanted }));
 }
 
-/** Records of all codecs on two partitions, and a transaction. */
+/** Records of all codecs on two partitions, a transaction that was committed and one that was not. */
 async function fill(program: string, kafka: KafkaBroker): Promise<void> {
   const client = kafkaClient({ host: "127.0.0.1", port: kafka.port });
   const admin = client.admin();
@@ -85,6 +85,9 @@ async function fill(program: string, kafka: KafkaBroker): Promise<void> {
   const messages = ["1", "2", "3"].map((value) => ({ value, partition: 0 }));
   await transaction.send({ topic, messages });
   await transaction.commit();
+  const aborted = await producer.transaction();
+  await aborted.send({ topic, messages: [{ value: "never", partition: 0 }] });
+  await aborted.abort();
   await producer.disconnect();
 }
 
@@ -153,7 +156,7 @@ async function readByHttp(server: TestServer): Promise<string[]> {
   const lines: string[] = [];
   for (const partition of [0, 1]) {
     const url = `${server.http}/v1/topics/${topic}/partitions/${partition}/records`;
-    const answer = await request(`${url}?format=ndjson&offset=earliest`);
+    const answer = await request(`${url}?format=ndjson&offset=earliest&isolation=read_committed`);
     for (const line of (await answer.text()).trimEnd().split("\n")) {
       const { offset, timestamp, key, value, headers = [] } = JSON.parse(line);
       const pairs = (headers as Header[]).map((header) => `${header.key}=${header.value}`);
