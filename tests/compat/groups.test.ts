@@ -233,11 +233,11 @@ if (tools !== undefined) {
       const topic = `java-${protocol}`;
       await createTopic(topic);
       await produce(topic, 0, 20);
-      const read = async () => {
+      const read = async (count: number) => {
         const end = await tools.try(consoleConsumer, [
           ...["--bootstrap-server", server.bootstrap, "--topic", topic, "--group", topic],
           ...["--consumer-property", `group.protocol=${protocol}`],
-          ...["--from-beginning", "--timeout-ms", "5000"],
+          ...["--from-beginning", "--max-messages", String(count), "--timeout-ms", "40000"],
         ]);
         return end.stdout
           .split("\n")
@@ -245,12 +245,12 @@ if (tools !== undefined) {
           .map(Number);
       };
       assert.equal(
-        (await read()).sort((a, b) => a - b),
+        (await read(20)).sort((a, b) => a - b),
         numbers(0, 20),
       );
       await produce(topic, 20, 24);
       assert.equal(
-        (await read()).sort((a, b) => a - b),
+        (await read(4)).sort((a, b) => a - b),
         numbers(20, 24),
       );
     });
