@@ -3,8 +3,8 @@
 
 import type { DecodedRecord } from "../../storage-wasm/core.ts";
 import type { FetchedPartition } from "../broker.ts";
+import { codecNames } from "../compression/codecs.ts";
 import { BrokerError } from "../errors.ts";
-import type { CodecName } from "../platform.ts";
 import { collect } from "../records.ts";
 import { type BatchFacts, batchHeaderBytes, batchLength, readBatchFacts } from "./batch-facts.ts";
 import type { Door } from "./route.ts";
@@ -22,9 +22,6 @@ export interface FetchedRecords {
   /** Where the next fetch goes on. */
   readonly nextOffset: number;
 }
-
-/** Codec numbers in a batch's attributes. Persisted: never renumber. */
-const codecNames: readonly (CodecName | undefined)[] = [undefined, "gzip", "snappy", "lz4", "zstd"];
 
 /** Decodes one partition's answer and releases it. Throws its error, CORRUPT_MESSAGE or MESSAGE_TOO_LARGE. */
 export async function decodeFetched(
@@ -69,7 +66,7 @@ function decodeBatch(door: Door, fetched: FetchedPartition, batch: Uint8Array): 
   const { decompressedBytesMax } = door.config.limits;
   const decompress = (codec: number, bytes: Uint8Array): Uint8Array => {
     const name = codecNames[codec];
-    if (name === undefined) throw new BrokerError("CORRUPT_MESSAGE", `unknown codec ${codec}`);
+    if (name == null) throw new BrokerError("CORRUPT_MESSAGE", `unknown codec ${codec}`);
     return codecs[name].decompress(bytes, decompressedBytesMax);
   };
   try {
