@@ -1,7 +1,8 @@
 // The control plane's interface and vocabulary: which brokers, topics, partitions, leaders and configs exist.
-// `memory.ts` implements it in process (single broker, simulator); the NATS one comes behind the same
-// interface. It knows nothing of files or Kafka bytes; reads are synchronous on a local view that `watch`
-// keeps fresh, writes are promises that resolve when the change is durable and visible in the view.
+// `memory.ts` implements it for a broker that is alone, `member.ts` for one of several that share a metadata log
+// (over NATS, or served by the parent of several brokers on one machine). It knows nothing of files or Kafka
+// bytes; reads are synchronous on a local view that `watch` keeps fresh, writes are promises that resolve when the
+// change is durable and visible in this broker's view.
 
 /** Kafka's 16-byte topic id as 22 characters of URL-safe base64, as in `partition.metadata`. */
 export type TopicId = string;
@@ -13,7 +14,10 @@ export interface BrokerRecord {
   readonly host: string;
   readonly port: number;
   readonly rack: string | null;
+  /** Not heard of, or not caught up: leads nothing and joins no ISR. */
   readonly fenced: boolean;
+  /** Shutting down by itself: its leaderships move away, and it gets none. */
+  readonly draining: boolean;
 }
 
 export interface PartitionRecord {
@@ -22,8 +26,19 @@ export interface PartitionRecord {
   readonly leader: number;
   readonly leaderEpoch: number;
   readonly partitionEpoch: number;
+  /** During a reassignment the union of the old and the new ones, new ones first. */
   readonly replicas: readonly number[];
   readonly isr: readonly number[];
+  /**
+   * Eligible leader replicas (KIP-966): left the ISR while it was smaller than min.insync.replicas, so they have
+   * everything below the high watermark.
+   */
+  readonly elr: readonly number[];
+  /** The last leader that was alone in the ISR: the one to wait for when ISR and ELR are empty. -1: none. */
+  readonly lastKnownLeader: number;
+  /** Replicas that a reassignment adds and removes; both empty when there is none. */
+  readonly adding: readonly number[];
+  readonly removing: readonly number[];
 }
 
 export interface TopicRecord {
@@ -61,7 +76,62 @@ export type ClusterChange =
 /** `value: null` removes the key. */
 export type ConfigChanges = ReadonlyMap<string, string | null>;
 
+/** How well this broker's view of the cluster stands; what `cluster status` and the metrics show. */
+export interface ControlPlaneStatus {
+  /** The broker that decides, -1 while unknown. */
+  readonly controllerId: number;
+  readonly controllerEpoch: number;
+  /** Number of the newest metadata entry in the view; grows by one per entry. */
+  readonly version: number;
+  /** Whether the metadata service answers; produce and fetch do not depend on it. */
+  readonly isConnected: boolean;
+  /** How long the view may lag behind, 0 while connected. */
+  readonly ageMs: number;
+  /** Why no change is taken any more, with what to do: the metadata went backwards, is of a newer version, … */
+  readonly alarm: string | null;
+}
+
+export interface PartitionPlace {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** What became of one of several partitions of a request; `fault: null`: done. */
+export interface PartitionOutcome extends PartitionPlace {
+  readonly fault: ControlPlaneFault | null;
+  readonly message: string;
+}
+
+/** A leader's wish for another ISR, Kafka's AlterPartition. */
+export interface IsrChange {
+  readonly topicId: TopicId;
+  readonly partition: number;
+  readonly leaderEpoch: number;
+  /** The one that the leader knows; another one means that it must look again first. */
+  readonly partitionEpoch: number;
+  /** With the broker epochs under which the members fetched: a reborn one is not the one that caught up. */
+  readonly isr: readonly { readonly id: number; readonly epoch: number }[];
+}
+
 export type ControlPlaneFault =
+  /** The controller cannot be reached, or cannot write: try again later. Nothing or everything was done. */
+  | "unavailable"
+  /** The asking broker's epoch is not the registered one: it must register again. */
+  | "stale-broker-epoch"
+  /** Another living process has this broker id, or another cluster's. */
+  | "broker-refused"
+  | "broker-unknown"
+  | "partition-unknown"
+  /** `leaderEpoch` is not the current one, or the asking broker does not lead. */
+  | "fenced-leader-epoch"
+  /** `partitionEpoch` is not the current one. */
+  | "stale-partition-epoch"
+  /** A wished ISR member is fenced, draining or of another broker epoch. */
+  | "ineligible-replica"
+  | "election-not-needed"
+  | "preferred-leader-not-available"
+  | "eligible-leaders-not-available"
+  | "no-reassignment"
   | "topic-exists"
   | "topic-unknown"
   | "invalid-partitions"
@@ -93,6 +163,11 @@ export interface ControlPlane {
     port: number;
     rack: string | null;
     epochMin?: number;
+    /**
+     * Broker epoch that the clean-shutdown marker of the data folder names, absent without one: whoever did not
+     * stop cleanly may have lost records and leaves ISR and ELR.
+     */
+    cleanEpoch?: number;
   }): Promise<BrokerRecord>;
   /**
    * `assignments[p]` = replicas of partition p, the first is the preferred leader; or a count and a factor.
@@ -124,5 +199,27 @@ export interface ControlPlane {
   alterBrokerConfigs(broker: number | null, changes: ConfigChanges): Promise<void>;
   /** First of `count` producer ids that no one else ever gets, also after a crash. */
   allocateProducerIds(count: number): Promise<number>;
+
+  // ---- several brokers; a broker alone answers the same questions about itself ----
+
+  /** ISR changes of partitions that this broker leads; answers in the order asked. */
+  alterIsr(changes: readonly IsrChange[]): Promise<readonly PartitionOutcome[]>;
+  /** Leaders by preference (`replicas[0]`), or any live replica (data may be lost). Null: all that need it. */
+  electLeaders(request: {
+    kind: "preferred" | "unclean";
+    partitions: readonly PartitionPlace[] | null;
+  }): Promise<readonly PartitionOutcome[]>;
+  /** `replicas: null` ends a reassignment where it is and goes back. Progress is in the partition records. */
+  reassign(
+    requests: readonly (PartitionPlace & { readonly replicas: readonly number[] | null })[],
+  ): Promise<readonly PartitionOutcome[]>;
+  /** This broker is about to stop: resolves when others lead what others can lead. */
+  drain(): Promise<void>;
+  /** Forgets a broker that is fenced and has no replica any more. Faults: broker-unknown, broker-refused. */
+  unregister(brokerId: number): Promise<void>;
+  status(): ControlPlaneStatus;
+  /** The whole metadata as bytes, for `cluster snapshot`; `restore` puts them back, above all epochs known. */
+  snapshot(): Uint8Array;
+  restore(snapshot: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
