@@ -1,6 +1,6 @@
-// ClusterImage: the whole truth of the in-process control plane as an immutable value, and the changes that lead
-// from one image to the next. Pure: no clock, no randomness, no I/O. Changes are what the journal persists:
-// their field names are frozen ("Persisted: never rename").
+// ClusterImage: the whole truth of a control plane as an immutable value, and the changes that lead from one image
+// to the next. Pure: no clock, no randomness, no I/O. Changes are what journals and the metadata log persist: their
+// field names are frozen ("Persisted: never rename").
 
 import type {
   BrokerRecord,
@@ -10,6 +10,7 @@ import type {
   TopicId,
   TopicRecord,
 } from "./control-plane.ts";
+import { LateLeaders, ledAnew } from "./lone-restart.ts";
 import { VersionedMap } from "./versioned-map.ts";
 
 type Configs = ReadonlyMap<string, string>;
@@ -21,13 +22,26 @@ export interface ClusterImage extends ClusterState {
   readonly brokerConfigs: VersionedMap<number | null, Configs>;
   /** First producer id that was never handed out. */
   readonly nextProducerId: number;
+  /** How often the controller changed, and how many entries made this image; 0 for a broker that is alone. */
+  readonly controllerEpoch: number;
+  readonly version: number;
 }
 
 /** Each holds the new truth of one thing, so replaying a change twice does no harm. */
 export type ImageChange =
   | { readonly put: "topic"; readonly topic: TopicRecord }
   | { readonly put: "topic-removal"; readonly name: string }
+  /** Some partitions of a topic that exists; of one that is gone it says nothing. */
+  | {
+      readonly put: "partitions";
+      readonly topicId: TopicId;
+      readonly partitions: readonly PartitionRecord[];
+    }
+  /** A broker that is alone; unfenced it leads anew what it leads. */
   | { readonly put: "broker"; readonly broker: BrokerRecord }
+  /** A broker of a cluster: nothing but its record changes. */
+  | { readonly put: "member"; readonly broker: BrokerRecord }
+  | { readonly put: "member-removal"; readonly id: number }
   | { readonly put: "broker-configs"; readonly broker: number | null; readonly configs: Configs }
   | { readonly put: "producer-ids"; readonly next: number };
 
@@ -40,34 +54,20 @@ export function emptyImage(clusterId: string): ClusterImage {
     topicsById: VersionedMap.of(),
     brokerConfigs: VersionedMap.of(),
     nextProducerId: 0,
+    controllerEpoch: 0,
+    version: 0,
   };
 }
 
-/** The image that many changes make, built at once: what opening a folder needs. */
-export function imageOf(clusterId: string, changes: Iterable<ImageChange>): ClusterImage {
-  const brokers = new Map<number, BrokerRecord>();
-  const topics = new Map<string, TopicRecord>();
-  const brokerConfigs = new Map<number | null, Configs>();
-  let nextProducerId = 0;
-  const leaders = new LateLeaders();
-  for (const change of changes) {
-    leaders.note(change);
-    if (change.put === "topic") topics.set(change.topic.name, change.topic);
-    else if (change.put === "topic-removal") topics.delete(change.name);
-    else if (change.put === "broker") brokers.set(change.broker.id, change.broker);
-    else if (change.put === "broker-configs") brokerConfigs.set(change.broker, change.configs);
-    else nextProducerId = Math.max(nextProducerId, change.next);
-  }
-  for (const [name, topic] of topics) topics.set(name, leaders.lead(topic));
-  const topicsById = new Map([...topics.values()].map((topic) => [topic.id, topic]));
-  return {
-    ...emptyImage(clusterId),
-    brokers: VersionedMap.of(brokers),
-    topics: VersionedMap.of(topics),
-    topicsById: VersionedMap.of(topicsById),
-    brokerConfigs: VersionedMap.of(brokerConfigs),
-    nextProducerId,
-  };
+/** The image that many changes make, built at once: what opening a folder or following an entry needs. */
+export function imageOf(
+  clusterId: string,
+  changes: Iterable<ImageChange>,
+  from: ClusterImage = emptyImage(clusterId),
+): ClusterImage {
+  const draft = new Draft(from);
+  for (const change of changes) draft.apply(change);
+  return draft.image();
 }
 
 export function applyChange(image: ClusterImage, change: ImageChange): ClusterImage {
@@ -76,6 +76,10 @@ export function applyChange(image: ClusterImage, change: ImageChange): ClusterIm
       return withTopic(image, change.topic);
     case "topic-removal":
       return withoutTopic(image, change.name);
+    case "partitions": {
+      const topic = image.topicsById.get(change.topicId);
+      return topic ? withTopic(image, withPartitions(topic, change.partitions)) : image;
+    }
     case "broker": {
       const { broker } = change;
       const controllerId =
@@ -83,6 +87,10 @@ export function applyChange(image: ClusterImage, change: ImageChange): ClusterIm
       const brokers = image.brokers.with(broker.id, broker);
       return { ...withLeaderBack(image, broker), controllerId, brokers };
     }
+    case "member":
+      return { ...image, brokers: image.brokers.with(change.broker.id, change.broker) };
+    case "member-removal":
+      return { ...image, brokers: image.brokers.without(change.id) };
     case "broker-configs": {
       const { broker, configs } = change;
       return { ...image, brokerConfigs: image.brokerConfigs.with(broker, configs) };
@@ -92,22 +100,39 @@ export function applyChange(image: ClusterImage, change: ImageChange): ClusterIm
   }
 }
 
-/** What watchers are told of a change, given the image before it; undefined: nothing they can see. */
+/** Beyond this many a change by change copy of the maps costs more than a copy of everything. */
+const SINGLE_CHANGES_MAX = 32;
+
+export function applyChanges(image: ClusterImage, changes: readonly ImageChange[]): ClusterImage {
+  if (changes.length <= SINGLE_CHANGES_MAX) return changes.reduce(applyChange, image);
+  return imageOf(image.clusterId, changes, image);
+}
+
+/** What watchers are told of a change, given the images around it; undefined: nothing they can see. */
 export function describeChange(
-  before: ClusterImage,
   change: ImageChange,
+  { before, after }: { readonly before: ClusterImage; readonly after: ClusterImage },
 ): ClusterChange | undefined {
   switch (change.put) {
     case "topic": {
-      const known = before.topics.has(change.topic.name);
+      const known = before.topics.get(change.topic.name)?.id === change.topic.id;
       return { kind: known ? "topic-changed" : "topic-created", topic: change.topic };
     }
     case "topic-removal": {
       const topic = before.topics.get(change.name);
       return topic && { kind: "topic-deleted", topic };
     }
+    case "partitions": {
+      const topic = after.topicsById.get(change.topicId);
+      return topic && { kind: "topic-changed", topic };
+    }
     case "broker":
+    case "member":
       return { kind: "broker-changed", broker: change.broker };
+    case "member-removal": {
+      const broker = before.brokers.get(change.id);
+      return broker && { kind: "broker-changed", broker };
+    }
     case "broker-configs":
       return { kind: "broker-configs-changed", broker: change.broker };
     case "producer-ids":
@@ -134,25 +159,72 @@ export function fenceAll(image: ClusterImage): ClusterImage {
   return { ...image, controllerId: -1, brokers };
 }
 
-export function newPartition(
-  partition: number,
-  replicas: readonly number[],
-  leaderEpoch = 0,
-): PartitionRecord {
-  return {
-    partition,
-    leader: replicas[0] as number,
-    leaderEpoch,
-    partitionEpoch: 0,
-    replicas,
-    isr: replicas,
-  };
+/** Maps that change in place while an image is made from many changes. */
+class Draft {
+  readonly #from: ClusterImage;
+  readonly #brokers: Map<number, BrokerRecord>;
+  readonly #topics: Map<string, TopicRecord>;
+  readonly #names = new Map<TopicId, string>();
+  readonly #brokerConfigs: Map<number | null, Configs>;
+  readonly #leaders = new LateLeaders();
+  #nextProducerId: number;
+
+  constructor(from: ClusterImage) {
+    this.#from = from;
+    this.#brokers = new Map(from.brokers);
+    this.#topics = new Map(from.topics);
+    for (const topic of from.topics.values()) this.#names.set(topic.id, topic.name);
+    this.#brokerConfigs = new Map(from.brokerConfigs);
+    this.#nextProducerId = from.nextProducerId;
+  }
+
+  apply(change: ImageChange): void {
+    if (change.put === "topic") this.#putTopic(change.topic);
+    else if (change.put === "topic-removal") this.#topics.delete(change.name);
+    else if (change.put === "partitions") this.#putPartitions(change);
+    else if (change.put === "member-removal") this.#brokers.delete(change.id);
+    else if (change.put === "broker-configs") {
+      this.#brokerConfigs.set(change.broker, change.configs);
+    } else if (change.put === "producer-ids") {
+      this.#nextProducerId = Math.max(this.#nextProducerId, change.next);
+    } else {
+      this.#brokers.set(change.broker.id, change.broker);
+      if (change.put === "broker" && !change.broker.fenced) this.#leaders.registered(change.broker);
+    }
+  }
+
+  image(): ClusterImage {
+    for (const [name, topic] of this.#topics) this.#topics.set(name, this.#leaders.lead(topic));
+    const topicsById = new Map([...this.#topics.values()].map((topic) => [topic.id, topic]));
+    return {
+      ...this.#from,
+      brokers: VersionedMap.of(this.#brokers),
+      topics: VersionedMap.of(this.#topics),
+      topicsById: VersionedMap.of(topicsById),
+      brokerConfigs: VersionedMap.of(this.#brokerConfigs),
+      nextProducerId: this.#nextProducerId,
+    };
+  }
+
+  #putTopic(topic: TopicRecord): void {
+    this.#leaders.topicChanged(topic.name);
+    this.#topics.set(topic.name, topic);
+    this.#names.set(topic.id, topic.name);
+  }
+
+  #putPartitions({ topicId, partitions }: Extract<ImageChange, { put: "partitions" }>): void {
+    const topic = this.#topics.get(this.#names.get(topicId) ?? "");
+    if (topic?.id !== topicId) return;
+    this.#putTopic(withPartitions(this.#leaders.lead(topic), partitions));
+  }
 }
 
-/**
- * A broker that comes back leads anew: what it lost may be written differently now, and only a new leader epoch
- * lets clients see that. Broker epochs grow with each incarnation, so they serve as the new leader epochs.
- */
+function withPartitions(topic: TopicRecord, changed: readonly PartitionRecord[]): TopicRecord {
+  const partitions = [...topic.partitions];
+  for (const each of changed) partitions[each.partition] = each;
+  return { ...topic, partitions };
+}
+
 function withLeaderBack(image: ClusterImage, broker: BrokerRecord): ClusterImage {
   if (broker.fenced) return image;
   const topics = new Map<string, TopicRecord>();
@@ -165,47 +237,6 @@ function withLeaderBack(image: ClusterImage, broker: BrokerRecord): ClusterImage
   if (!changed) return image;
   const topicsById = new Map([...topics.values()].map((topic) => [topic.id, topic]));
   return { ...image, topics: VersionedMap.of(topics), topicsById: VersionedMap.of(topicsById) };
-}
-
-function ledAnew(topic: TopicRecord, broker: BrokerRecord): TopicRecord {
-  const isBehind = (partition: PartitionRecord) =>
-    partition.leader === broker.id && partition.leaderEpoch < broker.epoch;
-  if (!topic.partitions.some(isBehind)) return topic;
-  const partitions = topic.partitions.map((partition) =>
-    isBehind(partition)
-      ? {
-          ...partition,
-          leaderEpoch: broker.epoch,
-          partitionEpoch: partition.partitionEpoch + 1,
-        }
-      : partition,
-  );
-  return { ...topic, partitions };
-}
-
-/** `withLeaderBack` for many changes at once: thousands of restarts must not each touch thousands of topics. */
-class LateLeaders {
-  readonly #topicPuts = new Map<string, number>();
-  readonly #registrations = new Map<number, { at: number; broker: BrokerRecord }>();
-  #at = 0;
-
-  note(change: ImageChange): void {
-    this.#at++;
-    if (change.put === "topic") this.#topicPuts.set(change.topic.name, this.#at);
-    else if (change.put === "broker" && !change.broker.fenced) {
-      this.#registrations.set(change.broker.id, { at: this.#at, broker: change.broker });
-    }
-  }
-
-  /** The topic as the registrations after its last change leave it. */
-  lead(topic: TopicRecord): TopicRecord {
-    const put = this.#topicPuts.get(topic.name) ?? 0;
-    let led = topic;
-    for (const { at, broker } of this.#registrations.values()) {
-      if (at > put) led = ledAnew(led, broker);
-    }
-    return led;
-  }
 }
 
 function withTopic(image: ClusterImage, topic: TopicRecord): ClusterImage {

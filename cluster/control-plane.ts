@@ -18,6 +18,8 @@ export interface BrokerRecord {
   readonly fenced: boolean;
   /** Shutting down by itself: its leaderships move away, and it gets none. */
   readonly draining: boolean;
+  /** Random, one per registration: tells a process from another of the same id. Absent of a broker that is alone. */
+  readonly incarnation?: string;
 }
 
 export interface PartitionRecord {
@@ -222,4 +224,26 @@ export interface ControlPlane {
   snapshot(): Uint8Array;
   restore(snapshot: Uint8Array): Promise<void>;
   close(): Promise<void>;
+}
+
+const MIN_INSYNC_DEFAULT = 1;
+
+/**
+ * The topic's min.insync.replicas as leader and controller must agree on it: the topic's, else the cluster's default,
+ * never one broker's own. Whoever left the ISR below it may lead again only because the leader froze its high watermark
+ * by the same number.
+ */
+export function minInsyncReplicasOf(state: ClusterState, topic: TopicRecord): number {
+  const text = durabilityConfig(state, topic, "min.insync.replicas");
+  const value = Number(text ?? MIN_INSYNC_DEFAULT);
+  return Number.isInteger(value) && value >= 1 ? value : MIN_INSYNC_DEFAULT;
+}
+
+/** Whether a replica that may lack acknowledged records leads rather than none. */
+export function isUncleanElectionAllowed(state: ClusterState, topic: TopicRecord): boolean {
+  return durabilityConfig(state, topic, "unclean.leader.election.enable") === "true";
+}
+
+function durabilityConfig(state: ClusterState, topic: TopicRecord, name: string) {
+  return topic.configs.get(name) ?? state.brokerConfigs.get(null)?.get(name);
 }

@@ -2,9 +2,19 @@
 // image replaces the snapshot file and the journal starts anew. Both begin with a header line that names the
 // format; a newer one is refused. Called by `memory.ts` only.
 
-import { decodeLine, encodeLine, openLine, sealLine } from "./change-codec.ts";
-import { type ClusterImage, changesOf, type ImageChange, imageOf } from "./cluster-image.ts";
-import { ControlPlaneError } from "./control-plane.ts";
+import { encodeLine } from "./change-codec.ts";
+import { type ClusterImage, emptyImage, type ImageChange, imageOf } from "./cluster-image.ts";
+import {
+  decodeSnapshot,
+  encodeSnapshot,
+  FORMAT_ALONE,
+  failed,
+  headerLine,
+  joined,
+  readHeader,
+  readLine,
+  wholeLines,
+} from "./snapshot.ts";
 
 /** What the journal needs of a disk; all errors thrown mean "not written, or not known to be". */
 export interface ClusterFiles {
@@ -20,21 +30,9 @@ export interface ClusterFiles {
   close(): void;
 }
 
-/** Persisted: never renumber. */
-const FORMAT = 1;
-const SNAPSHOT_KIND = "timberline-cluster";
-const JOURNAL_KIND = "timberline-cluster-journal";
+export const JOURNAL_KIND = "timberline-cluster-journal";
 /** A journal below this is not worth a snapshot. */
 const COMPACT_BYTES_MIN = 1 << 20;
-
-interface Header {
-  readonly kind: string;
-  readonly format: number;
-  readonly clusterId?: string;
-  /** Snapshots: the last change in it, and how many lines follow. */
-  readonly sequence?: number;
-  readonly lines?: number;
-}
 
 export class Journal {
   readonly #files: ClusterFiles;
@@ -58,15 +56,13 @@ export class Journal {
         "the cluster snapshot is missing while its journal is there: restore the folder",
       );
     }
-    const snapshot = snapshotBytes
-      ? readSnapshot(snapshotBytes)
-      : { clusterId: newClusterId(), changes: [], sequence: 0 };
+    const snapshot = snapshotBytes && decodeSnapshot(snapshotBytes, FORMAT_ALONE);
     const journal = new Journal(files, {
-      sequence: snapshot.sequence,
+      sequence: snapshot?.header.sequence ?? 0,
       snapshotBytes: snapshotBytes?.length ?? 0,
     });
-    const later = journal.#replay(journalBytes);
-    const image = imageOf(snapshot.clusterId, [...snapshot.changes, ...later]);
+    const before = snapshot?.image ?? emptyImage(newClusterId());
+    const image = imageOf(before.clusterId, journal.#replay(journalBytes), before);
     if (!snapshotBytes) journal.compact(image);
     return { journal, image };
   }
@@ -91,7 +87,7 @@ export class Journal {
    * that the snapshot has too: their sequence numbers say so.
    */
   compact(image: ClusterImage): void {
-    const bytes = encodeSnapshot(image, this.#sequence);
+    const bytes = encodeSnapshot(image, { format: FORMAT_ALONE, sequence: this.#sequence });
     this.#files.writeSnapshot(bytes);
     this.#snapshotBytes = bytes.length;
     this.#files.truncateJournal(0);
@@ -104,18 +100,20 @@ export class Journal {
 
   #appendBytes(line: Uint8Array): void {
     const bytes =
-      this.#journalBytes > 0 ? line : joined([headerLine({ kind: JOURNAL_KIND }), line]);
+      this.#journalBytes > 0
+        ? line
+        : joined([headerLine({ kind: JOURNAL_KIND, format: FORMAT_ALONE }), line]);
     this.#files.appendJournal(bytes);
     this.#journalBytes += bytes.length;
   }
 
   /** The changes that the snapshot does not have. */
   #replay(bytes: Uint8Array): ImageChange[] {
-    const { lines, validBytes } = splitLines(bytes);
+    const { lines, validBytes } = wholeLines(bytes);
     const changes: ImageChange[] = [];
     for (const [index, line] of lines.entries()) {
       if (index === 0) {
-        readHeader(line, JOURNAL_KIND);
+        readHeader(line, { kind: JOURNAL_KIND, formatMax: FORMAT_ALONE });
         continue;
       }
       const { sequence, change } = readLine(line, "journal");
@@ -127,91 +125,4 @@ export class Journal {
     this.#journalBytes = validBytes;
     return changes;
   }
-}
-
-function encodeSnapshot(image: ClusterImage, sequence: number): Uint8Array {
-  const lines = [...changesOf(image)].map((change) => encodeLine({ sequence, change }));
-  const { clusterId } = image;
-  const header = { kind: SNAPSHOT_KIND, clusterId, sequence, lines: lines.length };
-  return joined([headerLine(header), ...lines]);
-}
-
-interface Snapshot {
-  readonly clusterId: string;
-  readonly changes: readonly ImageChange[];
-  readonly sequence: number;
-}
-
-function readSnapshot(bytes: Uint8Array): Snapshot {
-  const lines = bytes.at(-1) === 0x0a ? rawLines(bytes) : [];
-  const header = readHeader(lines[0] ?? new Uint8Array(), SNAPSHOT_KIND);
-  if (header.lines !== lines.length - 1) throw damaged("snapshot");
-  const changes = lines.slice(1).map((line) => readLine(line, "snapshot").change);
-  return { clusterId: header.clusterId ?? "", changes, sequence: header.sequence ?? 0 };
-}
-
-/**
- * Lines up to the last whole one. A damaged end is what a crash leaves of changes that nobody was told of; damage
- * before a good line is not, and is refused.
- */
-function splitLines(bytes: Uint8Array): { lines: Uint8Array[]; validBytes: number } {
-  const lines = rawLines(bytes);
-  let validBytes = bytes.lastIndexOf(0x0a) + 1;
-  while (lines.length > 0 && openLine(lines.at(-1)!) === undefined) {
-    validBytes -= lines.pop()!.length + 1;
-  }
-  return { lines, validBytes };
-}
-
-/** The lines that end in a line feed, without it. */
-function rawLines(bytes: Uint8Array): Uint8Array[] {
-  const lines: Uint8Array[] = [];
-  let start = 0;
-  for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
-    lines.push(bytes.subarray(start, end));
-    start = end + 1;
-  }
-  return lines;
-}
-
-function readLine(line: Uint8Array, where: string) {
-  const decoded = decodeLine(line);
-  if (!decoded) throw damaged(where);
-  return decoded;
-}
-
-function headerLine(header: Omit<Header, "format">): Uint8Array {
-  return sealLine(JSON.stringify({ format: FORMAT, ...header }));
-}
-
-function readHeader(line: Uint8Array, kind: string): Header {
-  const text = openLine(line);
-  if (text === undefined) throw damaged(kind);
-  const header = JSON.parse(text) as Header;
-  if (header.kind !== kind) throw damaged(kind);
-  if (header.format > FORMAT) {
-    throw failed(
-      `the cluster metadata has format ${header.format}, this version reads up to ${FORMAT}: ` +
-        "start the newer Timberline that wrote it",
-    );
-  }
-  return header;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let position = 0;
-  for (const part of parts) {
-    bytes.set(part, position);
-    position += part.length;
-  }
-  return bytes;
-}
-
-function damaged(where: string): ControlPlaneError {
-  return failed(`the cluster metadata is damaged (${where}): restore the folder from a backup`);
-}
-
-function failed(message: string): ControlPlaneError {
-  return new ControlPlaneError("storage-failed", message);
 }

@@ -3,13 +3,12 @@
 // watchers, in order. Without files everything lives as long as the process.
 
 import {
-  applyChange,
+  applyChanges,
   type ClusterImage,
-  describeChange,
+  changesOf,
   emptyImage,
   fenceAll,
   type ImageChange,
-  newPartition,
 } from "./cluster-image.ts";
 import {
   type BrokerRecord,
@@ -18,15 +17,33 @@ import {
   type ConfigChanges,
   type ControlPlane,
   ControlPlaneError,
+  type ControlPlaneStatus,
+  type IsrChange,
+  type PartitionOutcome,
   type TopicRecord,
 } from "./control-plane.ts";
+import { decideRemoval } from "./decisions/brokers.ts";
+import { decideElections } from "./decisions/elections.ts";
+import { decideIsrChanges, type PartitionsDecision } from "./decisions/isr-changes.ts";
+import { decideReassignments } from "./decisions/reassignment.ts";
+import { decideRestore } from "./decisions/restore.ts";
+import {
+  decideBrokerConfigs,
+  decideGrowth,
+  decideTopic,
+  decideTopicConfigs,
+  decideTopicRemoval,
+  type TopicDecision,
+} from "./decisions/topics.ts";
 import { type ClusterFiles, Journal } from "./journal.ts";
-import { checkAssignments, decideLayout, PARTITIONS_MAX, placeReplicas } from "./placement.ts";
+import { newIdBeside, type Random, randomId } from "./random-id.ts";
+import { decodeSnapshot, encodeSnapshot, FORMAT_ALONE, failed } from "./snapshot.ts";
+import { Watchers } from "./watchers.ts";
 
 export type { ClusterFiles } from "./journal.ts";
 
 export interface MemoryControlPlaneOptions {
-  readonly random: { integer(below: number): number; bytes(length: number): Uint8Array };
+  readonly random: Random;
   /** Where changes are kept; absent: nowhere. */
   readonly files?: ClusterFiles;
   /** For a new cluster. Of an existing one it must be the id it has. Default: random. */
@@ -51,19 +68,17 @@ export function openMemoryControlPlane(options: MemoryControlPlaneOptions): Cont
 
 /** Producer ids reserved by one durable change, so that few allocations wait for a disk. */
 const PRODUCER_ID_BLOCK = 1000;
-/** Broker configs of a name that was never set. */
-const NO_CONFIGS: ReadonlyMap<string, string> = new Map();
 
 interface Commit {
-  readonly change: ImageChange;
+  readonly changes: readonly ImageChange[];
   readonly before: ClusterImage;
   readonly after: ClusterImage;
 }
 
 class MemoryControlPlane implements ControlPlane {
   readonly #journal: Journal | undefined;
-  readonly #random: MemoryControlPlaneOptions["random"];
-  readonly #watchers = new Set<(change: ClusterChange) => void>();
+  readonly #random: Random;
+  readonly #watchers = new Watchers();
   /** What readers see: durable. */
   #visible: ClusterImage;
   /** What the next change builds on: written, perhaps not durable yet. */
@@ -81,11 +96,7 @@ class MemoryControlPlane implements ControlPlane {
   #reservedProducerIds: number;
   #reservation: Promise<void> = Promise.resolve();
 
-  constructor(
-    image: ClusterImage,
-    journal: Journal | undefined,
-    random: MemoryControlPlaneOptions["random"],
-  ) {
+  constructor(image: ClusterImage, journal: Journal | undefined, random: Random) {
     this.#visible = image;
     this.#head = image;
     this.#journal = journal;
@@ -99,67 +110,39 @@ class MemoryControlPlane implements ControlPlane {
   }
 
   watch(changed: (change: ClusterChange) => void): () => void {
-    const watcher = (change: ClusterChange) => changed(change);
-    this.#watchers.add(watcher);
-    return () => this.#watchers.delete(watcher);
+    return this.#watchers.add(changed);
   }
 
   async register(request: Parameters<ControlPlane["register"]>[0]): Promise<BrokerRecord> {
     const { id, host, port, rack } = request;
     const known = this.#head.brokers.get(id)?.epoch ?? 0;
     const epoch = Math.max(known + 1, request.epochMin ?? 0);
-    const broker: BrokerRecord = { id, epoch, host, port, rack, fenced: false };
-    await this.#commit({ put: "broker", broker });
+    const broker: BrokerRecord = { id, epoch, host, port, rack, fenced: false, draining: false };
+    await this.#commit([{ put: "broker", broker }]);
     return broker;
   }
 
   async createTopic(request: Parameters<ControlPlane["createTopic"]>[0]): Promise<TopicRecord> {
-    const { name, layout } = request;
-    if (this.#head.topics.has(name)) throw fault("topic-exists", `Topic '${name}' already exists.`);
-    const replicas = decideLayout({
-      layout,
-      brokers: this.#liveBrokers(),
-      start: (brokers) => this.#random.integer(brokers),
-    });
-    const topic: TopicRecord = {
-      name,
-      id: request.id ?? this.#newTopicId(),
-      partitions: replicas.map((each, partition) =>
-        newPartition(partition, each, request.leaderEpoch),
-      ),
-      configs: new Map(request.configs),
-    };
-    await this.#commit({ put: "topic", topic });
-    return topic;
+    const id = request.id ?? newIdBeside(this.#head.topicsById, this.#random);
+    return this.#commitTopic(decideTopic(this.#head, { ...request, id }, this.#random));
   }
 
   async deleteTopic(name: string): Promise<void> {
-    this.#topic(name);
-    await this.#commit({ put: "topic-removal", name });
+    await this.#commit(decideTopicRemoval(this.#head, name));
   }
 
   async createPartitions(
     request: Parameters<ControlPlane["createPartitions"]>[0],
   ): Promise<TopicRecord> {
-    const topic = this.#topic(request.name);
-    const first = topic.partitions.length;
-    const replicas = this.#growth(topic, request);
-    const added = replicas.map((each, index) => newPartition(first + index, each));
-    const grown: TopicRecord = { ...topic, partitions: [...topic.partitions, ...added] };
-    await this.#commit({ put: "topic", topic: grown });
-    return grown;
+    return this.#commitTopic(decideGrowth(this.#head, request));
   }
 
   async alterTopicConfigs(name: string, changes: ConfigChanges): Promise<TopicRecord> {
-    const topic = this.#topic(name);
-    const altered: TopicRecord = { ...topic, configs: merged(topic.configs, changes) };
-    await this.#commit({ put: "topic", topic: altered });
-    return altered;
+    return this.#commitTopic(decideTopicConfigs(this.#head, name, changes));
   }
 
   async alterBrokerConfigs(broker: number | null, changes: ConfigChanges): Promise<void> {
-    const configs = merged(this.#head.brokerConfigs.get(broker) ?? NO_CONFIGS, changes);
-    await this.#commit({ put: "broker-configs", broker, configs });
+    await this.#commit(decideBrokerConfigs(this.#head, broker, changes));
   }
 
   async allocateProducerIds(count: number): Promise<number> {
@@ -168,13 +151,57 @@ class MemoryControlPlane implements ControlPlane {
     this.#nextProducerId += count;
     if (this.#nextProducerId > this.#reservedProducerIds) {
       this.#reservedProducerIds = this.#nextProducerId + PRODUCER_ID_BLOCK;
-      this.#reservation = this.#commit({ put: "producer-ids", next: this.#reservedProducerIds });
+      this.#reservation = this.#commit([{ put: "producer-ids", next: this.#reservedProducerIds }]);
       this.#reservation.catch(() => {
         this.#reservedProducerIds = this.#head.nextProducerId;
       });
     }
     await this.#reservation;
     return first;
+  }
+
+  async alterIsr(changes: readonly IsrChange[]): Promise<readonly PartitionOutcome[]> {
+    return this.#commitPartitions(decideIsrChanges(this.#head, this.#head.controllerId, changes));
+  }
+
+  async electLeaders(
+    request: Parameters<ControlPlane["electLeaders"]>[0],
+  ): Promise<readonly PartitionOutcome[]> {
+    return this.#commitPartitions(decideElections(this.#head, request));
+  }
+
+  async reassign(
+    requests: Parameters<ControlPlane["reassign"]>[0],
+  ): Promise<readonly PartitionOutcome[]> {
+    return this.#commitPartitions(decideReassignments(this.#head, requests));
+  }
+
+  /** Nobody else could lead. */
+  async drain(): Promise<void> {}
+
+  async unregister(brokerId: number): Promise<void> {
+    await this.#commit(decideRemoval(this.#head, brokerId));
+  }
+
+  status(): ControlPlaneStatus {
+    const { controllerId, controllerEpoch, version } = this.#visible;
+    const alarm = this.#failure?.message ?? null;
+    return { controllerId, controllerEpoch, version, isConnected: true, ageMs: 0, alarm };
+  }
+
+  snapshot(): Uint8Array {
+    return encodeSnapshot(this.#visible, { format: FORMAT_ALONE });
+  }
+
+  async restore(snapshot: Uint8Array): Promise<void> {
+    const { image } = decodeSnapshot(snapshot);
+    if (image.clusterId !== this.#head.clusterId) {
+      throw failed(`the snapshot is of cluster ${image.clusterId}, not of ${this.#head.clusterId}`);
+    }
+    const restored = decideRestore(this.#head, image);
+    this.#nextProducerId = Math.max(this.#nextProducerId, restored.nextProducerId);
+    this.#reservedProducerIds = this.#nextProducerId;
+    await this.#commit([...changesOf(restored)]);
   }
 
   async close(): Promise<void> {
@@ -185,16 +212,27 @@ class MemoryControlPlane implements ControlPlane {
     this.#journal?.close();
   }
 
-  /** Resolves when the change is durable, visible and told; rejects with storage-failed. */
-  async #commit(change: ImageChange): Promise<void> {
+  async #commitTopic({ topic, changes }: TopicDecision): Promise<TopicRecord> {
+    await this.#commit(changes);
+    return topic;
+  }
+
+  async #commitPartitions({ changes, outcomes }: PartitionsDecision) {
+    await this.#commit(changes);
+    return outcomes;
+  }
+
+  /** Resolves when the changes are durable, visible and told; rejects with storage-failed. */
+  async #commit(changes: readonly ImageChange[]): Promise<void> {
     if (this.#failure) throw this.#failure;
-    if (this.#closed) throw fault("storage-failed", "the control plane is closed");
+    if (this.#closed) throw failed("the control plane is closed");
+    if (changes.length === 0) return;
     const before = this.#head;
-    const after = applyChange(before, change);
-    this.#write(change);
+    const after = applyChanges(before, changes);
+    for (const change of changes) this.#write(change);
     this.#head = after;
-    if (!this.#journal) return this.#publish([{ change, before, after }]);
-    this.#written.push({ change, before, after });
+    if (!this.#journal) return this.#publish([{ changes, before, after }]);
+    this.#written.push({ changes, before, after });
     await this.#durable(++this.#writtenCount);
   }
 
@@ -248,88 +286,10 @@ class MemoryControlPlane implements ControlPlane {
     this.#telling = true;
     for (let next = this.#untold.shift(); next; next = this.#untold.shift()) {
       this.#visible = next.after;
-      const change = describeChange(next.before, next.change);
-      if (change) for (const watcher of [...this.#watchers]) tell(watcher, change);
+      this.#watchers.tell(next);
     }
     this.#telling = false;
   }
-
-  #topic(name: string): TopicRecord {
-    const topic = this.#head.topics.get(name);
-    if (!topic) throw fault("topic-unknown", `Topic '${name}' does not exist.`);
-    return topic;
-  }
-
-  #growth(topic: TopicRecord, request: Parameters<ControlPlane["createPartitions"]>[0]) {
-    const now = topic.partitions.length;
-    const added = request.partitions - now;
-    if (!Number.isInteger(added) || added < 1 || request.partitions > PARTITIONS_MAX) {
-      throw fault(
-        "invalid-partitions",
-        `Topic '${topic.name}' has ${now} partitions: the new total must be above that and at most ` +
-          `${PARTITIONS_MAX}, not ${request.partitions}.`,
-      );
-    }
-    const brokers = this.#liveBrokers();
-    const { assignments } = request;
-    if (assignments) return checkAssignments(assignments, { brokers, count: added });
-    const replicationFactor = topic.partitions[0]!.replicas.length;
-    const start = Math.max(0, brokers.indexOf(topic.partitions[0]!.replicas[0]!));
-    return placeReplicas({
-      brokers,
-      partitions: added,
-      replicationFactor,
-      start,
-      firstPartition: now,
-    });
-  }
-
-  #liveBrokers(): number[] {
-    const live = [...this.#head.brokers.values()].filter((broker) => !broker.fenced);
-    return live.map((broker) => broker.id).sort((a, b) => a - b);
-  }
-
-  /** A seeded source of randomness may begin again after a restart: then the next ids are taken. */
-  #newTopicId(): string {
-    for (let attempt = 0; attempt <= this.#head.topics.size; attempt++) {
-      const id = randomId(this.#random);
-      if (!this.#head.topicsById.has(id)) return id;
-    }
-    throw new Error("the source of randomness repeats itself");
-  }
-}
-
-function merged(configs: ReadonlyMap<string, string>, changes: ConfigChanges) {
-  const result = new Map(configs);
-  for (const [name, value] of changes) {
-    if (value === null) result.delete(name);
-    else result.set(name, value);
-  }
-  return result;
-}
-
-/** A watcher that throws is a bug of its own: it neither stops the others nor the change, and is not hidden. */
-function tell(watcher: (change: ClusterChange) => void, change: ClusterChange): void {
-  try {
-    watcher(change);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
-}
-
-/** 16 random bytes as 22 characters of URL-safe base64, the first not "-", which tools take for an option. */
-function randomId(random: MemoryControlPlaneOptions["random"]): string {
-  const bytes = random.bytes(16);
-  // The first six bits 111110 would be "-".
-  if (bytes[0]! >>> 2 === 0x3e) bytes[0] = bytes[0]! & 0x7f;
-  const base64 = btoa(String.fromCharCode(...bytes));
-  return base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
-
-function fault(name: ControlPlaneError["fault"], message: string): ControlPlaneError {
-  return new ControlPlaneError(name, message);
 }
 
 function storageFailed(what: string, cause: unknown): ControlPlaneError {

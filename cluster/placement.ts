@@ -6,6 +6,12 @@ import { type ControlPlane, ControlPlaneError } from "./control-plane.ts";
 /** Partitions of one topic; as many as Kafka takes in one request. */
 export const PARTITIONS_MAX = 10_000;
 
+/** What placement must know of a live broker. */
+export interface PlacedBroker {
+  readonly id: number;
+  readonly rack: string | null;
+}
+
 type Layout = Parameters<ControlPlane["createTopic"]>[0]["layout"];
 
 /**
@@ -14,7 +20,7 @@ type Layout = Parameters<ControlPlane["createTopic"]>[0]["layout"];
  */
 export function decideLayout(request: {
   readonly layout: Layout;
-  readonly brokers: readonly number[];
+  readonly brokers: readonly PlacedBroker[];
   readonly start: (brokers: number) => number;
 }): readonly (readonly number[])[] {
   const { layout, brokers } = request;
@@ -31,10 +37,11 @@ export function decideLayout(request: {
 
 /**
  * Round robin as Kafka's: leaders walk over the brokers, followers stand next to them, and each full round shifts
- * the followers by one more, so that a broker's partners differ. Requires 1 ≤ replicationFactor ≤ brokers.
+ * the followers by one more, so that a broker's partners differ. Where every broker names its rack, a partition has
+ * no two replicas in one rack while another has none. Requires 1 ≤ replicationFactor ≤ brokers.
  */
 export function placeReplicas(request: {
-  readonly brokers: readonly number[];
+  readonly brokers: readonly PlacedBroker[];
   readonly partitions: number;
   readonly replicationFactor: number;
   /** Index of the broker that leads partition 0; any integer ≥ 0. */
@@ -43,23 +50,60 @@ export function placeReplicas(request: {
   readonly firstPartition?: number;
 }): number[][] {
   const { partitions, replicationFactor, start, firstPartition = 0 } = request;
-  const brokers = [...request.brokers].sort((a, b) => a - b);
+  const brokers = inRackTurns(request.brokers);
   const count = brokers.length;
   checkReplicationFactor(replicationFactor, count);
   return Array.from({ length: partitions }, (_, index) => {
     const turn = firstPartition + index + start;
     const round = Math.floor(turn / count);
-    return Array.from({ length: replicationFactor }, (_, replica) => {
-      const shift = replica === 0 ? 0 : 1 + ((round + replica - 1) % (count - 1));
-      return brokers[(turn + shift) % count]!;
+    const shifts = Array.from({ length: count - 1 }, (_, place) => {
+      return 1 + ((round + place) % (count - 1));
     });
+    const walk = [0, ...shifts].map((shift) => brokers[(turn + shift) % count]!);
+    return spreadOverRacks(walk, replicationFactor).map(({ id }) => id);
   });
+}
+
+/** The first `wanted` brokers of the walk, those of racks that have no replica yet before all others. */
+function spreadOverRacks(walk: readonly PlacedBroker[], wanted: number): PlacedBroker[] {
+  const chosen: PlacedBroker[] = [];
+  const racks = new Set<string>();
+  const others: PlacedBroker[] = [];
+  for (const broker of walk) {
+    const isSpread = broker.rack === null || !racks.has(broker.rack);
+    if (isSpread && chosen.length < wanted) chosen.push(broker);
+    else others.push(broker);
+    if (broker.rack !== null) racks.add(broker.rack);
+  }
+  return [...chosen, ...others.slice(0, wanted - chosen.length)];
+}
+
+/** By id, or one of each rack in turn. If any broker names no rack, none counts: half a plan misplaces the rest. */
+function inRackTurns(brokers: readonly PlacedBroker[]): PlacedBroker[] {
+  const sorted = [...brokers].sort((a, b) => a.id - b.id);
+  if (sorted.some(({ rack }) => rack === null)) {
+    return sorted.map(({ id }) => ({ id, rack: null }));
+  }
+  const seen = new Map<string | null, number>();
+  const turns = sorted.map((broker) => {
+    const turn = seen.get(broker.rack) ?? 0;
+    seen.set(broker.rack, turn + 1);
+    return { broker, turn };
+  });
+  return turns
+    .sort((a, b) => a.turn - b.turn || rackOrder(a.broker, b.broker))
+    .map(({ broker }) => broker);
+}
+
+function rackOrder(a: PlacedBroker, b: PlacedBroker): number {
+  if (a.rack === b.rack) return a.id - b.id;
+  return (a.rack ?? "") < (b.rack ?? "") ? -1 : 1;
 }
 
 /** Hands the assignments back, copied, if each is a list of different live brokers and all are equally long. */
 export function checkAssignments(
   assignments: readonly (readonly number[])[],
-  { brokers, count }: { readonly brokers: readonly number[]; readonly count: number },
+  { brokers, count }: { readonly brokers: readonly PlacedBroker[]; readonly count: number },
 ): readonly (readonly number[])[] {
   const replicas = assignments[0]?.length ?? 0;
   if (assignments.length !== count || replicas === 0) {
@@ -68,7 +112,7 @@ export function checkAssignments(
   for (const list of assignments) {
     if (list.length !== replicas) throw invalidAssignment("all partitions need as many replicas");
     if (new Set(list).size !== replicas) throw invalidAssignment(`[${list}] repeats a broker`);
-    const stranger = list.find((id) => !brokers.includes(id));
+    const stranger = list.find((id) => !brokers.some((broker) => broker.id === id));
     if (stranger !== undefined) throw invalidAssignment(`broker ${stranger} is not registered`);
   }
   return assignments.map((list) => [...list]);

@@ -10,6 +10,18 @@ export function controlPlaneRefusal(cause: unknown): unknown {
 }
 
 const errors: Record<ControlPlaneFault, ErrorName> = {
+  unavailable: "REQUEST_TIMED_OUT",
+  "stale-broker-epoch": "INVALID_REQUEST",
+  "broker-refused": "INVALID_REQUEST",
+  "broker-unknown": "RESOURCE_NOT_FOUND",
+  "partition-unknown": "UNKNOWN_TOPIC_OR_PARTITION",
+  "fenced-leader-epoch": "FENCED_LEADER_EPOCH",
+  "stale-partition-epoch": "INVALID_REQUEST",
+  "ineligible-replica": "INVALID_REQUEST",
+  "election-not-needed": "INVALID_REQUEST",
+  "preferred-leader-not-available": "LEADER_NOT_AVAILABLE",
+  "eligible-leaders-not-available": "LEADER_NOT_AVAILABLE",
+  "no-reassignment": "INVALID_REQUEST",
   "topic-exists": "TOPIC_ALREADY_EXISTS",
   "topic-unknown": "UNKNOWN_TOPIC_OR_PARTITION",
   "invalid-partitions": "INVALID_PARTITIONS",

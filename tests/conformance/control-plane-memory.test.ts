@@ -239,8 +239,10 @@ test("a newer format and another cluster's folder are refused in one sentence", 
   await (await started(files)).close();
   const { sealLine } = await import("../../cluster/change-codec.ts");
   const newer = files.crash(0);
+  newer.snapshot = sealLine('{"format":3,"kind":"timberline-cluster"}');
+  assert.throws(() => open(newer), /format 3, this version reads up to 2/);
   newer.snapshot = sealLine('{"format":2,"kind":"timberline-cluster"}');
-  assert.throws(() => open(newer), /format 2, this version reads up to 1/);
+  assert.throws(() => open(newer), /is a cluster member's/);
   assert.throws(
     () => openMemoryControlPlane({ random: seeded(1), files, clusterId: "other" }),
     /belongs to cluster .{22}, not to other/,

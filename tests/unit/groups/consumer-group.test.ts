@@ -3,6 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { TopicRecord } from "../../../cluster/control-plane.ts";
+import { newPartition } from "../../../cluster/partition-record.ts";
 import type { BrokerError } from "../../../runtime/errors.ts";
 import type {
   ConsumerHeartbeat,
@@ -50,11 +51,10 @@ class Scene {
   }
 
   topic(name: string, partitions: number): void {
-    const each = { leader: 1, leaderEpoch: 0, partitionEpoch: 0, replicas: [1], isr: [1] };
     this.topics.set(name, {
       name,
       id: `id-${name}`,
-      partitions: Array.from({ length: partitions }, (_, partition) => ({ partition, ...each })),
+      partitions: Array.from({ length: partitions }, (_, each) => newPartition(each, [1])),
       configs: new Map(),
     });
     this.group?.topicsChanged();

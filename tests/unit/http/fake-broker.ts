@@ -2,6 +2,7 @@
 // fail. It counts the Records it handed out and those that were released.
 
 import type { BrokerRecord, ClusterState, TopicRecord } from "../../../cluster/control-plane.ts";
+import { newPartition } from "../../../cluster/partition-record.ts";
 import type * as api from "../../../runtime/broker.ts";
 import { BrokerError } from "../../../runtime/errors.ts";
 import type { GroupCoordinator } from "../../../runtime/group-coordinator.ts";
@@ -54,7 +55,15 @@ export class FakeBroker implements api.Broker {
   }
 
   self(): BrokerRecord {
-    return { id: 1, epoch: 1, host: "127.0.0.1", port: 9092, rack: null, fenced: false };
+    return {
+      id: 1,
+      epoch: 1,
+      host: "127.0.0.1",
+      port: 9092,
+      rack: null,
+      fenced: false,
+      draining: false,
+    };
   }
 
   append(request: api.AppendRequest): api.Appended | Promise<api.Appended> {
@@ -300,8 +309,5 @@ export class FakeBroker implements api.Broker {
 }
 
 function partitionRecords(count: number): TopicRecord["partitions"] {
-  return Array.from({ length: count }, (_, partition) => {
-    const one = { leader: 1, leaderEpoch: 0, partitionEpoch: 0, replicas: [1], isr: [1] };
-    return { partition, ...one };
-  });
+  return Array.from({ length: count }, (_, partition) => newPartition(partition, [1]));
 }

@@ -2,6 +2,7 @@
 // a clock that the test moves, and frame memory that really moves when it grows.
 
 import type { ClusterState, TopicRecord } from "../../../cluster/control-plane.ts";
+import { newPartition } from "../../../cluster/partition-record.ts";
 import type {
   Appended,
   AppendRequest,
@@ -216,14 +217,9 @@ export function topicRecord(name: string, partitions = 1, id = idOf(name)): Topi
     name,
     id,
     configs: new Map(),
-    partitions: Array.from({ length: partitions }, (_, partition) => ({
-      partition,
-      leader: 1,
-      leaderEpoch: 3,
-      partitionEpoch: 0,
-      replicas: [1],
-      isr: [1],
-    })),
+    partitions: Array.from({ length: partitions }, (_, partition) =>
+      newPartition(partition, [1], { leaderEpoch: 3 }),
+    ),
   };
 }
 
@@ -260,7 +256,15 @@ export class FakeBroker {
     return this as unknown as Broker;
   }
   cluster(): ClusterState {
-    const record = { id: 1, epoch: 1, host: "localhost", port: 9092, rack: null, fenced: false };
+    const record = {
+      id: 1,
+      epoch: 1,
+      host: "localhost",
+      port: 9092,
+      rack: null,
+      fenced: false,
+      draining: false,
+    };
     return {
       clusterId: "cluster",
       controllerId: 1,

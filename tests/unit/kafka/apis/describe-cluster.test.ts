@@ -13,6 +13,7 @@ const record = (id: number, fenced = false): BrokerRecord => ({
   port: 9092 + id,
   rack: null,
   fenced,
+  draining: false,
 });
 
 class TwoBrokers extends AdminBroker {

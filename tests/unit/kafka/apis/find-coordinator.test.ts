@@ -28,7 +28,7 @@ class OneBroker extends AdminBroker {
   };
 
   self(): BrokerRecord {
-    return { id: 7, epoch: 1, host: "h", port: 9099, rack: null, fenced: false };
+    return { id: 7, epoch: 1, host: "h", port: 9099, rack: null, fenced: false, draining: false };
   }
 }
 
