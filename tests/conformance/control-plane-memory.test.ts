@@ -5,62 +5,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { ControlPlane } from "../../cluster/control-plane.ts";
 import { type ClusterFiles, openMemoryControlPlane } from "../../cluster/memory.ts";
+import { FakeClusterFiles } from "../support/cluster-files.ts";
 import { controlPlaneSuite, faultOf } from "./control-plane.ts";
 
 const one = { partitions: 1, replicationFactor: 1 };
 const NO_CONFIGS = new Map<string, string>();
-
-/** Files that survive in this object; `crash` gives what a machine finds that lost power now. */
-class FakeFiles implements ClusterFiles {
-  snapshot: Uint8Array | undefined;
-  journal = new Uint8Array();
-  syncedBytes = 0;
-  syncs = 0;
-  /** Runs before each step; throws to fail it. */
-  before: (step: string) => void = () => undefined;
-
-  readSnapshot = () => this.snapshot;
-  readJournal = () => (this.journal.length > 0 ? this.journal : undefined);
-
-  writeSnapshot(bytes: Uint8Array): void {
-    this.before("snapshot");
-    this.snapshot = bytes;
-  }
-
-  appendJournal(bytes: Uint8Array): void {
-    this.before("append");
-    const grown = new Uint8Array(this.journal.length + bytes.length);
-    grown.set(this.journal);
-    grown.set(bytes, this.journal.length);
-    this.journal = grown;
-  }
-
-  async syncJournal(): Promise<void> {
-    const bytes = this.journal.length;
-    this.syncs += 1;
-    await new Promise((resolve) => setImmediate(resolve));
-    this.before("sync");
-    this.syncedBytes = Math.max(this.syncedBytes, Math.min(bytes, this.journal.length));
-  }
-
-  truncateJournal(bytes: number): void {
-    this.before("truncate");
-    this.journal = this.journal.slice(0, bytes);
-    this.syncedBytes = Math.min(this.syncedBytes, bytes);
-  }
-
-  close(): void {
-    this.before("close");
-  }
-
-  crash(keptBytes: number): FakeFiles {
-    const after = new FakeFiles();
-    after.snapshot = this.snapshot;
-    after.journal = this.journal.slice(0, Math.max(keptBytes, this.syncedBytes));
-    after.syncedBytes = after.journal.length;
-    return after;
-  }
-}
 
 /** A linear congruential generator: the same ids in every run. */
 function seeded(seed: number) {
@@ -86,10 +35,10 @@ async function started(files: ClusterFiles) {
 }
 
 controlPlaneSuite("memory", () => open());
-controlPlaneSuite("memory with files", () => open(new FakeFiles()));
+controlPlaneSuite("memory with files", () => open(new FakeClusterFiles()));
 
 test("openMemoryControlPlane() finds everything again after a restart", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const plane = await started(files);
   const configs = new Map([["retention.ms", "5"]]);
   const layout = { partitions: 3, replicationFactor: 1 };
@@ -114,7 +63,7 @@ test("openMemoryControlPlane() finds everything again after a restart", async ()
 });
 
 test("a crash at any byte loses nothing acknowledged and invents nothing", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const plane = await started(files);
   const acknowledged: { bytes: number; topics: number }[] = [];
   for (let index = 0; index < 12; index++) {
@@ -131,7 +80,7 @@ test("a crash at any byte loses nothing acknowledged and invents nothing", async
 
 test("a crash between two steps of a snapshot leaves the same truth", async () => {
   for (const stop of ["snapshot", "truncate"]) {
-    const files = new FakeFiles();
+    const files = new FakeClusterFiles();
     const plane = await started(files);
     await plane.createTopic({ name: "kept", layout: one, configs: NO_CONFIGS });
     await plane.createTopic({ name: "gone", layout: one, configs: NO_CONFIGS });
@@ -148,7 +97,7 @@ test("a crash between two steps of a snapshot leaves the same truth", async () =
 });
 
 test("what is left of a journal that is already in the snapshot changes nothing", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const plane = await started(files);
   const lengths: number[] = [];
   const step = async (work: Promise<unknown>) => {
@@ -171,7 +120,7 @@ test("what is left of a journal that is already in the snapshot changes nothing"
 });
 
 test("a torn end is cut off, so that what follows it can be read", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const plane = await started(files);
   await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
   const torn = files.crash(0);
@@ -182,7 +131,7 @@ test("a torn end is cut off, so that what follows it can be read", async () => {
 });
 
 test("the journal goes into a snapshot when it has grown, and goes on after it", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const plane = await started(files);
   const big = new Map([["note", "x".repeat(1 << 20)]]);
   await plane.alterBrokerConfigs(1, big);
@@ -196,7 +145,7 @@ test("the journal goes into a snapshot when it has grown, and goes on after it",
 });
 
 test("allocateProducerIds() gives no id twice over crashes", async () => {
-  let files = new FakeFiles();
+  let files = new FakeClusterFiles();
   const taken = new Set<number>();
   for (let life = 0; life < 5; life++) {
     const plane = open(files);
@@ -210,7 +159,7 @@ test("allocateProducerIds() gives no id twice over crashes", async () => {
 });
 
 test("damage before a good change, in the snapshot or a missing snapshot is refused", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const plane = await started(files);
   await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
   await plane.createTopic({ name: "b", layout: one, configs: NO_CONFIGS });
@@ -235,7 +184,7 @@ test("damage before a good change, in the snapshot or a missing snapshot is refu
 });
 
 test("a newer format and another cluster's folder are refused in one sentence", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   await (await started(files)).close();
   const { sealLine } = await import("../../cluster/change-codec.ts");
   const newer = files.crash(0);
@@ -250,7 +199,7 @@ test("a newer format and another cluster's folder are refused in one sentence", 
 });
 
 test("a full disk refuses the change and the next one works", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const plane = await started(files);
   files.before = () => {
     throw new Error("disk full");
@@ -264,7 +213,7 @@ test("a full disk refuses the change and the next one works", async () => {
 });
 
 test("after a failed sync nothing is acknowledged any more", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const plane = await started(files);
   files.before = (step) => {
     if (step === "sync") throw new Error("EIO");
@@ -278,7 +227,7 @@ test("after a failed sync nothing is acknowledged any more", async () => {
 });
 
 test("changes asked for together share a sync", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const plane = await started(files);
   const before = files.syncs;
   await Promise.all(
@@ -290,7 +239,7 @@ test("changes asked for together share a sync", async () => {
 });
 
 test("close() ends what is under way and refuses what comes later", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const plane = await started(files);
   const under = plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
   await plane.close();
@@ -301,7 +250,7 @@ test("close() ends what is under way and refuses what comes later", async () => 
 });
 
 test("leader epochs raised by a restart are there after the next, and new topics begin at 0", async () => {
-  const files = new FakeFiles();
+  const files = new FakeClusterFiles();
   const random = seeded(1);
   const start = async () => {
     const plane = openMemoryControlPlane({ random, files });
