@@ -53,6 +53,8 @@ export interface FetchPartition {
   readonly bytesMax: number;
   /** Leader epoch the client knows, -1 if none: FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH if it differs. */
   readonly currentLeaderEpoch: number;
+  /** Of a replica: epoch of its last record, -1 if it has none. */
+  readonly lastFetchedEpoch?: number;
 }
 
 export interface FetchRequest {
@@ -61,6 +63,10 @@ export interface FetchRequest {
   readonly bytesMin: number;
   readonly bytesMax: number;
   readonly isolation: "read_uncommitted" | "read_committed";
+  /** Another broker that copies: it sees all of the log, and its offsets say what it has. */
+  readonly replica?: { readonly id: number; readonly epoch: number };
+  /** Rack of a consumer that may read from any replica (KIP-392), "" if it has none. Absent: leaders only. */
+  readonly rack?: string;
   /** Aborted when the client is gone: the wait ends and nothing is read. */
   readonly signal?: AbortSignal;
 }
@@ -74,6 +80,10 @@ export interface FetchedPartition {
   readonly logStartOffset: number;
   /** Only for read_committed. */
   readonly abortedTransactions: readonly { producerId: number; firstOffset: number }[];
+  /** To a replica whose log differs: the newest epoch both know of, and where it ended here. */
+  readonly diverging?: { readonly epoch: number; readonly endOffset: number };
+  /** A replica in the consumer's rack to read from instead. */
+  readonly preferredReadReplica?: number;
   /** The first batch may begin before the asked offset; it is whole even above bytesMax (KIP-74). */
   readonly records: Records;
 }

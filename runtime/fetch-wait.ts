@@ -14,16 +14,30 @@ export interface WaitCounters {
   waitingFetches: number;
 }
 
+export interface ReadLimits {
+  readonly bytesMax: number;
+  readonly atLeastOneBatch: boolean;
+  readonly isolation: FetchRequest["isolation"];
+}
+
+/** Reads one partition, with the answer's other fields. Throws what its fetch answers. */
+export type ReadPartition = (
+  partition: Partition,
+  asked: FetchPartition,
+  limits: ReadLimits,
+) => Partial<FetchedPartition> & Pick<FetchedPartition, "records">;
+
 export function fetchLocally(
   find: FindPartition,
   clock: Clock,
   counters: WaitCounters,
   request: FetchRequest,
+  read?: ReadPartition,
 ): readonly FetchedPartition[] | Promise<readonly FetchedPartition[]> {
-  const found = readAll(find, request);
-  if (isEnough(found, request) || request.waitMsMax <= 0) return counted(find, found);
+  const found = readAll(find, request, read);
+  if (isEnough(found, request) || request.waitMsMax <= 0) return counted(find, found, request);
   releaseAll(found);
-  return wait(find, clock, counters, request);
+  return wait(find, clock, counters, request, read);
 }
 
 function wait(
@@ -31,6 +45,7 @@ function wait(
   clock: Clock,
   counters: WaitCounters,
   request: FetchRequest,
+  read: ReadPartition | undefined,
 ): Promise<readonly FetchedPartition[]> {
   return new Promise((resolve) => {
     let isDone = false;
@@ -40,12 +55,12 @@ function wait(
       isDone = true;
       counters.waitingFetches--;
       for (const stop of stops) stop();
-      resolve(counted(find, answer));
+      resolve(counted(find, answer, request));
     };
     const look = () => {
       isLooking = false;
       if (isDone) return;
-      const found = readAll(find, request);
+      const found = readAll(find, request, read);
       if (isEnough(found, request)) finish(found);
       else releaseAll(found);
     };
@@ -57,7 +72,7 @@ function wait(
     };
     counters.waitingFetches++;
     const timer = clock.after(request.waitMsMax, () => {
-      if (!isDone) finish(readAll(find, request));
+      if (!isDone) finish(readAll(find, request, read));
     });
     stops.push(() => timer.cancel());
     stops.push(...watchAll(find, request, lookSoon));
@@ -67,9 +82,10 @@ function wait(
 
 function watchAll(find: FindPartition, request: FetchRequest, changed: () => void): (() => void)[] {
   const stops: (() => void)[] = [];
+  const options = { asReplica: request.replica !== undefined };
   for (const asked of request.partitions) {
     try {
-      stops.push(find(asked).watch(changed));
+      stops.push(find(asked).watch(changed, options));
     } catch (error) {
       // It went away in between: the next look finds that out and answers.
       if (!(error instanceof BrokerError)) throw error;
@@ -86,16 +102,17 @@ function onAbort(signal: AbortSignal | undefined, aborted: () => void): () => vo
   return () => signal.removeEventListener("abort", aborted);
 }
 
-function readAll(find: FindPartition, request: FetchRequest): FetchedPartition[] {
+function readAll(
+  find: FindPartition,
+  request: FetchRequest,
+  read: ReadPartition | undefined,
+): FetchedPartition[] {
   let bytesLeft = request.bytesMax;
   let isFirst = true;
   return request.partitions.map((asked) => {
     const bytesMax = Math.min(asked.bytesMax, bytesLeft);
-    const one = readOne(find, asked, {
-      bytesMax,
-      atLeastOneBatch: isFirst,
-      isolation: request.isolation,
-    });
+    const { isolation } = request;
+    const one = readOne(find, asked, { bytesMax, atLeastOneBatch: isFirst, isolation }, read);
     if (one.records.length > 0) isFirst = false;
     bytesLeft = Math.max(0, bytesLeft - one.records.length);
     return one;
@@ -105,7 +122,8 @@ function readAll(find: FindPartition, request: FetchRequest): FetchedPartition[]
 function readOne(
   find: FindPartition,
   asked: FetchPartition,
-  limits: { bytesMax: number; atLeastOneBatch: boolean; isolation: FetchRequest["isolation"] },
+  limits: ReadLimits,
+  read: ReadPartition | undefined,
 ): FetchedPartition {
   const { topic, partition: index, offset } = asked;
   const { isolation, bytesMax, atLeastOneBatch } = limits;
@@ -115,6 +133,7 @@ function readOne(
   try {
     partition = find(asked);
     const where = { topic, partition: index, error: null, ...positions(partition) };
+    if (read !== undefined) return { ...where, ...read(partition, asked, limits) };
     if (isolation === "read_uncommitted") return { ...where, records: partition.read(options) };
     const { records, aborted } = partition.readCommitted(options);
     return { ...where, records, abortedTransactions: aborted };
@@ -137,7 +156,9 @@ function positions(partition: Partition | undefined) {
 function counted(
   find: FindPartition,
   answer: readonly FetchedPartition[],
+  request: FetchRequest,
 ): readonly FetchedPartition[] {
+  if (request.replica !== undefined) return answer;
   for (const { topic, partition, records } of answer) {
     if (records.length === 0) continue;
     find({ topic, partition, offset: 0, bytesMax: 0, currentLeaderEpoch: -1 }).countRead(
@@ -150,7 +171,7 @@ function counted(
 function isEnough(found: readonly FetchedPartition[], request: FetchRequest): boolean {
   let bytes = 0;
   for (const one of found) {
-    if (one.error !== null) return true;
+    if (one.error !== null || one.diverging || one.preferredReadReplica !== undefined) return true;
     bytes += one.records.length;
   }
   return bytes >= request.bytesMin;

@@ -43,8 +43,10 @@ import { fetchLocally } from "./fetch-wait.ts";
 import { Coordinator, type GroupEvent } from "./groups/coordinator.ts";
 import { lookUp } from "./local-offsets.ts";
 import { LocalPartitions } from "./local-partitions.ts";
+import { fetchAsReplica, nearestReader } from "./local-replica-fetch.ts";
 import {
   appendInTransaction,
+  appendTerms,
   isTransactional,
   localCoordinator,
   transactionalOffsets,
@@ -60,6 +62,7 @@ import {
   transactionsTopicRequest,
 } from "./new-topic.ts";
 import type { Platform } from "./platform.ts";
+import type { OpenLink } from "./replication/replica-link.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { internalTopics, offsetsTopic } from "./topic-name.ts";
 import type { Coordinator as TransactionCoordinator } from "./transactions/coordinator.ts";
@@ -71,6 +74,8 @@ export interface LocalBrokerOptions {
   readonly brokerId: number;
   readonly config: BrokerConfig;
   readonly metrics: Metrics;
+  /** How leaders are reached; absent on a broker that is alone. */
+  readonly openLink?: OpenLink;
   /** Told of background work that failed and is tried again. */
   readonly report?: (error: unknown, where: string) => void;
   /** What becomes of consumer groups: how far they are read, what could not be stored. */
@@ -89,7 +94,9 @@ export class LocalBroker implements Broker {
   /** Topics that are decided but not visible yet. */
   readonly #creating = new Map<string, Promise<unknown>>();
   readonly #find = (asked: FetchPartition): Partition =>
-    this.#current(asked, asked.currentLeaderEpoch);
+    this.#current(this.#partitions.get(asked), asked.currentLeaderEpoch);
+  readonly #findReplica = (asked: FetchPartition): Partition =>
+    this.#current(this.#partitions.getReplica(asked), asked.currentLeaderEpoch);
 
   constructor(options: LocalBrokerOptions) {
     this.brokerId = options.brokerId;
@@ -121,6 +128,11 @@ export class LocalBroker implements Broker {
   async open(options: { adopt: boolean; found: readonly FoundPartition[] }): Promise<void> {
     await this.#partitions.open(options);
     this.groups.open();
+  }
+
+  /** In a cluster: this incarnation is registered, and leads what the control plane says. */
+  begin(): void {
+    this.#partitions.begin();
   }
 
   /** Until it has read its topic, the coordinator of transactions answers COORDINATOR_LOAD_IN_PROGRESS. */
@@ -168,11 +180,23 @@ export class LocalBroker implements Broker {
     if (isTransactional(request.batch)) {
       return appendInTransaction(this.transactions, partition, request);
     }
-    return partition.append(request.batch, { waits: request.acks !== 0 });
+    return partition.append(request.batch, appendTerms(request));
   }
 
   fetch(request: FetchRequest): readonly FetchedPartition[] | Promise<readonly FetchedPartition[]> {
-    return fetchLocally(this.#find, this.#platform.clock, this.#metrics.load, request);
+    const { clock } = this.#platform;
+    const { load } = this.#metrics;
+    const { replica, rack } = request;
+    if (replica === undefined && rack === undefined) {
+      return fetchLocally(this.#find, clock, load, request);
+    }
+    const { replicas } = this.#partitions;
+    if (replica === undefined) {
+      const read = rack ? nearestReader(replicas, rack) : undefined;
+      return fetchLocally(this.#findReplica, clock, load, request, read);
+    }
+    const host = { find: this.#find, clock, counters: load, replicas };
+    return fetchAsReplica(host, { ...request, replica });
   }
 
   async listOffsets(
@@ -183,7 +207,7 @@ export class LocalBroker implements Broker {
     },
   ): Promise<ListedOffset> {
     try {
-      const partition = this.#current(request, request.currentLeaderEpoch);
+      const partition = this.#find({ ...request, offset: -1, bytesMax: 0 });
       if (partition.fault) throw partition.fault;
       return { error: null, ...lookUp(this.#platform, partition, request) };
     } catch (error) {
@@ -196,7 +220,7 @@ export class LocalBroker implements Broker {
     request: TopicPartition & { leaderEpoch: number; currentLeaderEpoch: number },
   ): EpochEndOffset {
     try {
-      const { epochs, log } = this.#current(request, request.currentLeaderEpoch);
+      const { epochs, log } = this.#find({ ...request, offset: -1, bytesMax: 0 });
       const end = epochs.endOffset(request.leaderEpoch, log.endOffset);
       return { error: null, leaderEpoch: end?.epoch ?? -1, endOffset: end?.endOffset ?? -1 };
     } catch (error) {
@@ -305,7 +329,7 @@ export class LocalBroker implements Broker {
   }
 
   describePartition(request: TopicPartition): PartitionView {
-    const { log, highWatermark } = this.#partitions.get(request);
+    const { log, highWatermark } = this.#partitions.getReplica(request);
     const { leader, leaderEpoch, replicas, isr } = this.#record(request);
     return {
       topic: request.topic,
@@ -339,13 +363,12 @@ export class LocalBroker implements Broker {
   }
 
   /** The partition, if the client's idea of its leader epoch is ours. */
-  #current(place: TopicPartition, currentLeaderEpoch: number): Partition {
-    const partition = this.#partitions.get(place);
+  #current(partition: Partition, currentLeaderEpoch: number): Partition {
     if (currentLeaderEpoch < 0 || currentLeaderEpoch === partition.leaderEpoch) return partition;
     const isOld = currentLeaderEpoch < partition.leaderEpoch;
     throw new BrokerError(
       isOld ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH",
-      `the leader epoch of ${place.topic}-${place.partition} is ${partition.leaderEpoch}, ` +
+      `the leader epoch of ${partition.topic}-${partition.partition} is ${partition.leaderEpoch}, ` +
         `the client knows ${currentLeaderEpoch}`,
     );
   }

@@ -2,6 +2,7 @@
 // Used by `local-broker.ts` only.
 
 import type { FetchRequest, ListedOffset, OffsetSpec } from "./broker.ts";
+import { BrokerError } from "./errors.ts";
 import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
 import type { Partition } from "./log/partition.ts";
 import type { Platform } from "./platform.ts";
@@ -21,6 +22,10 @@ export function lookUp(
     leaderEpoch: offset < 0 ? -1 : Math.max(epochs.epochAt(offset), 0),
   });
   if (spec === "earliest" || spec === "earliest-local") return at(log.startOffset);
+  if (!partition.isSettled) {
+    const what = `the new leader of ${partition.topic}-${partition.partition} waits for its replicas`;
+    throw new BrokerError("OFFSET_NOT_AVAILABLE", `${what}: ask again`);
+  }
   if (spec === "latest") return at(end);
   const found =
     spec === "max-timestamp"

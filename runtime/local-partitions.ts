@@ -1,13 +1,21 @@
 // The partitions of this process, kept in step with the control plane: opened when a topic appears, grown,
 // reconfigured and deleted with it. Used by `local-broker.ts` only.
 
-import type { ClusterChange, ControlPlane, TopicRecord } from "../cluster/control-plane.ts";
+import type {
+  ClusterChange,
+  ControlPlane,
+  PartitionRecord,
+  TopicRecord,
+} from "../cluster/control-plane.ts";
 import type { TopicPartition } from "./broker.ts";
 import { type BrokerConfig, findTopicKey, resolveTopicConfig } from "./config.ts";
 import { BrokerError } from "./errors.ts";
 import { partitionFolder } from "./log/log-files.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
+import type { Clock } from "./platform.ts";
+import type { OpenLink } from "./replication/replica-link.ts";
+import { Replicas } from "./replication/replicas.ts";
 import { StorageError } from "./storage/storage.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { reservedTopics } from "./topic-name.ts";
@@ -15,7 +23,25 @@ import { reservedTopics } from "./topic-name.ts";
 /** A partition, or why it could not be opened. */
 type Slot = Partition | BrokerError;
 
+export interface LocalPartitionsOptions {
+  readonly platform: { readonly clock: Clock };
+  readonly controlPlane: ControlPlane;
+  readonly folder: LogFolder;
+  readonly brokerId: number;
+  readonly config: BrokerConfig;
+  readonly metrics: Metrics;
+  /** How leaders are reached; absent on a broker that is alone. */
+  readonly openLink?: OpenLink;
+  /** Told of background work that failed and is tried again. */
+  readonly report?: (error: unknown, where: string) => void;
+}
+
 export class LocalPartitions {
+  /** Its part in partitions that other brokers have copies of. */
+  readonly replicas: Replicas;
+  readonly #isAlone: boolean;
+  /** What the control plane last said of each partition that is open here. */
+  readonly #records = new Map<Partition, PartitionRecord>();
   readonly #controlPlane: ControlPlane;
   readonly #folder: LogFolder;
   readonly #brokerId: number;
@@ -24,18 +50,22 @@ export class LocalPartitions {
   #config: BrokerConfig;
   #stopWatching: () => void = () => {};
 
-  constructor(options: {
-    controlPlane: ControlPlane;
-    folder: LogFolder;
-    brokerId: number;
-    config: BrokerConfig;
-    metrics: Metrics;
-  }) {
+  constructor(options: LocalPartitionsOptions) {
     this.#controlPlane = options.controlPlane;
     this.#folder = options.folder;
     this.#brokerId = options.brokerId;
     this.#config = options.config;
     this.#metrics = options.metrics;
+    this.#isAlone = options.openLink === undefined;
+    this.replicas = new Replicas({
+      ...options,
+      clock: options.platform.clock,
+      openLink: options.openLink,
+      config: () => this.#config,
+      report: options.report ?? (() => {}),
+    });
+    // Alone, it is registered before its partitions are opened.
+    if (this.#isAlone) this.replicas.begin();
   }
 
   /** The broker's config with what is set dynamically for all brokers and for this one. */
@@ -52,22 +82,36 @@ export class LocalPartitions {
     const { adopt, found } = options;
     if (adopt) await this.#adopt(found);
     const { topics } = this.#controlPlane.state();
-    for (const { topic, partition } of found) {
-      const isKnown = topics.get(topic)?.partitions[partition] !== undefined;
-      if (!isKnown && !reservedTopics.has(topic)) {
-        this.#folder.setAside(partitionFolder(topic, partition));
-      }
-    }
+    this.#setStraysAside(found);
     for (const topic of topics.values()) this.#openTopic(topic, { isNew: false });
     this.#stopWatching = this.#controlPlane.watch((change) => this.#apply(change));
+    this.replicas.start();
+  }
+
+  /** In a cluster: this incarnation is registered, and may lead. */
+  begin(): void {
+    this.replicas.begin();
+    this.#records.clear();
+    for (const topic of this.#controlPlane.state().topics.values()) this.#assignTopic(topic);
   }
 
   close(): void {
     this.#stopWatching();
+    this.replicas.close();
   }
 
-  /** Throws UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, or why it is offline. */
+  /**
+   * A partition that this broker leads. Throws UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, or why it is
+   * offline.
+   */
   get(place: TopicPartition): Partition {
+    const partition = this.getReplica(place);
+    if (partition.isLeader) return partition;
+    throw this.#absent(place);
+  }
+
+  /** The same for one that it leads or has a copy of. */
+  getReplica(place: TopicPartition): Partition {
     const slot = this.#topics.get(place.topic)?.[place.partition];
     if (slot === undefined) throw this.#absent(place);
     return slot instanceof BrokerError ? this.#openAgain(place, slot) : slot;
@@ -91,10 +135,12 @@ export class LocalPartitions {
   }
 
   #apply(change: ClusterChange): void {
-    if (change.kind === "topic-created") this.#openTopic(change.topic, { isNew: true });
+    // In a cluster a topic that is new to this view may have been here before.
+    if (change.kind === "topic-created") this.#openTopic(change.topic, { isNew: this.#isAlone });
     else if (change.kind === "topic-changed") this.#changeTopic(change.topic);
     else if (change.kind === "topic-deleted") this.#deleteTopic(change.topic);
     else if (change.kind === "broker-configs-changed") this.#readConfig();
+    else this.replicas.brokerChanged(change.broker);
   }
 
   #openTopic(topic: TopicRecord, options: { isNew: boolean }): void {
@@ -103,6 +149,36 @@ export class LocalPartitions {
     for (const record of topic.partitions) {
       if (!record.replicas.includes(this.#brokerId) || slots[record.partition]) continue;
       slots[record.partition] = this.#openPartition(topic, record.partition, options.isNew);
+    }
+    this.#assignTopic(topic);
+  }
+
+  /** Gives the topic's partitions here the roles that the control plane says they have. */
+  #assignTopic(topic: TopicRecord): void {
+    for (const slot of this.#topics.get(topic.name) ?? []) {
+      if (slot === undefined || slot instanceof BrokerError) continue;
+      const record = topic.partitions[slot.partition];
+      if (record !== undefined) this.#assign(slot, record);
+    }
+  }
+
+  #assign(partition: Partition, record: PartitionRecord): void {
+    if (this.#records.get(partition) === record) return;
+    this.#records.set(partition, record);
+    this.replicas.assign(partition, record);
+  }
+
+  /**
+   * Folders that belong to nothing this broker should have. A cluster's view may be behind while its metadata cannot
+   * be reached: then they are left alone.
+   */
+  #setStraysAside(found: readonly FoundPartition[]): void {
+    if (!this.#controlPlane.status().isConnected) return;
+    const { topics } = this.#controlPlane.state();
+    for (const { topic, partition } of found) {
+      const replicas = topics.get(topic)?.partitions[partition]?.replicas;
+      if (replicas?.includes(this.#brokerId) || reservedTopics.has(topic)) continue;
+      this.#folder.setAside(partitionFolder(topic, partition));
     }
   }
 
@@ -114,21 +190,21 @@ export class LocalPartitions {
     const slot = this.#openPartition(topic, partition, false);
     this.#topics.get(name)![partition] = slot;
     if (slot instanceof BrokerError) throw slot;
+    this.#assign(slot, topic.partitions[partition]!);
     return slot;
   }
 
   #openPartition(topic: TopicRecord, partition: number, isNew: boolean): Slot {
     try {
-      const opened = this.#folder.open({
+      return this.#folder.open({
         topic: topic.name,
         partition,
         topicId: topic.id,
         config: resolveTopicConfig(topic.configs, this.#config),
         decompressedBytesMax: this.#config.number("timberline.decompressed.bytes.max"),
         isNew,
+        isReplicated: (topic.partitions[partition]?.replicas.length ?? 1) > 1,
       });
-      opened.leaderEpoch = topic.partitions[partition]?.leaderEpoch ?? opened.leaderEpoch;
-      return opened;
     } catch (cause) {
       if (cause instanceof BrokerError) return cause;
       if (!(cause instanceof StorageError)) throw cause;
@@ -141,12 +217,32 @@ export class LocalPartitions {
   }
 
   #changeTopic(topic: TopicRecord): void {
-    this.#openTopic(topic, { isNew: true });
+    const config = resolveTopicConfig(topic.configs, this.#config);
     for (const slot of this.#topics.get(topic.name) ?? []) {
-      if (slot === undefined || slot instanceof BrokerError) continue;
-      slot.config = resolveTopicConfig(topic.configs, this.#config);
-      slot.leaderEpoch = topic.partitions[slot.partition]?.leaderEpoch ?? slot.leaderEpoch;
+      if (slot !== undefined && !(slot instanceof BrokerError)) slot.config = config;
     }
+    this.#dropMoved(topic);
+    this.#openTopic(topic, { isNew: this.#isAlone });
+  }
+
+  /** A reassignment took this broker out of the replicas: its copy goes. */
+  #dropMoved(topic: TopicRecord): void {
+    const slots = this.#topics.get(topic.name) ?? [];
+    let hasDropped = false;
+    for (const [partition, slot] of slots.entries()) {
+      const isHere = topic.partitions[partition]?.replicas.includes(this.#brokerId);
+      if (slot === undefined || isHere) continue;
+      delete slots[partition];
+      hasDropped = true;
+      if (!(slot instanceof BrokerError)) this.#delete(slot);
+    }
+    if (hasDropped) this.#folder.checkpoint();
+  }
+
+  #delete(partition: Partition): void {
+    this.replicas.forget(partition);
+    this.#records.delete(partition);
+    this.#folder.delete(partition);
   }
 
   #deleteTopic(topic: TopicRecord): void {
@@ -154,7 +250,7 @@ export class LocalPartitions {
     this.#topics.delete(topic.name);
     this.#metrics.forgetTopic(topic.name);
     for (const slot of slots) {
-      if (slot !== undefined && !(slot instanceof BrokerError)) this.#folder.delete(slot);
+      if (slot !== undefined && !(slot instanceof BrokerError)) this.#delete(slot);
     }
     this.#folder.checkpoint();
   }

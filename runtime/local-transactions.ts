@@ -8,6 +8,7 @@ import { BrokerError } from "./errors.ts";
 import type { Coordinator as GroupCoordinator } from "./groups/coordinator.ts";
 import type { LocalPartitions } from "./local-partitions.ts";
 import type { Partition } from "./log/partition.ts";
+import type { AppendOptions } from "./log/partition-host.ts";
 import type { Platform } from "./platform.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { offsetsTopic, transactionsTopic } from "./topic-name.ts";
@@ -82,6 +83,11 @@ export function transactionalOffsets(
   };
 }
 
+/** What a producer's request asks of the partition. */
+export function appendTerms({ acks, timeoutMs }: AppendRequest): AppendOptions {
+  return { waits: acks !== 0, acks: acks === -1 ? "all" : "leader", timeoutMs };
+}
+
 export function isTransactional(batch: Uint8Array): boolean {
   return batch.length >= batchHeaderBytes && (batch[attributesLowByteAt]! & transactionalBit) !== 0;
 }
@@ -96,7 +102,7 @@ export function appendInTransaction(
   const view = new DataView(batch.buffer, batch.byteOffset, batch.length);
   const producerId = Number(view.getBigInt64(producerIdAt));
   const producerEpoch = view.getInt16(producerEpochAt);
-  const options = { waits: request.acks !== 0, isVerified: true };
+  const options = { ...appendTerms(request), isVerified: true };
   const { producers } = partition.log;
   if (producers.isInTransaction(producerId, producerEpoch)) return partition.append(batch, options);
   const mayAdd = request.joinsTransaction ?? false;

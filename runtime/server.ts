@@ -3,18 +3,24 @@
 // recovered, and stops in one in which nothing acknowledged is lost.
 
 import type { ControlPlane } from "../cluster/control-plane.ts";
-import { type BrokerConfig, formatHostPort, type HostPort, isEveryAddress } from "./config.ts";
-import { BrokerError } from "./errors.ts";
+import type { Peers } from "../cluster/peer.ts";
+import { type BrokerConfig, formatHostPort, type HostPort } from "./config.ts";
 import type { GroupEvent } from "./groups/coordinator.ts";
 import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
-import type { DoorLimits } from "./kafka/limits.ts";
 import { uuidText } from "./kafka/uuid.ts";
 import { LocalBroker } from "./local-broker.ts";
-import type { CleanerSettings } from "./log/cleaner.ts";
 import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
-import { LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
-import type { Connection, HttpHandler, Listener, Platform } from "./platform.ts";
+import { type FoundPartition, LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
+import type { Connection, HttpHandler, Listener, Platform, Timer } from "./platform.ts";
+import { kafkaLinks } from "./replication/kafka-link.ts";
+import { PeerConnections } from "./replication/peers.ts";
 import { metricSources } from "./server-metrics.ts";
+import {
+  advertisedAddress,
+  chooseBrokerId,
+  cleanerSettings,
+  connectionLimits,
+} from "./server-settings.ts";
 import type { Storage } from "./storage/storage.ts";
 import type { Logger, LogLevel } from "./telemetry/logger.ts";
 import { type ApiMetrics, Metrics } from "./telemetry/metrics.ts";
@@ -29,6 +35,23 @@ export interface ServerOptions {
   readonly storage?: Storage;
   /** Told when `timberline.log.level` is changed while the broker runs. */
   readonly setLogLevel?: (level: LogLevel) => void;
+  /** Makes it one broker of several; absent: alone, with the platform's control plane. */
+  readonly joinCluster?: JoinCluster;
+}
+
+/** Opens this broker's view of its cluster, caught up as far as the metadata can be reached. */
+export type JoinCluster = (own: {
+  readonly storage: Storage;
+  readonly brokerId: number;
+  /** Of the data folder, if it belongs to a cluster already. */
+  readonly clusterId: string | undefined;
+  readonly peers: Peers;
+}) => Promise<ClusterMembership>;
+
+export interface ClusterMembership {
+  readonly controlPlane: ControlPlane;
+  /** What another broker asks this one. */
+  answer(question: unknown, fromId: number): Promise<unknown>;
 }
 
 export interface Server {
@@ -44,6 +67,9 @@ export interface Server {
   /** Drains, flushes, writes the clean-shutdown marker. Idempotent. */
   close(): Promise<void>;
 }
+
+/** How long a stop waits for others to take over. */
+const drainMsMax = 10_000;
 
 /**
  * Rejects with `StorageError` (locked, read-only, …), `BrokerError` (the folder is another's or newer), or the
@@ -70,6 +96,7 @@ class RunningServer implements Server {
   readonly #options: ServerOptions;
   readonly #storage: Storage;
   #controlPlane: ControlPlane | undefined;
+  #peers: PeerConnections | undefined;
   #folder: LogFolder | undefined;
   #broker: LocalBroker | undefined;
   #door: KafkaDoor | undefined;
@@ -109,9 +136,7 @@ class RunningServer implements Server {
     const { platform, config, logger } = this.#options;
     const identity = readIdentity(this.#storage);
     this.brokerId = chooseBrokerId(config, identity.brokerId);
-    this.#controlPlane = platform.openControlPlane(this.#storage, {
-      ...(identity.clusterId === undefined ? {} : { clusterId: identity.clusterId }),
-    });
+    this.#controlPlane = await this.#openControlPlane(identity.clusterId);
     this.clusterId = this.#controlPlane.state().clusterId;
     writeIdentity(this.#storage, {
       clusterId: this.clusterId,
@@ -128,15 +153,20 @@ class RunningServer implements Server {
       accept(connection),
     );
     const found = folder.found();
-    const epochMax = found.reduce((max, { leaderEpoch }) => Math.max(max, leaderEpoch), -1);
-    await this.#register(this.#controlPlane, epochMax + 1);
-    await broker.open({ adopt: identity.isForeign, found });
+    const isAlone = this.#peers === undefined;
+    if (isAlone) await this.#register(this.#controlPlane, found);
+    await broker.open({ adopt: isAlone && identity.isForeign, found });
     const loading = this.#loadTransactions(broker);
     this.#door = this.#openDoor(broker);
     const door = this.#door;
     this.#applyConfig(broker, door);
     accept = (connection) => door.accept(connection);
     for (const connection of waiting) door.accept(connection);
+    if (!isAlone) {
+      // Only now: whoever is registered may be given partitions to lead.
+      await this.#register(this.#controlPlane, found);
+      broker.begin();
+    }
     this.#controlPlane.watch((change) => {
       if (change.kind === "broker-configs-changed") this.#applyConfig(broker, door);
     });
@@ -164,6 +194,7 @@ class RunningServer implements Server {
     const wasReady = this.#state === "ready";
     this.#state = "draining";
     this.#stopProbe();
+    if (wasReady && this.#peers) await this.#drain();
     await this.#httpListener?.close();
     await this.#door?.close();
     await this.#kafkaListener?.close();
@@ -171,7 +202,24 @@ class RunningServer implements Server {
     // A start that failed half-way opened nothing that a clean stop could vouch for.
     if (wasReady) await this.#folder?.close(this.broker.self().epoch);
     await this.#controlPlane?.close();
+    this.#peers?.close();
     this.#storage.close();
+  }
+
+  /** Others take over before this broker stops; where nobody can, it stops all the same. */
+  async #drain(): Promise<void> {
+    const { clock } = this.#options.platform;
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = clock.after(drainMsMax, resolve, { keepAlive: true });
+    });
+    const drained = this.#controlPlane!.drain().catch((error: unknown) => {
+      this.#options.logger.warn("not-drained", "stopping without handing over", {
+        error: asError(error),
+      });
+    });
+    await Promise.race([drained, late]);
+    timer?.cancel();
   }
 
   #openFolder(): LogFolder {
@@ -200,7 +248,9 @@ class RunningServer implements Server {
       log.error("background-failed", where, { error: asError(error) });
     const reportGroups = (event: GroupEvent) => this.#reportGroups(event);
     const background = { report, reportGroups };
-    const parts = { platform, controlPlane, folder, brokerId, config, metrics, ...background };
+    const links = this.#peers ? { openLink: kafkaLinks(platform, brokerId) } : {};
+    const own = { platform, controlPlane, folder, brokerId, config, metrics };
+    const parts = { ...own, ...links, ...background };
     this.#broker = new LocalBroker(parts);
     return this.#broker;
   }
@@ -222,9 +272,11 @@ class RunningServer implements Server {
     const { platform, config, logger } = this.#options;
     const log = logger.child("kafka");
     const ofApis = new Map<string, ApiMetrics>();
+    const peers = this.#peers;
     return createKafkaDoor({
       platform,
       broker,
+      ...(peers && { answerPeer: (question, connection) => peers.answer(question, connection) }),
       report: (error, context) => log.error("request-failed", context, { error: asError(error) }),
       notice: (message) => log.warn("connection", message),
       observe: (api, durationMs) => {
@@ -253,11 +305,30 @@ class RunningServer implements Server {
     if (level !== undefined) this.#options.setLogLevel?.(level as LogLevel);
   }
 
-  async #register(controlPlane: ControlPlane, epochMin: number): Promise<void> {
+  async #openControlPlane(clusterId: string | undefined): Promise<ControlPlane> {
+    const { platform, joinCluster } = this.#options;
+    const { brokerId } = this;
+    const storage = this.#storage;
+    if (joinCluster === undefined) {
+      return platform.openControlPlane(storage, clusterId === undefined ? {} : { clusterId });
+    }
+    const known = () => this.#controlPlane?.state().clusterId ?? clusterId ?? "";
+    const peers = new PeerConnections({ platform, brokerId, clusterId: known });
+    this.#peers = peers;
+    const membership = await joinCluster({ storage, brokerId, clusterId, peers });
+    peers.answerWith((question, fromId) => membership.answer(question, fromId));
+    return membership.controlPlane;
+  }
+
+  async #register(controlPlane: ControlPlane, found: readonly FoundPartition[]): Promise<void> {
     const { config } = this.#options;
+    const epochMax = found.reduce((max, { leaderEpoch }) => Math.max(max, leaderEpoch), -1);
+    const epochMin = epochMax + 1;
+    const cleanEpoch = this.#folder?.cleanEpoch;
     const { host, port } = advertisedAddress(config, this.kafka);
     const rack = config.text("broker.rack") ?? null;
-    await controlPlane.register({ id: this.brokerId, host, port, rack, epochMin });
+    const clean = cleanEpoch === undefined ? {} : { cleanEpoch };
+    await controlPlane.register({ id: this.brokerId, host, port, rack, epochMin, ...clean });
   }
 
   async #openHttp(broker: LocalBroker): Promise<void> {
@@ -340,44 +411,6 @@ class RunningServer implements Server {
       );
     }
   }
-}
-
-/** The folder's own number, unless the configuration names one; then they must agree. */
-function chooseBrokerId(config: BrokerConfig, ofFolder: number | undefined): number {
-  const isChosen = config.effective("node.id")?.layer !== "default";
-  if (ofFolder === undefined || ofFolder === config.nodeId) return config.nodeId;
-  if (!isChosen) return ofFolder;
-  throw new BrokerError(
-    "INVALID_CONFIG",
-    `the data folder ${config.dataDir} belongs to broker ${ofFolder}, not to ${config.nodeId}: ` +
-      `set node.id=${ofFolder} or choose another --data-dir`,
-  );
-}
-
-function advertisedAddress(config: BrokerConfig, listener: HostPort): HostPort {
-  const { advertised } = config;
-  if (advertised) return { host: advertised.host, port: advertised.port || listener.port };
-  if (!isEveryAddress(listener.host)) return listener;
-  throw new BrokerError(
-    "INVALID_CONFIG",
-    `clients cannot connect to ${listener.host}: say where they reach this broker with --advertise HOST:PORT`,
-  );
-}
-
-function connectionLimits(config: BrokerConfig): Partial<DoorLimits> {
-  return {
-    connectionsMax: config.number("max.connections"),
-    connectionsPerAddressMax: config.number("max.connections.per.ip"),
-  };
-}
-
-function cleanerSettings(config: BrokerConfig): CleanerSettings {
-  return {
-    isEnabled: config.flag("log.cleaner.enable"),
-    backoffMs: config.number("log.cleaner.backoff.ms"),
-    mapBytesMax: config.number("log.cleaner.dedupe.buffer.size"),
-    bytesPerSecondMax: config.number("log.cleaner.io.max.bytes.per.second"),
-  };
 }
 
 function asError(error: unknown): Error {

@@ -92,7 +92,11 @@ export class BrokerConnection {
   }
 
   /** The version both sides speak; throws UNSUPPORTED_VERSION if there is none. */
-  version(api: Pick<Api, "key" | "name" | "versions">, versionMax = api.versions.max): number {
+  version(
+    api: Pick<Api, "key" | "name" | "versions" | "isPrivate">,
+    versionMax = api.versions.max,
+  ): number {
+    if (api.isPrivate) return versionMax;
     const theirs = this.#versions.get(api.key);
     const version = Math.min(api.versions.max, versionMax, theirs?.max ?? -1);
     if (theirs !== undefined && version >= Math.max(api.versions.min, theirs.min)) return version;

@@ -4,6 +4,7 @@
 import { GROUP_KEYS } from "./group-keys.ts";
 import { boolean, INT_MAX, int, long, string } from "./key.ts";
 import { LOG_KEYS } from "./log-keys.ts";
+import { REPLICATION_KEYS } from "./replication-keys.ts";
 import { ADVERTISED_RULE, LISTENERS_RULE } from "./rules.ts";
 import { TIMBERLINE_KEYS } from "./timberline-keys.ts";
 import { TRANSACTION_KEYS } from "./transaction-keys.ts";
@@ -139,6 +140,7 @@ export const BROKER_KEYS = {
   ...SERVER_KEYS,
   ...GROUP_KEYS,
   ...LOG_KEYS,
+  ...REPLICATION_KEYS,
   ...TIMBERLINE_KEYS,
   ...TRANSACTION_KEYS,
 } as const;

@@ -3,6 +3,7 @@
 
 import type { Broker } from "../broker.ts";
 import type { Connection, Platform, Timer } from "../platform.ts";
+import type { AnswerPeer } from "./apis/cluster-question.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { KafkaConnection } from "./connection.ts";
 import { defaultFetchSessionLimits, FetchSessions } from "./fetch-sessions.ts";
@@ -26,6 +27,8 @@ export interface KafkaDoorOptions {
   readonly limits?: Partial<DoorLimits>;
   /** Called per answered request: from its last byte read to its answer encoded. */
   readonly observe?: (api: Api, durationMs: number) => void;
+  /** Of a broker that is one of several: what the others ask it. */
+  readonly answerPeer?: AnswerPeer;
 }
 
 export interface KafkaDoorStats {
@@ -101,7 +104,8 @@ export class Door implements KafkaDoor {
     const { fetchBytesMax, fetchSessionsMax: sessionsMax } = this.limits;
     const sessionLimits = { ...defaultFetchSessionLimits, sessionsMax };
     this.#sessions = new FetchSessions(options.platform, sessionLimits);
-    for (const registration of registrations(this.#sessions, fetchBytesMax)) {
+    const { answerPeer } = options;
+    for (const registration of registrations(this.#sessions, fetchBytesMax, answerPeer)) {
       this.#registrations[registration.api.key] = registration;
     }
   }

@@ -29,6 +29,8 @@ export interface AskedPartition {
   readonly offset: number;
   readonly bytesMax: number;
   readonly currentLeaderEpoch: number;
+  /** Of a replica. */
+  readonly lastFetchedEpoch: number;
 }
 
 export interface SessionRequest {

@@ -6,6 +6,11 @@ import { addPartitionsToTxn, handleAddPartitionsToTxn } from "./apis/add-partiti
 import { alterConfigs, handleAlterConfigs } from "./apis/alter-configs.ts";
 import { answerApiVersions, apiVersions } from "./apis/api-versions.ts";
 import {
+  type AnswerPeer,
+  clusterQuestion,
+  clusterQuestionHandler,
+} from "./apis/cluster-question.ts";
+import {
   consumerGroupDescribe,
   handleConsumerGroupDescribe,
 } from "./apis/consumer-group-describe.ts";
@@ -58,10 +63,11 @@ import { handleWriteTxnMarkers, writeTxnMarkers } from "./apis/write-txn-markers
 import type { FetchSessions } from "./fetch-sessions.ts";
 import { type Registration, register } from "./handler.ts";
 
-/** Sorted by API key. `sessions` are those of the door. */
+/** Sorted by API key. `sessions` are those of the door; `answerPeer` is of a broker that is one of several. */
 export function registrations(
   sessions: FetchSessions,
   fetchBytesMax?: number,
+  answerPeer?: AnswerPeer,
 ): readonly Registration[] {
   const all: readonly Registration[] = [
     register(produce, handleProduce),
@@ -79,7 +85,7 @@ export function registrations(
     register(listGroups, handleListGroups),
     register(
       apiVersions,
-      answerApiVersions(() => all.map(({ api }) => api)),
+      answerApiVersions(() => all.map(({ api }) => api).filter(({ isPrivate }) => !isPrivate)),
     ),
     register(createTopics, handleCreateTopics),
     register(deleteTopics, handleDeleteTopics),
@@ -106,6 +112,7 @@ export function registrations(
     register(consumerGroupDescribe, handleConsumerGroupDescribe),
     register(listConfigResources, handleListConfigResources),
     register(describeTopicPartitions, handleDescribeTopicPartitions),
+    ...(answerPeer ? [register(clusterQuestion, clusterQuestionHandler(answerPeer))] : []),
   ];
   return all;
 }

@@ -213,6 +213,8 @@ export interface Api<Req = unknown, ReqIn = never, Res = unknown, ResIn = never>
   readonly versions: { readonly min: number; readonly max: number };
   /** First version in the ApiVersions answer: below `versions.min` where a client insists on it. */
   readonly advertisedMin: number;
+  /** Among brokers of one cluster only: in no ApiVersions answer, spoken without asking. */
+  readonly isPrivate: boolean;
   /** The declarations, for whoever derives something from them. */
   readonly request: Declared;
   readonly response: Declared;
@@ -243,6 +245,7 @@ export interface ApiDefinition<Req extends AnyField, Res extends AnyField> {
   /** Absent: no version is flexible. */
   readonly flexibleSince?: number;
   readonly advertisedMin?: number;
+  readonly isPrivate?: boolean;
   readonly request: Req;
   readonly response: Res;
 }
@@ -271,6 +274,7 @@ export function defineApi<Req extends AnyField, Res extends AnyField>(
     name,
     versions,
     advertisedMin: definition.advertisedMin ?? versions.min,
+    isPrivate: definition.isPrivate ?? false,
     request: definition.request,
     response: definition.response,
     isFlexible,

@@ -15,12 +15,10 @@ import {
   placeKnown,
   recompress,
 } from "./append-checks.ts";
-import { encodeEpochs } from "./checkpoints.ts";
 import { type ControlRecord, encodeMarker, type TransactionMarker } from "./control-record.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
 import type { LocalLog } from "./local-log.ts";
-import { leaderEpochFile } from "./log-files.ts";
-import type { PartitionHost } from "./partition.ts";
+import type { PartitionHost } from "./partition-host.ts";
 
 /** What is written to, with the settings of the moment. */
 export interface WriteTarget {
@@ -31,6 +29,7 @@ export interface WriteTarget {
   readonly config: TopicConfig;
   readonly decompressedBytesMax: number;
   readonly leaderEpoch: number;
+  persistEpochs(): void;
 }
 
 export class BatchWriter {
@@ -76,12 +75,6 @@ export class BatchWriter {
     const { coordinatorEpoch, isCommit } = marker;
     const control: ControlRecord = { type: isCommit ? "commit" : "abort", coordinatorEpoch };
     return this.#store(placeKnown(core, batch), batch.length, { nowMs, control });
-  }
-
-  persistEpochs(): void {
-    const { storage, folder } = this.#target.log.place;
-    const { epochs } = this.#target;
-    storage.writeFile(`${folder()}/${leaderEpochFile}`, encodeEpochs(epochs.entries()));
   }
 
   /** Stamps and writes the batch at `at` in the core's memory, which `core.header` describes. */
@@ -162,7 +155,8 @@ export class BatchWriter {
 
   #noteEpoch(startOffset: number): void {
     if (this.#target.epochs.latest() === this.#target.leaderEpoch) return;
-    if (this.#target.epochs.assign(this.#target.leaderEpoch, startOffset)) this.persistEpochs();
+    if (this.#target.epochs.assign(this.#target.leaderEpoch, startOffset))
+      this.#target.persistEpochs();
   }
 
   #writeFailed(cause: unknown): BrokerError {

@@ -19,6 +19,7 @@ const propertiesFile = "meta.properties";
 const cleanShutdownFile = ".kafka_cleanshutdown";
 const recoveryPointsFile = "recovery-point-offset-checkpoint";
 const startOffsetsFile = "log-start-offset-checkpoint";
+const highWatermarksFile = "replication-offset-checkpoint";
 const cleanedOffsetsFile = "cleaner-offset-checkpoint";
 
 const formatKey = "timberline.format";
@@ -67,11 +68,15 @@ export function writeIdentity(
   if (text(after) !== before) storage.writeFile(propertiesFile, after);
 }
 
-/** Whether the last stop was clean. The marker is taken away: from now on a stop is unclean until proved. */
-export function takeCleanShutdown(storage: Storage): boolean {
-  const wasClean = storage.readFile(cleanShutdownFile) !== undefined;
-  if (wasClean) storage.remove(cleanShutdownFile);
-  return wasClean;
+/**
+ * The broker epoch of the last stop if it was clean, -1 if the marker does not say, else undefined. The marker is
+ * taken away: from now on a stop is unclean until proved.
+ */
+export function takeCleanShutdown(storage: Storage): number | undefined {
+  const bytes = storage.readFile(cleanShutdownFile);
+  if (bytes === undefined) return undefined;
+  storage.remove(cleanShutdownFile);
+  return Number(/"brokerEpoch"\s*:\s*(\d+)/.exec(text(bytes))?.[1] ?? -1);
 }
 
 export function markCleanShutdown(storage: Storage, brokerEpoch: number): void {
@@ -82,6 +87,8 @@ export function markCleanShutdown(storage: Storage, brokerEpoch: number): void {
 export interface FolderCheckpoints {
   readonly recoveryPoints: ReadonlyMap<string, number>;
   readonly startOffsets: ReadonlyMap<string, number>;
+  /** Of partitions with several replicas. */
+  readonly highWatermarks: ReadonlyMap<string, number>;
 }
 
 /** By folder name. A checkpoint that cannot be read counts as absent: then everything is checked. */
@@ -89,6 +96,7 @@ export function readCheckpoints(storage: Storage): FolderCheckpoints {
   return {
     recoveryPoints: readOffsets(storage, recoveryPointsFile),
     startOffsets: readOffsets(storage, startOffsetsFile),
+    highWatermarks: readOffsets(storage, highWatermarksFile),
   };
 }
 
@@ -98,6 +106,10 @@ export function writeRecoveryPoints(storage: Storage, entries: readonly OffsetCh
 
 export function writeStartOffsets(storage: Storage, entries: readonly OffsetCheckpoint[]): void {
   storage.writeFile(startOffsetsFile, encodeOffsets(entries));
+}
+
+export function writeHighWatermarks(storage: Storage, entries: readonly OffsetCheckpoint[]): void {
+  storage.writeFile(highWatermarksFile, encodeOffsets(entries));
 }
 
 /** Up to where compaction has come, by folder name. */

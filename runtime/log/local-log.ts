@@ -11,16 +11,16 @@ import {
   deletedSuffix,
   logSuffix,
   offsetIndexSuffix,
-  offsetOf,
   segmentFile,
   snapshotSuffix,
   swapSuffix,
   timeIndexSuffix,
   transactionIndexSuffix,
 } from "./log-files.ts";
+import { cutSegment, producersAt, removeSnapshots } from "./log-truncation.ts";
 import { writePlainFile } from "./plain-file.ts";
 import { encodeSnapshot } from "./producer-snapshot.ts";
-import type { ProducerState } from "./producer-state.ts";
+import { ProducerState } from "./producer-state.ts";
 import { Segment, type SegmentLimits } from "./segment.ts";
 import type { SegmentPlace } from "./segment-indexes.ts";
 import type { AbortedTransaction } from "./transaction-index.ts";
@@ -37,7 +37,8 @@ export interface LocalLogState {
 
 export class LocalLog {
   readonly place: SegmentPlace;
-  readonly producers: ProducerState;
+  /** Another object after a cut: ask the log each time. */
+  producers: ProducerState;
   readonly #segments: Segment[];
   /** Segments taken out of the log whose files still wait for readers or for the delay. */
   readonly #leaving = new Map<Segment, string>();
@@ -200,6 +201,34 @@ export class LocalLog {
     this.#logStartOffset = offset;
   }
 
+  /** Takes away everything at or above `offset`. Returns the segments that left; see `removeLeaving`. */
+  truncate(offset: number): Segment[] {
+    if (offset >= this.#nextOffset) return [];
+    if (offset < this.#segments[0]!.baseOffset) return this.restart(offset);
+    const left = this.#segments.splice(this.#indexOf(offset) + 1);
+    for (const segment of left) this.#rename(segment);
+    this.#nextOffset = cutSegment(this.active, offset);
+    this.#recoveryPoint = Math.min(this.#recoveryPoint, this.#nextOffset);
+    this.#logStartOffset = Math.min(this.#logStartOffset, this.#nextOffset);
+    const range = { startOffset: this.#logStartOffset, endOffset: this.#nextOffset };
+    this.producers = producersAt(this.place, this.#segments, range);
+    return left;
+  }
+
+  /** Forgets everything and goes on, empty, at `offset`. Returns the segments that left. */
+  restart(offset: number, nowMs = this.active.createdMs): Segment[] {
+    const left = this.#segments.splice(0);
+    for (const segment of left) this.#rename(segment);
+    removeSnapshots(this.place, Number.POSITIVE_INFINITY);
+    const made = { baseOffset: offset, nowMs, rollJitterMs: this.#jitterMs(), isNew: true };
+    this.#segments.push(new Segment(this.place, made));
+    this.#nextOffset = offset;
+    this.#logStartOffset = offset;
+    this.#recoveryPoint = offset;
+    this.producers = new ProducerState();
+    return left;
+  }
+
   /**
    * Takes the first `count` segments out of the log; their files are renamed now and removed by
    * `removeLeaving`. If all go, a new empty one is started first. Returns the bytes they had.
@@ -213,7 +242,7 @@ export class LocalLog {
       this.#rename(segment);
     }
     this.#logStartOffset = Math.max(this.#logStartOffset, this.#segments[0]!.baseOffset);
-    this.#removeOldSnapshots();
+    removeSnapshots(this.place, this.#segments[0]!.baseOffset);
     return { bytes, segments: dropped };
   }
 
@@ -330,16 +359,6 @@ export class LocalLog {
   #filesOf(segment: Segment): string[] {
     const name = (suffix: string) => segmentFile(segment.baseOffset, suffix);
     return segmentSuffixes.map((suffix) => `${this.place.folder()}/${name(suffix)}`);
-  }
-
-  #removeOldSnapshots(): void {
-    const oldest = this.#segments[0]!.baseOffset;
-    for (const { name } of this.place.storage.list(this.place.folder())) {
-      const offset = offsetOf(name, snapshotSuffix);
-      if (offset !== undefined && offset < oldest) {
-        this.place.storage.remove(`${this.place.folder()}/${name}`);
-      }
-    }
   }
 }
 

@@ -19,6 +19,7 @@ import {
   markCleanShutdown,
   readCheckpoints,
   takeCleanShutdown,
+  writeHighWatermarks,
   writeRecoveryPoints,
   writeStartOffsets,
 } from "./folder-identity.ts";
@@ -32,7 +33,8 @@ import {
   partitionOf,
   strayFolder,
 } from "./log-files.ts";
-import { Partition, type PartitionHost } from "./partition.ts";
+import { Partition } from "./partition.ts";
+import type { PartitionHost } from "./partition-host.ts";
 import { writePlainFile } from "./plain-file.ts";
 import { openPartitionFolder, readEpochs } from "./recovery.ts";
 
@@ -40,8 +42,12 @@ import { openPartitionFolder, readEpochs } from "./recovery.ts";
 const checkpointIntervalMs = 60_000;
 /** How often background syncs are looked for. */
 const flushCheckIntervalMs = 250;
+/** How often high watermarks of partitions with several replicas go to their file. */
+const highWatermarkIntervalMs = 5_000;
+/** Files of leader epochs written in one look: each is a sync that everything waits for. */
+const epochFilesAtOnce = 4;
 /** A new partition must not inherit the checkpoint of a deleted one of the same name. */
-const fromScratch = { recoveryPoint: 0, logStartOffset: 0 };
+const fromScratch = { recoveryPoint: 0, logStartOffset: 0, highWatermark: 0 };
 /** Partitions synced at once when closing. */
 const closesAtOnce = 4;
 
@@ -82,10 +88,14 @@ export class LogFolder {
   fault: BrokerError | undefined;
   /** Whether the last stop was clean. */
   readonly wasClean: boolean;
+  /** Broker epoch of a clean stop, undefined after any other. */
+  readonly cleanEpoch: number | undefined;
   readonly #options: LogFolderOptions;
   readonly #host: PartitionHost;
   readonly #checkpoints: FolderCheckpoints;
   readonly #timers = new Map<string, Timer>();
+  /** Partitions whose file of leader epochs is behind. */
+  readonly #epochsBehind = new Set<Partition>();
   readonly cleaner: Cleaner;
   #isClosed = false;
 
@@ -101,6 +111,7 @@ export class LogFolder {
       metrics: options.metrics,
       fail: (error) => this.#fail(error),
       startOffsetMoved: () => this.#checkpointStartOffsets(),
+      epochsChanged: (partition) => this.#epochsBehind.add(partition),
     };
     this.cleaner = new Cleaner({
       ...options,
@@ -109,7 +120,8 @@ export class LogFolder {
       settings: options.cleaner,
       report: (folder, error) => options.report({ kind: "not-cleaned", folder, error }),
     });
-    this.wasClean = takeCleanShutdown(this.storage);
+    this.cleanEpoch = takeCleanShutdown(this.storage);
+    this.wasClean = this.cleanEpoch !== undefined;
     this.#checkpoints = readCheckpoints(this.storage);
     for (const { name } of this.storage.list("")) {
       if (isDeletedFolder(name)) this.storage.remove(name);
@@ -145,6 +157,8 @@ export class LogFolder {
     decompressedBytesMax: number;
     /** There is nothing on disk yet: skip looking. */
     isNew: boolean;
+    /** Other brokers have copies: not all that stands here is known to be on them. */
+    isReplicated?: boolean;
   }): Partition {
     if (this.fault) throw this.fault;
     const folder = partitionFolder(request.topic, request.partition);
@@ -154,10 +168,13 @@ export class LogFolder {
     const place = { storage: this.storage, core, folder: () => folder };
     const jitterMs = () => drawJitter(random, request.config.segmentJitterMs);
     const startedMs = clock.monotonicMs();
+    const checkpoint = request.isNew ? fromScratch : this.#checkpointOf(folder);
+    const highWatermark = request.isReplicated ? checkpoint.highWatermark : undefined;
     const recovered = openPartitionFolder({
       place,
       wasClean: this.wasClean || request.isNew,
-      ...(request.isNew ? fromScratch : this.#checkpointOf(folder)),
+      ...checkpoint,
+      highWatermark,
       indexIntervalBytes: request.config.indexIntervalBytes,
       nowMs: clock.nowMs(),
       jitterMs,
@@ -170,7 +187,8 @@ export class LogFolder {
     const log = new LocalLog(place, recovered.state, recovered.producers, jitterMs);
     const { epochs, checkedBytes } = recovered;
     const wasRecovered = checkedBytes > 0;
-    const partition = new Partition(this.#host, { ...request, log, epochs, wasRecovered });
+    const own = { log, epochs, wasRecovered, highWatermark };
+    const partition = new Partition(this.#host, { ...request, ...own });
     this.partitions.set(folder, partition);
     return partition;
   }
@@ -182,6 +200,7 @@ export class LogFolder {
   delete(partition: Partition): void {
     const folder = partitionFolder(partition.topic, partition.partition);
     this.partitions.delete(folder);
+    this.#epochsBehind.delete(partition);
     const renamed = deletedFolder(folder, hex(this.#options.random.bytes(16)));
     partition.abandon();
     this.storage.rename(folder, renamed);
@@ -212,7 +231,13 @@ export class LogFolder {
       () => flushCheckIntervalMs,
       () => {
         for (const partition of this.partitions.values()) partition.flushIfDue();
+        this.#guarded(() => this.#persistEpochs(epochFilesAtOnce));
       },
+    );
+    this.#every(
+      "high-watermarks",
+      () => highWatermarkIntervalMs,
+      () => this.#checkpointHighWatermarks(),
     );
   }
 
@@ -231,10 +256,12 @@ export class LogFolder {
     this.#guarded(() =>
       writeRecoveryPoints(
         this.storage,
-        this.#offsets((each) => each.log.recoveryPoint),
+        // What lies above the newest epoch in its file must be read again after a crash.
+        this.#offsets((each) => Math.min(each.log.recoveryPoint, each.epochsBehindFrom)),
       ),
     );
     this.#checkpointStartOffsets();
+    this.#checkpointHighWatermarks();
   }
 
   /** Clean stop: all durable, checkpoints and the marker written. Skips what a failed disk refuses. */
@@ -269,10 +296,11 @@ export class LogFolder {
     return bytes && decodePartitionMetadata(bytes);
   }
 
-  #checkpointOf(folder: string): { recoveryPoint: number; logStartOffset: number } {
+  #checkpointOf(folder: string): typeof fromScratch {
     return {
       recoveryPoint: this.#checkpoints.recoveryPoints.get(folder) ?? 0,
       logStartOffset: this.#checkpoints.startOffsets.get(folder) ?? 0,
+      highWatermark: this.#checkpoints.highWatermarks.get(folder) ?? 0,
     };
   }
 
@@ -310,6 +338,25 @@ export class LogFolder {
     );
   }
 
+  /** Only of partitions that have a use for it: most folders have no such file. */
+  #checkpointHighWatermarks(): void {
+    const replicated = [...this.partitions.values()].filter(({ isReplicated }) => isReplicated);
+    if (replicated.length === 0 || this.fault) return;
+    this.#guarded(() =>
+      writeHighWatermarks(
+        this.storage,
+        offsetsOf(replicated, (each) => each.highWatermark),
+      ),
+    );
+  }
+
+  #persistEpochs(countMax: number): void {
+    for (const partition of [...this.#epochsBehind].slice(0, countMax)) {
+      partition.persistEpochs();
+      this.#epochsBehind.delete(partition);
+    }
+  }
+
   /** A full disk refuses checkpoints too; the next one will be written when there is space. */
   #guarded(write: () => void): void {
     if (this.fault) return;
@@ -322,11 +369,7 @@ export class LogFolder {
   }
 
   #offsets(of: (partition: Partition) => number): OffsetCheckpoint[] {
-    return [...this.partitions.values()].map((partition) => ({
-      topic: partition.topic,
-      partition: partition.partition,
-      offset: of(partition),
-    }));
+    return offsetsOf([...this.partitions.values()], of);
   }
 
   #every(name: string, intervalMs: () => number, run: () => void): void {
@@ -342,6 +385,17 @@ export class LogFolder {
     };
     again();
   }
+}
+
+function offsetsOf(
+  partitions: readonly Partition[],
+  of: (partition: Partition) => number,
+): OffsetCheckpoint[] {
+  return partitions.map((each) => ({
+    topic: each.topic,
+    partition: each.partition,
+    offset: of(each),
+  }));
 }
 
 function drawJitter(random: Random, jitterMs: number): number {

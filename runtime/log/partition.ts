@@ -1,54 +1,30 @@
 // Partition: the one owner of one log. Every change passes through it; it decides what a batch must be, when
-// an append is acknowledged, and up to where readers may see. Called by `local-broker.ts` and the log folder.
+// an append is acknowledged, and up to where readers may see. Where other brokers have copies, it follows a leader
+// or asks its `LeaderRole`. Called by `local-broker.ts`, the log folder and `replication/`.
 
-import type { Core } from "../../storage-wasm/core.ts";
 import type { Appended, ProducerView } from "../broker.ts";
 import type { TopicConfig } from "../config.ts";
 import { BrokerError } from "../errors.ts";
-import type { Clock, Codecs } from "../platform.ts";
 import { noRecords, type Records } from "../records.ts";
 import { StorageError } from "../storage/storage.ts";
-import type { Metrics, TopicTraffic } from "../telemetry/metrics.ts";
+import type { TopicTraffic } from "../telemetry/metrics.ts";
 import { BatchWriter } from "./batch-writer.ts";
 import type { TransactionMarker } from "./control-record.ts";
 import { DurabilityWaits } from "./durability-waits.ts";
-import type { Flushable, Flusher } from "./flusher.ts";
+import type { Flushable } from "./flusher.ts";
+import { appendFromLeader } from "./follower-writer.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
 import type { LocalLog } from "./local-log.ts";
-import { segmentsToDrop } from "./retention.ts";
+import type {
+  AppendOptions,
+  LeaderRole,
+  PartitionHost,
+  PartitionOptions,
+  ReadOptions,
+} from "./partition-host.ts";
+import { PartitionUpkeep } from "./partition-upkeep.ts";
 import type { Segment } from "./segment.ts";
 import type { AbortedTransaction } from "./transaction-index.ts";
-
-/** What a partition needs of the log directory it lives in. */
-export interface PartitionHost {
-  readonly core: Core;
-  readonly codecs: Codecs;
-  readonly clock: Clock;
-  readonly flusher: Flusher;
-  readonly metrics: Metrics;
-  /** A write or sync failed for good: the directory stops acknowledging. Returns what to answer. */
-  fail(error: StorageError): BrokerError;
-  /** The log start moved on request: make that durable. */
-  startOffsetMoved(): void;
-}
-
-export interface PartitionOptions {
-  readonly topic: string;
-  readonly partition: number;
-  readonly topicId: string;
-  readonly config: TopicConfig;
-  readonly decompressedBytesMax: number;
-  readonly log: LocalLog;
-  readonly epochs: LeaderEpochs;
-  /** Indexes and snapshot are not in their files as they are in memory. */
-  readonly wasRecovered: boolean;
-}
-
-export interface ReadOptions {
-  readonly offset: number;
-  readonly bytesMax: number;
-  readonly atLeastOneBatch: boolean;
-}
 
 export class Partition implements Flushable {
   readonly topic: string;
@@ -63,15 +39,19 @@ export class Partition implements Flushable {
   readonly #host: PartitionHost;
   readonly #traffic: TopicTraffic;
   readonly #writer: BatchWriter;
+  readonly #upkeep: PartitionUpkeep;
   /** Called whenever readers can see more, or the partition went away: they look again. */
   readonly #watchers = new Set<() => void>();
+  /** Called whenever other replicas can see more. */
+  #endWatchers: Set<() => void> | undefined;
+  /** Undefined: no other broker has a copy. */
+  #role: LeaderRole | "follower" | undefined;
+  /** What appends are told while another broker leads. */
+  #notLeader: BrokerError | undefined;
   readonly #waits = new DurabilityWaits();
   #highWatermark: number;
   #leaderEpoch: number;
   #lastFlushMs: number;
-  /** Something was dropped or rebuilt that a clean close has to persist. */
-  #isDirty: boolean;
-  #isClosed = false;
 
   constructor(host: PartitionHost, options: PartitionOptions) {
     this.#host = host;
@@ -83,9 +63,11 @@ export class Partition implements Flushable {
     this.decompressedBytesMax = options.decompressedBytesMax;
     this.log = options.log;
     this.epochs = options.epochs;
-    this.#isDirty = options.wasRecovered;
+    this.#upkeep = new PartitionUpkeep(host, this, options.wasRecovered);
     this.#writer = new BatchWriter(host, this, this.#traffic);
-    this.#highWatermark = options.log.endOffset;
+    const { startOffset, endOffset } = options.log;
+    const known = Math.max(startOffset, options.highWatermark ?? endOffset);
+    this.#highWatermark = Math.min(known, endOffset);
     this.#leaderEpoch = Math.max(0, options.epochs.latest());
     this.#lastFlushMs = host.clock.monotonicMs();
   }
@@ -112,29 +94,130 @@ export class Partition implements Flushable {
     this.#leaderEpoch = Math.max(this.#leaderEpoch, epoch);
   }
 
+  get isReplicated(): boolean {
+    return this.#role !== undefined;
+  }
+
+  get isLeader(): boolean {
+    return this.#notLeader === undefined;
+  }
+
+  /** False: a new leader does not know yet how far its readers have been allowed to read before. */
+  get isSettled(): boolean {
+    return this.#role === undefined || this.#role === "follower" || this.#role.isSettled;
+  }
+
+  /**
+   * From where on the epochs' file may lack something: a start after a crash must read the log from there. Infinity:
+   * nowhere.
+   */
+  get epochsBehindFrom(): number {
+    return this.#upkeep.epochsBehindFrom;
+  }
+
   /**
    * Checks, stamps and writes one batch now; answers when it is as durable as the topic promises. `batch` is
    * read before this returns. Throws or rejects with `BrokerError`; then nothing was appended, or for a
-   * failed sync, nobody knows. A transactional batch begins a transaction only if the coordinator knows of
-   * it: `isVerified`. A coordinator's own batch (`isOwn`) has no sequence and is not checked like a client's.
+   * failed sync, nobody knows.
    */
-  append(
-    batch: Uint8Array,
-    options: { waits: boolean; isVerified?: boolean; isOwn?: boolean },
-  ): Appended | Promise<Appended> {
-    if (this.fault) throw this.fault;
-    return this.#promised(this.#writer.write(batch, options), options.waits);
+  append(batch: Uint8Array, options: AppendOptions): Appended | Promise<Appended> {
+    this.#checkAppend(options);
+    return this.#promised(this.#writer.write(batch, options), options);
   }
 
   /** Ends a producer's transaction here. Also without one: then it only raises the producer's epoch. */
   appendMarker(marker: TransactionMarker): Appended | Promise<Appended> {
-    if (this.fault) throw this.fault;
-    return this.#promised(this.#writer.writeMarker(marker), true);
+    const options = { waits: true };
+    this.#checkAppend(options);
+    return this.#promised(this.#writer.writeMarker(marker), options);
   }
+
+  // ---- several replicas ----
+
+  /** Leads from now on, alone if there is no `role`. Followers will ask where earlier epochs ended. */
+  lead(role: LeaderRole | undefined): void {
+    this.#role = role;
+    this.#notLeader = undefined;
+    if (role !== undefined && this.epochs.assign(this.#leaderEpoch, this.log.endOffset)) {
+      this.#upkeep.epochsChangedFrom(this.log.endOffset);
+    }
+    this.#ownEndMoved(this.durableEnd);
+    if (this.durableEnd < this.log.endOffset) this.#host.flusher.request(this);
+    this.#wake();
+  }
+
+  /** Another broker leads, or none: appends, and those who wait for one, are told `notLeader`. */
+  follow(notLeader: BrokerError): void {
+    this.#role = "follower";
+    this.#notLeader = notLeader;
+    // An epoch of its own in which it wrote nothing is nobody's.
+    if (this.epochs.truncateEnd(this.log.endOffset))
+      this.#upkeep.epochsChangedFrom(this.log.endOffset);
+    this.#waits.fail(notLeader);
+    if (this.durableEnd < this.log.endOffset) this.#host.flusher.request(this);
+    this.#wake();
+  }
+
+  /** Up to where this copy counts as one: under flush=group what is synced. */
+  get durableEnd(): number {
+    const { recoveryPoint, endOffset } = this.log;
+    return this.config.flush.mode === "group" ? Math.min(recoveryPoint, endOffset) : endOffset;
+  }
+
+  /** Adds whole batches as the leader has them. Resolves, or returns, when they count. */
+  appendAsFollower(chunk: Uint8Array): void | Promise<void> {
+    if (this.fault) throw this.fault;
+    this.#upkeep.isDirty = true;
+    appendFromLeader(this.#host, this, chunk, (offset) => this.#upkeep.epochsChangedFrom(offset));
+    const nextOffset = this.log.endOffset;
+    if (nextOffset <= this.durableEnd) return;
+    this.#host.flusher.request(this);
+    const appended = { baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1, nextOffset };
+    return this.#waits.until(appended).then(() => {});
+  }
+
+  /** Takes away what the leader does not have: everything at or above `offset`. */
+  truncate(offset: number): void {
+    if (this.fault) throw this.fault;
+    this.#cut(() => this.log.truncate(offset));
+  }
+
+  /** Forgets everything, and goes on at the leader's log start. */
+  restartAt(offset: number): void {
+    if (this.fault) throw this.fault;
+    this.#cut(() => this.log.restart(offset, this.#host.clock.nowMs()));
+  }
+
+  /** Everything below it is on all in-sync replicas. Never goes back, never beyond this log. */
+  raiseHighWatermark(offset: number): void {
+    this.#advance(Math.min(offset, this.log.endOffset));
+  }
+
+  /** The leader's log starts there now. */
+  raiseStartOffset(offset: number): void {
+    const target = Math.min(offset, this.#highWatermark);
+    if (target <= this.log.startOffset) return;
+    this.log.moveStartOffset(target);
+    this.#upkeep.startMoved();
+  }
+
+  persistEpochs(): void {
+    this.#upkeep.persistEpochs();
+  }
+
+  /** As `read`, for another replica: up to the end of the log. */
+  readAsReplica(options: ReadOptions): Records {
+    if (this.fault) throw this.fault;
+    const { startOffset, endOffset } = this.log;
+    if (options.offset < startOffset || options.offset > endOffset) throw this.#outOfRange(options);
+    return this.log.read({ ...options, endOffset }) ?? noRecords;
+  }
+
+  // ---- readers ----
 
   /** Undefined: there is nothing to read at `offset` yet. Throws OFFSET_OUT_OF_RANGE. */
   read(options: ReadOptions): Records {
-    this.#checkOffset(options.offset);
+    this.#checkOffset(options);
     const { offset, bytesMax, atLeastOneBatch } = options;
     const endOffset = this.#highWatermark;
     return this.log.read({ offset, endOffset, bytesMax, atLeastOneBatch }) ?? noRecords;
@@ -142,22 +225,32 @@ export class Partition implements Flushable {
 
   /** Only what is decided; `aborted` are the transactions in it that its reader must skip. */
   readCommitted(options: ReadOptions): { records: Records; aborted: AbortedTransaction[] } {
-    this.#checkOffset(options.offset);
+    this.#checkOffset(options);
     const endOffset = this.lastStableOffset;
     const records = this.log.read({ ...options, endOffset });
     if (records === undefined) return { records: noRecords, aborted: [] };
     return { records, aborted: this.log.abortedIn(records, options.offset, endOffset) };
   }
 
-  #checkOffset(offset: number): void {
+  #checkOffset(options: ReadOptions): void {
     if (this.fault) throw this.fault;
-    if (offset < this.log.startOffset || offset > this.#highWatermark) {
-      throw new BrokerError(
-        "OFFSET_OUT_OF_RANGE",
-        `offset ${offset} is outside ${this.log.startOffset}..${this.#highWatermark} of ` +
-          `${this.topic}-${this.partition}`,
-      );
+    const { offset } = options;
+    if (offset < this.log.startOffset) throw this.#outOfRange(options);
+    if (offset <= this.#highWatermark) return;
+    if (this.#role === "follower") {
+      const what = `this follower of ${this.topic}-${this.partition} is not there yet`;
+      throw new BrokerError("OFFSET_NOT_AVAILABLE", `offset ${offset}: ${what}`);
     }
+    // A new leader may not know yet how far its readers have been allowed to read.
+    if (offset > this.log.endOffset) throw this.#outOfRange(options);
+  }
+
+  #outOfRange({ offset }: ReadOptions): BrokerError {
+    const { startOffset, endOffset } = this.log;
+    return new BrokerError(
+      "OFFSET_OUT_OF_RANGE",
+      `offset ${offset} is outside ${startOffset}..${endOffset} of ${this.topic}-${this.partition}`,
+    );
   }
 
   /** Bytes handed to a reader: counted when they leave, not when they were looked for. */
@@ -165,10 +258,12 @@ export class Partition implements Flushable {
     this.#traffic.bytesOut += bytes;
   }
 
-  /** Runs `changed` when there may be more to read; returns how to stop that. */
-  watch(changed: () => void): () => void {
-    this.#watchers.add(changed);
-    return () => this.#watchers.delete(changed);
+  /** Runs `changed` when there may be more to read, for other replicas as well; returns how to stop that. */
+  watch(changed: () => void, options?: { asReplica: boolean }): () => void {
+    if (options?.asReplica) this.#endWatchers ??= new Set();
+    const watchers = (options?.asReplica && this.#endWatchers) || this.#watchers;
+    watchers.add(changed);
+    return () => watchers.delete(changed);
   }
 
   async flush(): Promise<void> {
@@ -183,12 +278,12 @@ export class Partition implements Flushable {
     const acknowledged = this.#waits.settle(this.log.recoveryPoint);
     this.#host.metrics.log.fsyncDuration.observeMs(this.#lastFlushMs - startedMs);
     this.#host.metrics.log.fsyncBatchAcks.observe(acknowledged);
-    this.#advance(Math.min(this.log.recoveryPoint, this.log.endOffset));
+    this.#ownEndMoved(Math.min(this.log.recoveryPoint, this.log.endOffset));
   }
 
   /** Moves the log start; -1 means the high watermark. Returns the new start. */
   deleteRecords(offset: number): number {
-    if (this.fault) throw this.fault;
+    if (this.fault ?? this.#notLeader) throw this.fault ?? this.#notLeader;
     const target = offset === -1 ? this.#highWatermark : offset;
     if (target > this.#highWatermark || target < 0) {
       throw new BrokerError(
@@ -198,7 +293,7 @@ export class Partition implements Flushable {
     }
     if (target > this.log.startOffset) {
       this.log.moveStartOffset(target);
-      this.#startMoved();
+      this.#upkeep.startMoved();
       this.#host.startOffsetMoved();
     }
     return this.log.startOffset;
@@ -206,22 +301,7 @@ export class Partition implements Flushable {
 
   /** Drops what retention no longer keeps. Returns the bytes that left. */
   applyRetention(nowMs: number): number {
-    if (this.fault) return 0;
-    const { retentionMs, retentionBytes, cleanupPolicy } = this.config;
-    const rules = {
-      retentionMs: cleanupPolicy.delete ? retentionMs : -1,
-      retentionBytes: cleanupPolicy.delete ? retentionBytes : -1,
-      logStartOffset: this.log.startOffset,
-      endOffset: this.log.endOffset,
-      stableOffset: this.lastStableOffset,
-    };
-    const count = segmentsToDrop(this.log.segments, rules, nowMs);
-    if (count === 0) return 0;
-    const { bytes, segments } = this.log.dropOldest(count, nowMs);
-    this.#startMoved();
-    this.#isDirty = true;
-    this.#removeLater(segments);
-    return bytes;
+    return this.fault ? 0 : this.#upkeep.applyRetention(nowMs, this.lastStableOffset);
   }
 
   /** Compaction: a cleaned segment for neighbours. False when they are no longer all there. */
@@ -231,16 +311,7 @@ export class Partition implements Flushable {
     aborted: readonly AbortedTransaction[],
   ): boolean {
     if (this.fault) throw this.fault;
-    try {
-      if (!this.log.replace(old, cleaned, aborted)) return false;
-    } catch (cause) {
-      // Files are between two names: only a start can tell which are the log.
-      if (cause instanceof StorageError) throw this.#host.fail(cause);
-      throw cause;
-    }
-    this.#isDirty = true;
-    this.#removeLater(old);
-    return true;
+    return this.#upkeep.replaceSegments(old, cleaned, aborted);
   }
 
   /** Background syncs: `flush=interval` and `flush.ms`. */
@@ -274,7 +345,8 @@ export class Partition implements Flushable {
   async close(): Promise<void> {
     if (this.fault === undefined) {
       await this.flush();
-      if ((this.#isDirty || this.#writer.hasWritten) && this.fault === undefined)
+      if (this.epochsBehindFrom < Infinity && this.fault === undefined) this.persistEpochs();
+      if ((this.#upkeep.isDirty || this.#writer.hasWritten) && this.fault === undefined)
         this.log.persist();
       this.log.removeAllLeaving();
     }
@@ -283,7 +355,7 @@ export class Partition implements Flushable {
 
   /** Close without writing anything: the topic is being deleted, or the directory failed. */
   abandon(): void {
-    this.#isClosed = true;
+    this.#upkeep.close();
     this.takeOffline(
       this.fault ??
         new BrokerError("NOT_LEADER_OR_FOLLOWER", `${this.topic}-${this.partition} is closed`),
@@ -291,25 +363,39 @@ export class Partition implements Flushable {
     this.log.close();
   }
 
-  #promised(appended: Appended, waits: boolean): Appended | Promise<Appended> {
+  #checkAppend(options: AppendOptions): void {
+    if (this.fault) throw this.fault;
+    if (this.#role === undefined) return;
+    if (this.#notLeader !== undefined) throw this.#notLeader;
+    if (this.#role !== "follower" && options.acks !== "leader") this.#role.checkInSync();
+  }
+
+  #promised(appended: Appended, options: AppendOptions): Appended | Promise<Appended> {
     const mustFlush = this.#mustFlushNow();
-    if (mustFlush && appended.nextOffset > this.log.recoveryPoint) {
-      this.#host.flusher.request(this);
-      if (waits) return this.#waits.until(appended);
-    } else if (!mustFlush) this.#advance(this.log.endOffset);
-    return appended;
-  }
-
-  #removeLater(segments: readonly Segment[]): void {
-    for (const segment of segments) {
-      this.#host.clock.after(this.config.fileDeleteDelayMs, () => {
-        if (!this.#isClosed) this.log.removeLeaving(segment);
-      });
+    const flushes = mustFlush && appended.nextOffset > this.log.recoveryPoint;
+    if (flushes) this.#host.flusher.request(this);
+    else if (!mustFlush) this.#ownEndMoved(this.log.endOffset);
+    const role = this.#role;
+    if (role !== undefined) {
+      for (const changed of [...(this.#endWatchers ?? [])]) changed();
+      if (options.waits && options.acks !== "leader" && role !== "follower") {
+        return role.replicated(appended, options.timeoutMs);
+      }
     }
+    return flushes && options.waits ? this.#waits.until(appended) : appended;
   }
 
-  #startMoved(): void {
-    if (this.epochs.truncateStart(this.log.startOffset)) this.#writer.persistEpochs();
+  #ownEndMoved(offset: number): void {
+    if (this.#role === undefined) this.#advance(offset);
+    else if (this.#role !== "follower") this.#role.ownEndMoved(offset);
+  }
+
+  #cut(cut: () => readonly Segment[]): void {
+    this.#upkeep.cut(cut);
+    const { startOffset, endOffset } = this.log;
+    this.#highWatermark = Math.max(startOffset, Math.min(this.#highWatermark, endOffset));
+    this.log.producers.transactions.reveal(this.#highWatermark);
+    this.#wake();
   }
 
   #mustFlushNow(): boolean {
@@ -328,6 +414,9 @@ export class Partition implements Flushable {
 
   #wake(): void {
     for (const changed of [...this.#watchers]) changed();
+    // They hear of every append; here of what ended, or began.
+    if (this.fault ?? this.#notLeader)
+      for (const changed of [...(this.#endWatchers ?? [])]) changed();
   }
 
   #flushFailed(cause: unknown): void {

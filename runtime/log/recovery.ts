@@ -28,6 +28,8 @@ export interface RecoveryOptions {
   readonly recoveryPoint: number;
   /** From the checkpoint; 0 if unknown. */
   readonly logStartOffset: number;
+  /** Up to where readers may see; absent: the end. */
+  readonly highWatermark?: number | undefined;
   readonly indexIntervalBytes: number;
   readonly nowMs: number;
   readonly jitterMs: () => number;
@@ -61,7 +63,7 @@ export function openPartitionFolder(options: RecoveryOptions): Recovered {
   replay.catchUp(segments, nextOffset);
   replay.removeSnapshotsAfter(nextOffset);
   const { producers } = replay;
-  producers.transactions.reveal(nextOffset);
+  producers.transactions.reveal(Math.min(nextOffset, options.highWatermark ?? nextOffset));
   return {
     state: {
       segments,

@@ -229,6 +229,9 @@ export class Segment {
     this.#tail = undefined;
     this.indexes.truncate(batch.baseOffset - this.baseOffset);
     this.file.truncate(batch.position);
+    const { entries } = this.transactions;
+    const kept = entries.filter(({ lastOffset }) => lastOffset < batch.baseOffset);
+    if (kept.length < entries.length) this.transactions.replace(kept);
     this.maxTimestamp = -1;
     this.maxTimestampOffset = -1;
     // The largest timestamp may have been cut: the rest is few batches or in the time index.

@@ -127,8 +127,10 @@ type TopicAnswer = Response["responses"][number];
 type PartitionAnswer = TopicAnswer["partitions"][number];
 
 const topicIdsSinceVersion = 13;
+const racksSinceVersion = 11;
 const zstdSinceVersion = 10;
 const emptyRecords = new Uint8Array(0);
+const noDivergence = {};
 
 export function createFetchHandler(
   sessions: FetchSessions,
@@ -136,7 +138,11 @@ export function createFetchHandler(
 ): Handler<typeof fetch> {
   return (request, context) => {
     const asked = askedPartitions(request);
-    if (isFollower(request)) return refuseFollower(asked);
+    const replica = replicaOf(request);
+    if (replica !== undefined) {
+      const refused = refusalOf(replica, asked, context);
+      if (refused !== undefined) return refused;
+    }
     const { sessionId, sessionEpoch } = request;
     const byId = context.apiVersion >= topicIdsSinceVersion;
     const forgotten = forgottenPartitions(request);
@@ -152,6 +158,7 @@ export function createFetchHandler(
       bytesMax: Math.min(request.maxBytes, fetchBytesMax),
       isolation: isolationOf(request.isolationLevel),
       signal: context.connection.signal,
+      ...(replica === undefined ? readerOf(request, context) : { replica }),
     });
     return fetched instanceof Promise
       ? fetched.then((found) => answer(turn, places, found, context))
@@ -164,14 +171,15 @@ export function createFetchHandler(
 function askedPartitions({ topics }: Request): AskedPartition[] {
   const asked: AskedPartition[] = [];
   for (const { topic, topicId, partitions } of topics) {
-    for (const { partition, fetchOffset, partitionMaxBytes, currentLeaderEpoch } of partitions) {
+    for (const each of partitions) {
       asked.push({
         topic,
         topicId,
-        partition,
-        offset: fetchOffset,
-        bytesMax: partitionMaxBytes,
-        currentLeaderEpoch,
+        partition: each.partition,
+        offset: each.fetchOffset,
+        bytesMax: each.partitionMaxBytes,
+        currentLeaderEpoch: each.currentLeaderEpoch,
+        lastFetchedEpoch: each.lastFetchedEpoch,
       });
     }
   }
@@ -193,16 +201,39 @@ function place(asked: AskedPartition, context: HandlerContext): FetchPartition |
   }
   const zstd = context.apiVersion < zstdSinceVersion && topic.configs.get("compression.type");
   if (zstd === "zstd") return errorCodes.UNSUPPORTED_COMPRESSION_TYPE;
-  const { partition, offset, bytesMax, currentLeaderEpoch } = asked;
-  return { topic: topic.name, partition, offset, bytesMax, currentLeaderEpoch };
+  const { partition, offset, bytesMax, currentLeaderEpoch, lastFetchedEpoch } = asked;
+  return { topic: topic.name, partition, offset, bytesMax, currentLeaderEpoch, lastFetchedEpoch };
 }
 
-function isFollower({ replicaId, replicaState }: Request): boolean {
-  return replicaId >= 0 || replicaState.replicaId >= 0;
+interface Replica {
+  readonly id: number;
+  readonly epoch: number;
 }
 
-/** Fetching as a replica would move the high watermark: it needs a broker's authority. */
-function refuseFollower(asked: readonly AskedPartition[]): Response {
+function replicaOf({ replicaId, replicaState }: Request): Replica | undefined {
+  if (replicaId >= 0) return { id: replicaId, epoch: -1 };
+  if (replicaState.replicaId < 0) return undefined;
+  return { id: replicaState.replicaId, epoch: replicaState.replicaEpoch };
+}
+
+/** Older consumers know of no replicas, and read from the leader only. */
+function readerOf({ rackId }: Request, { apiVersion }: HandlerContext) {
+  return apiVersion < racksSinceVersion ? {} : { rack: rackId };
+}
+
+/** Fetching as a replica moves the high watermark: only who is registered as this very incarnation may. */
+function refusalOf(
+  { id, epoch }: Replica,
+  asked: readonly AskedPartition[],
+  { broker }: HandlerContext,
+): Response | undefined {
+  const known = broker.cluster().brokers.get(id);
+  if (id !== broker.brokerId && known?.epoch === epoch) return undefined;
+  const mayBeLate = id !== broker.brokerId && known !== undefined && epoch >= 0;
+  return mayBeLate ? { errorCode: errorCodes.STALE_BROKER_EPOCH, responses: [] } : refused(asked);
+}
+
+function refused(asked: readonly AskedPartition[]): Response {
   const errorCode = errorCodes.CLUSTER_AUTHORIZATION_FAILED;
   const answers = asked.map((partition) => ({
     asked: partition,
@@ -258,6 +289,8 @@ function partitionAnswer(
     lastStableOffset: found.lastStableOffset,
     logStartOffset: found.logStartOffset,
     abortedTransactions: found.abortedTransactions.length > 0 ? found.abortedTransactions : null,
+    divergingEpoch: found.diverging ?? noDivergence,
+    preferredReadReplica: found.preferredReadReplica ?? -1,
     records: data.length === 0 ? emptyRecords : data,
   };
   if (answer.errorCode !== errorCodes.NOT_LEADER_OR_FOLLOWER) return answer;

@@ -64,6 +64,7 @@ const specials: ReadonlyMap<number, { spec: OffsetSpec | null; since: number }> 
   [-5, { spec: null, since: 9 }],
 ]);
 
+const offsetNotAvailableSince = 5;
 const unknownOffset: ListedOffset = { error: null, offset: -1, timestampMs: -1, leaderEpoch: -1 };
 
 export const handleListOffsets: Handler<typeof listOffsets> = async (request, context) => {
@@ -96,7 +97,7 @@ async function answerOne(question: Question, context: HandlerContext) {
   const { partitionIndex } = question.asked;
   const what = `ListOffsets of ${question.name}-${partitionIndex}`;
   try {
-    const listed = await list(question, context);
+    const listed = known(await list(question, context), context.apiVersion);
     return {
       partitionIndex,
       errorCode: errorCodeOf(listed.error, what, context.report),
@@ -107,6 +108,13 @@ async function answerOne(question: Question, context: HandlerContext) {
   } catch (error) {
     return { partitionIndex, errorCode: errorAnswer(error, what, context.report).errorCode };
   }
+}
+
+/** Older clients have no word for an offset that is not known yet. */
+function known(listed: ListedOffset, version: number): ListedOffset {
+  const { error } = listed;
+  if (error?.code !== "OFFSET_NOT_AVAILABLE" || version >= offsetNotAvailableSince) return listed;
+  return { ...listed, error: new BrokerError("LEADER_NOT_AVAILABLE", error.message) };
 }
 
 async function list(question: Question, context: HandlerContext): Promise<ListedOffset> {

@@ -13,7 +13,13 @@ import { zeroUuid } from "../../../runtime/kafka/uuid.ts";
 import { fakePlatform } from "./fakes.ts";
 
 function asked(partition: number, offset = 0, topic = "t"): AskedPartition {
-  const base = { topic, topicId: zeroUuid, bytesMax: 100, currentLeaderEpoch: -1 };
+  const base = {
+    topic,
+    topicId: zeroUuid,
+    bytesMax: 100,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+  };
   return { ...base, partition, offset };
 }
 

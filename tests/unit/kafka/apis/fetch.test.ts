@@ -28,8 +28,9 @@ test("fetch handler asks the broker within its own limit and encodes v4 byte for
   const asked = broker.fetches[0];
   assert.is(asked?.bytesMax, 55 * 1024 * 1024);
   assert.is(asked?.isolation, "read_committed");
+  const epochs = { currentLeaderEpoch: -1, lastFetchedEpoch: -1 };
   assert.equal(asked?.partitions, [
-    { topic: "t", partition: 0, offset: 5, bytesMax: 100, currentLeaderEpoch: -1 },
+    { topic: "t", partition: 0, offset: 5, bytesMax: 100, ...epochs },
   ]);
   const writer = new Writer();
   fetch.encodeResponse(4, answer as never, writer);

@@ -1,0 +1,45 @@
+// Cutting the end of a log, as a follower does whose leader has something else there: segments behind the cut leave,
+// the one it falls into is shortened, and producer states are read again up to it. Called by `local-log.ts` only.
+
+import { offsetOf, snapshotSuffix } from "./log-files.ts";
+import { ProducerReplay } from "./producer-replay.ts";
+import type { ProducerState } from "./producer-state.ts";
+import type { Segment } from "./segment.ts";
+import type { SegmentPlace } from "./segment-indexes.ts";
+
+/**
+ * Shortens `segment`, the one that holds `offset`; returns where the log ends now: at `offset`, or before the batch
+ * that `offset` lies inside of.
+ */
+export function cutSegment(segment: Segment, offset: number): number {
+  const batch = segment.locate(offset);
+  segment.truncate(offset);
+  return batch === undefined ? offset : Math.min(offset, batch.baseOffset);
+}
+
+/** States as they were at `endOffset`, where the log ends now; snapshots of what was cut go. */
+export function producersAt(
+  place: SegmentPlace,
+  segments: readonly Segment[],
+  range: { startOffset: number; endOffset: number },
+): ProducerState {
+  const names = snapshotNames(place);
+  const replay = new ProducerReplay(place, names, range.startOffset);
+  replay.removeSnapshotsAfter(range.endOffset);
+  replay.catchUp(segments, range.endOffset);
+  return replay.producers;
+}
+
+/** Removes those of offsets below `offset`. */
+export function removeSnapshots(place: SegmentPlace, offset: number): void {
+  for (const name of snapshotNames(place)) {
+    if (offsetOf(name, snapshotSuffix)! < offset) {
+      place.storage.remove(`${place.folder()}/${name}`);
+    }
+  }
+}
+
+function snapshotNames(place: SegmentPlace): string[] {
+  const names = place.storage.list(place.folder()).map(({ name }) => name);
+  return names.filter((name) => offsetOf(name, snapshotSuffix) !== undefined);
+}

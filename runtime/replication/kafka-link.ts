@@ -1,0 +1,127 @@
+// KafkaLink: a follower's fetches over the leader's Kafka door, as Kafka's own followers make them: Fetch by topic
+// id with the replica's id and epoch. One connection of its own, so that its long polls hold up nothing else.
+
+import type { PeerAddress } from "../../cluster/peer.ts";
+import { BrokerConnection } from "../client/broker-connection.ts";
+import { Context } from "../client/context.ts";
+import { fetch } from "../kafka/apis/fetch.ts";
+import { errorCodes, errorName } from "../kafka/error-codes.ts";
+import type { RequestInput, ResponseOf } from "../kafka/schema.ts";
+import type { Platform } from "../platform.ts";
+import type {
+  OpenLink,
+  ReplicaFetched,
+  ReplicaFetchItem,
+  ReplicaFetchRequest,
+  ReplicaLink,
+} from "./replica-link.ts";
+
+export type LinkPlatform = Pick<Platform, "clock" | "random" | "core" | "codecs" | "network">;
+
+const connectTimeoutMs = 1_000;
+/** Beyond the long poll: then the leader counts as silent, and the connection is made anew. */
+const answerTimeoutMs = 2_000;
+
+/** How brokers of one cluster reach each other: the client library's connections, named after the broker. */
+export function peerContext(
+  platform: LinkPlatform,
+  brokerId: number,
+  requestTimeoutMs: number,
+): Context {
+  return new Context({
+    platform,
+    // Never asked: these connections are made by address.
+    bootstrap: ["127.0.0.1"],
+    clientId: `broker-${brokerId}`,
+    connectTimeoutMs,
+    requestTimeoutMs,
+  });
+}
+
+export function kafkaLinks(platform: LinkPlatform, brokerId: number): OpenLink {
+  const context = peerContext(platform, brokerId, answerTimeoutMs);
+  return (leader) => new KafkaLink(context, leader);
+}
+
+class KafkaLink implements ReplicaLink {
+  readonly #context: Context;
+  readonly #leader: PeerAddress;
+  #connection: BrokerConnection | undefined;
+  #isClosed = false;
+
+  constructor(context: Context, leader: PeerAddress) {
+    this.#context = context;
+    this.#leader = leader;
+  }
+
+  async fetch(request: ReplicaFetchRequest): Promise<readonly ReplicaFetched[]> {
+    const connection = this.#connection ?? (await this.#connect());
+    const options = { extraTimeoutMs: request.waitMsMax };
+    const answer = await connection.call(fetch, encoded(request), options);
+    if (answer.errorCode !== errorCodes.NONE) {
+      throw new Error(`broker ${this.#leader.id} answered ${errorName(answer.errorCode)}`);
+    }
+    return decoded(answer);
+  }
+
+  interrupt(): void {
+    this.#connection?.close();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#connection?.close();
+  }
+
+  async #connect(): Promise<BrokerConnection> {
+    const { host, port } = this.#leader;
+    const connection = await BrokerConnection.open(this.#context, { host, port }, () => {
+      if (this.#connection === connection) this.#connection = undefined;
+    });
+    if (this.#isClosed) connection.close();
+    if (connection.isOpen) this.#connection = connection;
+    return connection;
+  }
+}
+
+function encoded(request: ReplicaFetchRequest): RequestInput<typeof fetch> {
+  const { replicaId, brokerEpoch, waitMsMax, bytesMin, bytesMax, items } = request;
+  const topics = new Map<string, ReplicaFetchItem[]>();
+  for (const item of items) {
+    const known = topics.get(item.topicId);
+    if (known === undefined) topics.set(item.topicId, [item]);
+    else known.push(item);
+  }
+  return {
+    replicaState: { replicaId, replicaEpoch: brokerEpoch },
+    maxWaitMs: waitMsMax,
+    minBytes: bytesMin,
+    maxBytes: bytesMax,
+    topics: [...topics].map(([topicId, ofTopic]) => ({
+      topicId,
+      partitions: ofTopic.map((item) => ({
+        partition: item.partition,
+        currentLeaderEpoch: item.leaderEpoch,
+        fetchOffset: item.fetchOffset,
+        lastFetchedEpoch: item.lastFetchedEpoch,
+        logStartOffset: item.logStartOffset,
+        partitionMaxBytes: item.bytesMax,
+        highWatermark: item.highWatermark,
+      })),
+    })),
+  };
+}
+
+function decoded({ responses }: ResponseOf<typeof fetch>): ReplicaFetched[] {
+  return responses.flatMap(({ topicId, partitions }) =>
+    partitions.map((each) => ({
+      topicId,
+      partition: each.partitionIndex,
+      error: errorName(each.errorCode),
+      highWatermark: each.highWatermark,
+      logStartOffset: each.logStartOffset,
+      diverging: each.divergingEpoch.endOffset < 0 ? undefined : each.divergingEpoch,
+      records: each.records ?? new Uint8Array(0),
+    })),
+  );
+}

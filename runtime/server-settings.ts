@@ -1,0 +1,45 @@
+// What the server makes of its configuration: its number, the address it tells, limits of the door and the cleaner.
+// Pure; used by `server.ts` only.
+
+import { type BrokerConfig, type HostPort, isEveryAddress } from "./config.ts";
+import { BrokerError } from "./errors.ts";
+import type { DoorLimits } from "./kafka/limits.ts";
+import type { CleanerSettings } from "./log/cleaner.ts";
+
+/** The folder's own number, unless the configuration names one; then they must agree. */
+export function chooseBrokerId(config: BrokerConfig, ofFolder: number | undefined): number {
+  const isChosen = config.effective("node.id")?.layer !== "default";
+  if (ofFolder === undefined || ofFolder === config.nodeId) return config.nodeId;
+  if (!isChosen) return ofFolder;
+  throw new BrokerError(
+    "INVALID_CONFIG",
+    `the data folder ${config.dataDir} belongs to broker ${ofFolder}, not to ${config.nodeId}: ` +
+      `set node.id=${ofFolder} or choose another --data-dir`,
+  );
+}
+
+export function advertisedAddress(config: BrokerConfig, listener: HostPort): HostPort {
+  const { advertised } = config;
+  if (advertised) return { host: advertised.host, port: advertised.port || listener.port };
+  if (!isEveryAddress(listener.host)) return listener;
+  throw new BrokerError(
+    "INVALID_CONFIG",
+    `clients cannot connect to ${listener.host}: say where they reach this broker with --advertise HOST:PORT`,
+  );
+}
+
+export function connectionLimits(config: BrokerConfig): Partial<DoorLimits> {
+  return {
+    connectionsMax: config.number("max.connections"),
+    connectionsPerAddressMax: config.number("max.connections.per.ip"),
+  };
+}
+
+export function cleanerSettings(config: BrokerConfig): CleanerSettings {
+  return {
+    isEnabled: config.flag("log.cleaner.enable"),
+    backoffMs: config.number("log.cleaner.backoff.ms"),
+    mapBytesMax: config.number("log.cleaner.dedupe.buffer.size"),
+    bytesPerSecondMax: config.number("log.cleaner.io.max.bytes.per.second"),
+  };
+}
