@@ -75,9 +75,12 @@ class KafkaLink implements ReplicaLink {
 
   async #connect(): Promise<BrokerConnection> {
     const { host, port } = this.#leader;
+    // It may break before it is open.
+    let opened: BrokerConnection | undefined;
     const connection = await BrokerConnection.open(this.#context, { host, port }, () => {
-      if (this.#connection === connection) this.#connection = undefined;
+      if (opened !== undefined && this.#connection === opened) this.#connection = undefined;
     });
+    opened = connection;
     if (this.#isClosed) connection.close();
     if (connection.isOpen) this.#connection = connection;
     return connection;

@@ -196,11 +196,14 @@ class Line {
 
   async #dial(): Promise<BrokerConnection> {
     const address: Address = { host: this.peer.host, port: this.peer.port };
+    // It may break before it is open.
+    let opened: BrokerConnection | undefined;
     const connection = await BrokerConnection.open(this.#context, address, () => {
-      if (this.#connection !== connection) return;
+      if (opened === undefined || this.#connection !== opened) return;
       this.#connection = undefined;
       if (!this.#isClosed) this.#lost();
     });
+    opened = connection;
     if (this.#isClosed) {
       connection.close();
       throw new Error(`the connection to ${addressText(address)} is not needed any more`);
