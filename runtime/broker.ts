@@ -31,6 +31,8 @@ export interface AppendRequest {
   /** 0 and 1: the leader's log; -1: all in-sync replicas. Durability follows the topic's flush mode. */
   readonly acks: -1 | 0 | 1;
   readonly timeoutMs: number;
+  /** Of a producer with transactions: says which broker coordinates them. */
+  readonly transactionalId?: string | undefined;
   /** The partition joins the transaction of the batch's producer by this append (KIP-890). */
   readonly joinsTransaction?: boolean;
 }

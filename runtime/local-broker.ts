@@ -66,6 +66,7 @@ import type { OpenLink } from "./replication/replica-link.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { internalTopics, offsetsTopic } from "./topic-name.ts";
 import type { Coordinator as TransactionCoordinator } from "./transactions/coordinator.ts";
+import { type AskBroker, answerTransactions } from "./transactions/peer-questions.ts";
 
 export interface LocalBrokerOptions {
   readonly platform: Pick<Platform, "clock" | "core" | "codecs" | "random">;
@@ -76,6 +77,8 @@ export interface LocalBrokerOptions {
   readonly metrics: Metrics;
   /** How leaders are reached; absent on a broker that is alone. */
   readonly openLink?: OpenLink;
+  /** How other brokers are asked; absent on a broker that is alone. */
+  readonly askBroker?: AskBroker;
   /** Told of background work that failed and is tried again. */
   readonly report?: (error: unknown, where: string) => void;
   /** What becomes of consumer groups: how far they are read, what could not be stored. */
@@ -133,6 +136,13 @@ export class LocalBroker implements Broker {
   /** In a cluster: this incarnation is registered, and leads what the control plane says. */
   begin(): void {
     this.#partitions.begin();
+    this.groups.follow();
+    void this.transactions.follow();
+  }
+
+  /** What another broker asks this one; undefined: it is not for the broker. */
+  answerPeer(question: unknown): undefined | Promise<unknown> {
+    return answerTransactions(question, this.transactions);
   }
 
   /** Until it has read its topic, the coordinator of transactions answers COORDINATOR_LOAD_IN_PROGRESS. */

@@ -15,6 +15,7 @@ import { offsetsTopic, transactionsTopic } from "./topic-name.ts";
 import type { TransactionalOffsets } from "./transaction-coordinator.ts";
 import { Coordinator } from "./transactions/coordinator.ts";
 import type { CoordinatorHost } from "./transactions/coordinator-host.ts";
+import { type AskBroker, remoteTransactions } from "./transactions/peer-questions.ts";
 import { partitionOf } from "./transactions/state-log.ts";
 
 /** Where a batch says whose it is. */
@@ -34,6 +35,8 @@ export interface LocalTransactionsOptions {
   readonly metrics: Metrics;
   readonly groups: TransactionalOffsets;
   readonly createStateTopic: () => Promise<void>;
+  /** Absent on a broker that is alone. */
+  readonly askBroker?: AskBroker;
   /** Told of what is neither a client's fault nor stops anything. */
   readonly report: (error: unknown, where: string) => void;
 }
@@ -44,13 +47,17 @@ export function localCoordinator(options: LocalTransactionsOptions): Coordinator
   const host: CoordinatorHost = {
     ...{ core: platform.core, codecs: platform.codecs, clock: platform.clock },
     ...{ brokerId, groups, report, counters: metrics.transactions },
+    remote: remoteTransactions(options.askBroker ?? nobody),
     partition: (place) => partitions.get(place),
-    statePartitions() {
-      const topic = controlPlane.state().topics.get(transactionsTopic);
-      return topic?.partitions.map(({ partition }) =>
-        partitions.get({ topic: transactionsTopic, partition }),
-      );
-    },
+    leaderOf: ({ topic, partition }) =>
+      controlPlane.state().topics.get(topic)?.partitions[partition]?.leader ?? -1,
+    statePartitionCount: () => statesOf(controlPlane)?.length ?? 0,
+    statePartition: (partition) => partitions.get({ topic: transactionsTopic, partition }),
+    stateLeader: (index) => statesOf(controlPlane)?.[index]?.leader ?? -1,
+    watchStates: (changed) =>
+      controlPlane.watch((change) => {
+        if ("topic" in change && change.topic.name === transactionsTopic) changed();
+      }),
     createStateTopic: options.createStateTopic,
     allocateProducerId: () => controlPlane.allocateProducerIds(1),
     limits: () => ({
@@ -61,6 +68,14 @@ export function localCoordinator(options: LocalTransactionsOptions): Coordinator
     }),
   };
   return new Coordinator(host);
+}
+
+function statesOf(controlPlane: ControlPlane) {
+  return controlPlane.state().topics.get(transactionsTopic)?.partitions;
+}
+
+async function nobody(brokerId: number): Promise<never> {
+  throw new BrokerError("BROKER_NOT_AVAILABLE", `broker ${brokerId} cannot be reached`);
 }
 
 /** Consumer groups as transactions see them. */
@@ -106,7 +121,9 @@ export function appendInTransaction(
   const { producers } = partition.log;
   if (producers.isInTransaction(producerId, producerEpoch)) return partition.append(batch, options);
   const mayAdd = request.joinsTransaction ?? false;
-  const admitted = admit(coordinator, { producerId, producerEpoch }, request, mayAdd);
+  const { transactionalId } = request;
+  const producer = { transactionalId, producerId, producerEpoch };
+  const admitted = admit(coordinator, producer, request, mayAdd);
   if (admitted === undefined) return partition.append(batch, options);
   // The batch lies in a buffer that is used again before the coordinator has answered.
   const own = batch.slice();
@@ -115,7 +132,7 @@ export function appendInTransaction(
 
 function admit(
   coordinator: Coordinator,
-  producer: { producerId: number; producerEpoch: number },
+  producer: Parameters<Coordinator["admit"]>[0],
   { topic, partition }: AppendRequest,
   mayAdd: boolean,
 ): undefined | Promise<void> {
@@ -135,8 +152,16 @@ function asProduceError(error: unknown): unknown {
   if (code === "PRODUCER_FENCED") {
     return new BrokerError("INVALID_PRODUCER_EPOCH", message, { cause: error });
   }
-  if (code === "COORDINATOR_LOAD_IN_PROGRESS" || code === "COORDINATOR_NOT_AVAILABLE") {
+  if (passing.has(code)) {
     return new BrokerError("NOT_ENOUGH_REPLICAS", message, { cause: error });
   }
   return error;
 }
+
+/** The coordinator moves, or is being asked again soon: the producer sends the batch again. */
+const passing: ReadonlySet<string> = new Set([
+  "COORDINATOR_LOAD_IN_PROGRESS",
+  "COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR",
+  "BROKER_NOT_AVAILABLE",
+]);

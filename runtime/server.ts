@@ -5,6 +5,7 @@
 import type { ControlPlane } from "../cluster/control-plane.ts";
 import type { Peers } from "../cluster/peer.ts";
 import { type BrokerConfig, formatHostPort, type HostPort } from "./config.ts";
+import { BrokerError } from "./errors.ts";
 import type { GroupEvent } from "./groups/coordinator.ts";
 import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
 import { uuidText } from "./kafka/uuid.ts";
@@ -25,6 +26,7 @@ import type { Storage } from "./storage/storage.ts";
 import type { Logger, LogLevel } from "./telemetry/logger.ts";
 import { type ApiMetrics, Metrics } from "./telemetry/metrics.ts";
 import { Scraper } from "./telemetry/scrape.ts";
+import type { AskBroker } from "./transactions/peer-questions.ts";
 import { version } from "./version.ts";
 
 export interface ServerOptions {
@@ -68,6 +70,8 @@ export interface Server {
   close(): Promise<void>;
 }
 
+/** How long a question to another broker's coordinator may take. */
+const askBrokerMsMax = 5_000;
 /** How long a stop waits for others to take over. */
 const drainMsMax = 10_000;
 
@@ -248,7 +252,10 @@ class RunningServer implements Server {
       log.error("background-failed", where, { error: asError(error) });
     const reportGroups = (event: GroupEvent) => this.#reportGroups(event);
     const background = { report, reportGroups };
-    const links = this.#peers ? { openLink: kafkaLinks(platform, brokerId) } : {};
+    const links = this.#peers && {
+      openLink: kafkaLinks(platform, brokerId),
+      askBroker: this.#askBroker(controlPlane, this.#peers),
+    };
     const own = { platform, controlPlane, folder, brokerId, config, metrics };
     const parts = { ...own, ...links, ...background };
     this.#broker = new LocalBroker(parts);
@@ -316,8 +323,24 @@ class RunningServer implements Server {
     const peers = new PeerConnections({ platform, brokerId, clusterId: known });
     this.#peers = peers;
     const membership = await joinCluster({ storage, brokerId, clusterId, peers });
-    peers.answerWith((question, fromId) => membership.answer(question, fromId));
+    peers.answerWith((question, fromId) => {
+      const answer = this.#broker?.answerPeer(question);
+      return answer ?? membership.answer(question, fromId);
+    });
     return membership.controlPlane;
+  }
+
+  #askBroker(controlPlane: ControlPlane, peers: PeerConnections): AskBroker {
+    return async (brokerId, question) => {
+      const broker = controlPlane.state().brokers.get(brokerId);
+      const what = `broker ${brokerId} cannot be reached`;
+      if (broker === undefined) throw new BrokerError("BROKER_NOT_AVAILABLE", what);
+      try {
+        return await peers.ask(broker, question, { timeoutMs: askBrokerMsMax });
+      } catch (cause) {
+        throw new BrokerError("BROKER_NOT_AVAILABLE", what, { cause });
+      }
+    };
   }
 
   async #register(controlPlane: ControlPlane, found: readonly FoundPartition[]): Promise<void> {

@@ -103,10 +103,10 @@ export interface TransactionCoordinator {
   ): Promise<ProducerIdentity>;
   /**
    * Lets a producer's batch into a partition, or throws. `mayAdd`: the partition joins the transaction if it is
-   * not part of it (KIP-890). Undefined: at once.
+   * not part of it (KIP-890). Undefined: at once. The id says which broker coordinates it, where that may be another.
    */
   admit(
-    producer: ProducerIdentity,
+    producer: ProducerIdentity & { readonly transactionalId?: string | undefined },
     place: TopicPartition,
     options: { mayAdd: boolean },
   ): undefined | Promise<void>;

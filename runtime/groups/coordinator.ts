@@ -86,8 +86,13 @@ export class Coordinator implements GroupCoordinator {
   /** Starts loading; partitions of the offsets topic must be open. */
   open(): void {
     this.#stopWatching = this.#options.controlPlane.watch((change) => this.#follow(change));
-    this.#loading = this.#own.load();
+    this.follow();
     this.#scheduleExpiry();
+  }
+
+  /** Leaderships may have changed: takes over groups, or lets go of them. */
+  follow(): void {
+    this.#loading = this.#own.follow();
   }
 
   close(): void {
@@ -99,7 +104,7 @@ export class Coordinator implements GroupCoordinator {
 
   #loading: Promise<void> = Promise.resolve();
 
-  /** Resolves when the load at start has ended. */
+  /** Resolves when the last load that was begun has ended. */
   loaded(): Promise<void> {
     return this.#loading;
   }
@@ -355,9 +360,7 @@ export class Coordinator implements GroupCoordinator {
     if (change.kind === "topic-deleted") {
       if (change.topic.name === offsetsTopic) this.#own.drop();
       else this.#background("forgetting a topic", this.#commits.forgetTopic(change.topic.name));
-    } else if (change.kind === "topic-created" && change.topic.name === offsetsTopic) {
-      this.#own.takeNew();
-    }
+    } else if ("topic" in change && change.topic.name === offsetsTopic) this.follow();
   }
 
   // ---- expiry ----

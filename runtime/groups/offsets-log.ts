@@ -72,28 +72,51 @@ export class OffsetsLog {
     records: readonly GroupRecord[],
     producer?: TransactionalProducer,
   ): { readonly baseOffset: number; readonly durable: Promise<unknown> | undefined } {
-    const partition = this.#options.partition(index);
-    const baseOffset = partition.log.endOffset;
     const waits: Promise<unknown>[] = [];
-    for (const batch of this.#batches(records, producer)) {
-      const appended = partition.append(batch, { waits: true, isOwn: true });
-      if (appended instanceof Promise) waits.push(appended);
+    let baseOffset: number;
+    try {
+      const partition = this.#options.partition(index);
+      baseOffset = partition.log.endOffset;
+      for (const batch of this.#batches(records, producer)) {
+        const appended = partition.append(batch, { waits: true, isOwn: true });
+        if (appended instanceof Promise) waits.push(appended);
+      }
+    } catch (error) {
+      throw coordinatorError(error);
     }
-    return { baseOffset, durable: waits.length === 0 ? undefined : Promise.all(waits) };
+    if (waits.length === 0) return { baseOffset, durable: undefined };
+    const durable = Promise.all(waits).catch((error) => Promise.reject(coordinatorError(error)));
+    return { baseOffset, durable };
   }
 
-  /** Reads a partition from its start; `visit` gets everything that counts, in order. Returns the bytes read. */
+  /** Under which leadership this broker has the partition; undefined: it does not lead it. */
+  led(index: number): { readonly leaderEpoch: number; readonly isEmpty: boolean } | undefined {
+    try {
+      const { leaderEpoch, log } = this.#options.partition(index);
+      return { leaderEpoch, isEmpty: log.endOffset === log.startOffset };
+    } catch (error) {
+      if (error instanceof BrokerError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Reads a partition from its start; `visit` gets everything that counts, in order. Returns the bytes read. Also
+   * what a new leader does not know to be on all replicas: it may have been acknowledged.
+   */
   async load(
     index: number,
     visit: (loaded: Loaded) => void,
     isStopped: () => boolean,
   ): Promise<number> {
     const partition = this.#options.partition(index);
+    const { endOffset } = partition.log;
     let offset = partition.log.startOffset;
     let bytes = 0;
-    while (offset < partition.highWatermark && !isStopped()) {
-      const records = partition.read({ offset, bytesMax: loadChunkBytes, atLeastOneBatch: true });
-      const chunk = await collect(records);
+    while (offset < endOffset && !isStopped()) {
+      const read = { offset, bytesMax: loadChunkBytes, atLeastOneBatch: true };
+      const chunk = await collect(partition.readAsReplica(read));
+      if (isStopped()) break;
       const nextOffset = this.#visitChunk(chunk, offset, partition, visit);
       if (nextOffset <= offset) break;
       bytes += chunk.length;
@@ -172,6 +195,25 @@ export class OffsetsLog {
     }
   }
 }
+
+/** What members understand of a log that cannot be written: their coordinator moved, or has to be asked later. */
+function coordinatorError(error: unknown): unknown {
+  if (!(error instanceof BrokerError)) return error;
+  const { code, message } = error;
+  if (code === "NOT_LEADER_OR_FOLLOWER" || code === "UNKNOWN_TOPIC_OR_PARTITION") {
+    return new BrokerError("NOT_COORDINATOR", message, { cause: error });
+  }
+  if (passing.has(code)) {
+    return new BrokerError("COORDINATOR_NOT_AVAILABLE", message, { cause: error });
+  }
+  return error;
+}
+
+const passing: ReadonlySet<string> = new Set([
+  "NOT_ENOUGH_REPLICAS",
+  "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+  "REQUEST_TIMED_OUT",
+]);
 
 /** Of a control record's key: i16 version, i16 type, 1 is commit. */
 function outcomeOf(key: Uint8Array): "commit" | "abort" {

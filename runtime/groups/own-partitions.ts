@@ -1,5 +1,6 @@
-// OwnPartitions: the part of __consumer_offsets that this broker leads. Loads it at start, in the background, and
-// knows of every group whether it can be served, is still being read, or is not here. Used by `coordinator.ts`.
+// OwnPartitions: the part of __consumer_offsets that this broker leads. Loads what it comes to lead, in the background,
+// drops what it leads no more, and knows of every group whether it can be served, is still being read, or is not
+// here. Used by `coordinator.ts`.
 
 import type { ClusterState, ControlPlane } from "../../cluster/control-plane.ts";
 import { BrokerError } from "../errors.ts";
@@ -30,7 +31,11 @@ export type GroupEvent =
   | { readonly kind: "loading"; readonly partitions: number; readonly done: number }
   | { readonly kind: "failed"; readonly context: string; readonly error: unknown };
 
-type PartitionState = "loading" | "ready" | "failed";
+interface PartitionState {
+  /** Leadership under which it was read: another one may have written since. */
+  readonly leaderEpoch: number;
+  stage: "loading" | "ready" | "failed";
+}
 
 /** A load that takes longer says how far it is, this often. */
 const progressEveryMs = 2_000;
@@ -49,8 +54,8 @@ export class OwnPartitions {
     this.#table = table;
   }
 
-  /** Loads what is there; never rejects. */
-  load(): Promise<void> {
+  /** Takes over what this broker leads by now, and drops what it does not; never rejects. */
+  follow(): Promise<void> {
     return this.#load(this.#take());
   }
 
@@ -59,17 +64,12 @@ export class OwnPartitions {
     this.drop();
   }
 
-  /** The topic was just made: there is nothing to read. */
-  takeNew(): void {
-    for (const index of this.#take()) this.#states.set(index, "ready");
-  }
-
   get isLoading(): boolean {
-    return [...this.#states.values()].includes("loading");
+    return [...this.#states.values()].some(({ stage }) => stage === "loading");
   }
 
   isReady(index: number): boolean {
-    return this.#states.get(index) === "ready";
+    return this.#states.get(index)?.stage === "ready";
   }
 
   async find(groupId: string): Promise<number> {
@@ -97,10 +97,10 @@ export class OwnPartitions {
 
   /** COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR. */
   requireLoaded(groupId: string): void {
-    const state = this.#states.get(this.#table.partitionOf(groupId));
-    if (state === "ready") return;
-    if (state === "loading") throw loadInProgress();
-    throw state === "failed"
+    const stage = this.#states.get(this.#table.partitionOf(groupId))?.stage;
+    if (stage === "ready") return;
+    if (stage === "loading") throw loadInProgress();
+    throw stage === "failed"
       ? new BrokerError("COORDINATOR_NOT_AVAILABLE", "the group could not be read: see the log")
       : new BrokerError("NOT_COORDINATOR", `broker ${this.#options.brokerId} has not this group`);
   }
@@ -113,16 +113,26 @@ export class OwnPartitions {
     return this.#cluster().topics.get(offsetsTopic);
   }
 
-  /** The partitions of the offsets topic that this broker leads and has not taken yet. */
+  /** Drops partitions whose leadership ended, and returns those that have to be read. */
   #take(): number[] {
     const topic = this.#topic();
-    if (topic === undefined) return [];
+    if (topic === undefined || this.#isClosed) return [];
     this.#table.partitions = topic.partitions.length;
-    const own = topic.partitions.filter(
-      ({ leader, partition }) => leader === this.#options.brokerId && !this.#states.has(partition),
-    );
-    for (const { partition } of own) this.#states.set(partition, "loading");
-    return own.map(({ partition }) => partition);
+    const toRead: number[] = [];
+    for (const { partition: index } of topic.partitions) {
+      const led = this.#log.led(index);
+      const known = this.#states.get(index);
+      if (led?.leaderEpoch === known?.leaderEpoch) continue;
+      if (known !== undefined) this.#table.forget(index);
+      this.#states.delete(index);
+      if (led === undefined) continue;
+      this.#states.set(index, {
+        leaderEpoch: led.leaderEpoch,
+        stage: led.isEmpty ? "ready" : "loading",
+      });
+      if (!led.isEmpty) toRead.push(index);
+    }
+    return toRead;
   }
 
   /** Forgets everything: the topic is gone, or the broker stops. */
@@ -155,16 +165,19 @@ export class OwnPartitions {
   }
 
   async #loadPartition(index: number): Promise<number> {
-    const isStopped = () => this.#isClosed || this.#states.get(index) !== "loading";
+    const state = this.#states.get(index);
+    const isStopped = () => this.#isClosed || this.#states.get(index) !== state;
+    if (state === undefined || state.stage !== "loading") return 0;
     try {
       const visit = this.#table.replay.bind(this.#table);
       const bytes = await this.#log.load(index, visit, isStopped);
       if (isStopped()) return bytes;
-      this.#states.set(index, "ready");
+      state.stage = "ready";
       this.#table.resume(index);
       return bytes;
     } catch (error) {
-      this.#states.set(index, "failed");
+      if (isStopped()) return 0;
+      state.stage = "failed";
       const context = `reading ${offsetsTopic}-${index}`;
       this.#options.report({ kind: "failed", context, error });
       return 0;

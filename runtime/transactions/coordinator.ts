@@ -1,6 +1,6 @@
-// The transaction coordinator of this broker: one state machine per transactional id (`transaction.ts`), each
-// step durable in __transaction_state before it counts, markers after the decision. Requests for one id run one
-// after another; those that come while a transaction is ending wait for it a little.
+// The transaction coordinator of this broker: one state machine per transactional id (`transaction.ts`) of the part
+// of __transaction_state that it leads, each step durable there before it counts, markers after the decision.
+// Requests for one id run one after another; those that come while a transaction is ending wait for it a little.
 
 import type { TopicPartition } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
@@ -15,9 +15,11 @@ import type {
   TransactionMember,
   TransactionView,
 } from "../transaction-coordinator.ts";
-import type { CoordinatorHost, TransactionLimits } from "./coordinator-host.ts";
+import type { Admission, CoordinatorHost } from "./coordinator-host.ts";
 import { matching, openOnes, viewOf } from "./listing.ts";
 import { MarkerWriter } from "./marker-writer.ts";
+import { loadInProgress, OwnStates } from "./own-states.ts";
+import { Rounds } from "./rounds.ts";
 import { StateLog } from "./state-log.ts";
 import {
   begun,
@@ -34,8 +36,10 @@ import {
   isOverdue,
   needsProducerId,
   newTransaction,
+  notAdmitted,
   prepared,
   type Transaction,
+  unknownProducer,
   withPartitions,
 } from "./transaction.ts";
 import { type Slot, TransactionTable } from "./transaction-table.ts";
@@ -48,39 +52,55 @@ export class Coordinator implements TransactionCoordinator {
   readonly #log: StateLog;
   readonly #markers: MarkerWriter;
   readonly #table = new TransactionTable();
-  readonly #timers = new Map<string, Timer>();
+  readonly #rounds: Rounds;
+  readonly #own: OwnStates;
   #isLoaded = false;
   #isClosed = false;
+  #stopWatching = () => {};
 
   constructor(host: CoordinatorHost) {
     this.#host = host;
     this.#log = new StateLog(host);
     this.#markers = new MarkerWriter(host);
+    this.#rounds = new Rounds(host.clock);
+    this.#own = new OwnStates({
+      log: this.#log,
+      loaded: (states) => this.#resume(states),
+      dropped: (partition) => this.#forget(partition),
+      report: (error, where) => host.report(error, where),
+    });
   }
 
-  /** Reads __transaction_state, ends what was being ended, and begins to watch over timeouts. */
+  /** Reads its part of __transaction_state, ends what was being ended, and begins to watch over timeouts. */
   async load(): Promise<{ transactions: number }> {
-    const states = await this.#log.load((error, where) => this.#host.report(error, where));
-    for (const state of states.values()) this.#table.add(state);
+    this.#stopWatching = this.#host.watchStates(() => void this.follow());
+    const transactions = await this.follow();
     this.#isLoaded = true;
-    for (const slot of this.#table.all()) if (isEnding(slot.state)) this.#finish(slot);
-    this.#every(
+    const { limits } = this.#host;
+    this.#rounds.every(
       "timeouts",
-      (limits) => limits.timeoutCheckMs,
+      () => limits().timeoutCheckMs,
       () => this.abortOverdue(),
     );
-    this.#every(
+    this.#rounds.every(
       "expiry",
-      (limits) => limits.expirationCheckMs,
+      () => limits().expirationCheckMs,
       () => this.#expire(),
     );
-    return { transactions: states.size };
+    return { transactions };
+  }
+
+  /** Leaderships may have changed: takes over ids, or lets go of them. Returns how many were read. */
+  follow(): Promise<number> {
+    return this.#own.follow();
   }
 
   close(): void {
     this.#isClosed = true;
+    this.#stopWatching();
+    this.#own.close();
     this.#markers.close();
-    for (const timer of this.#timers.values()) timer.cancel();
+    this.#rounds.close();
   }
 
   /** For metrics: transactions that are open now, and the age of the oldest. */
@@ -88,9 +108,14 @@ export class Coordinator implements TransactionCoordinator {
     return openOnes(this.#table.all(), this.#host.clock.nowMs());
   }
 
-  async find(_transactionalId: string): Promise<number> {
-    if (!this.#log.exists) await this.#host.createStateTopic();
-    return this.#host.brokerId;
+  async find(transactionalId: string): Promise<number> {
+    if (this.#log.partitionCount === 0) {
+      await this.#host.createStateTopic();
+      void this.follow();
+    }
+    const leader = this.#host.stateLeader(this.#log.partitionOf(transactionalId));
+    if (leader >= 0) return leader;
+    throw new BrokerError("COORDINATOR_NOT_AVAILABLE", "its coordinator has no leader now");
   }
 
   async initProducer(
@@ -139,32 +164,34 @@ export class Coordinator implements TransactionCoordinator {
   }
 
   admit(
-    producer: ProducerIdentity,
+    producer: ProducerIdentity & { readonly transactionalId?: string | undefined },
     place: TopicPartition,
     { mayAdd }: { mayAdd: boolean },
   ): undefined | Promise<void> {
-    this.#assertLoaded();
-    const slot = this.#table.byProducer(producer.producerId);
-    if (slot === undefined) {
-      throw new BrokerError(
-        "INVALID_PRODUCER_ID_MAPPING",
-        `producer id ${producer.producerId} belongs to no transactional id`,
-      );
+    const { transactionalId, producerId, producerEpoch } = producer;
+    if (transactionalId !== undefined && this.#own.epochOf(transactionalId) === undefined) {
+      const admission = { transactionalId, producerId, producerEpoch, place, mayAdd };
+      return this.#admitElsewhere(admission);
     }
-    if (producer.producerEpoch === slot.state.producerEpoch && holds(slot.state, place)) {
-      return undefined;
-    }
+    if (transactionalId === undefined && this.#own.isLoading) throw loadInProgress();
+    const slot = this.#table.byProducer(producerId);
+    if (slot === undefined) throw unknownProducer(producerId);
+    if (producerEpoch === slot.state.producerEpoch && holds(slot.state, place)) return undefined;
     if (mayAdd) return this.#add(slot, producer, [place], 2) ?? undefined;
-    if (producer.producerEpoch !== slot.state.producerEpoch) {
-      throw new BrokerError(
-        "INVALID_PRODUCER_EPOCH",
-        `producer ${producer.producerId} used epoch ${producer.producerEpoch}, the newest is ${slot.state.producerEpoch}`,
-      );
-    }
-    throw new BrokerError(
-      "INVALID_TXN_STATE",
-      `${place.topic}-${place.partition} is not part of the transaction of '${slot.state.transactionalId}'`,
-    );
+    throw notAdmitted(slot.state, producer, place);
+  }
+
+  /** The same for another broker that leads the place. NOT_COORDINATOR if the id is not of this one. */
+  admitHere(admission: Admission): undefined | Promise<void> {
+    this.#own.requireLoaded(admission.transactionalId);
+    return this.admit(admission, admission.place, admission);
+  }
+
+  /** Another broker coordinates it, or this one has not read it yet. */
+  async #admitElsewhere(admission: Admission): Promise<void> {
+    const leader = await this.find(admission.transactionalId);
+    if (leader === this.#host.brokerId) await this.admitHere(admission);
+    else await this.#host.remote.admit(leader, admission);
   }
 
   /** WriteTxnMarkers: an operator ends what hangs. Returns, or resolves, when the marker is durable. */
@@ -176,7 +203,7 @@ export class Coordinator implements TransactionCoordinator {
   }
 
   describe(transactionalId: string): TransactionView {
-    this.#assertLoaded();
+    if (this.#log.partitionCount > 0) this.#own.requireLoaded(transactionalId);
     const state = this.#table.get(transactionalId)?.state;
     if (state !== undefined && state.phase !== "Dead") return viewOf(state, this.#host.brokerId);
     throw new BrokerError(
@@ -186,7 +213,7 @@ export class Coordinator implements TransactionCoordinator {
   }
 
   list(filter: TransactionFilter): readonly TransactionListing[] {
-    this.#assertLoaded();
+    if (!this.#isLoaded || this.#own.isLoading) throw loadInProgress();
     const states = [...this.#table.all()].map(({ state }) => state);
     return matching(states, filter, this.#host.clock.nowMs());
   }
@@ -273,20 +300,23 @@ export class Coordinator implements TransactionCoordinator {
   #finish(slot: Slot): void {
     const { state } = slot;
     const isCommit = state.phase === "PrepareCommit";
-    const { producerId, producerEpoch, partitions } = state;
-    const coordinatorEpoch = this.#log.coordinatorEpoch(state.transactionalId);
+    const { transactionalId, producerId, producerEpoch, partitions } = state;
+    const coordinatorEpoch = this.#own.epochOf(transactionalId);
+    // It was decided, and the leadership ended: the next coordinator reads it and goes on.
+    if (coordinatorEpoch === undefined) return;
+    const isCurrent = () => this.#own.epochOf(transactionalId) === coordinatorEpoch;
     const places = [...partitions].flatMap(([topic, members]) =>
       [...members].map((partition) => ({ topic, partition })),
     );
     const marker = { producerId, producerEpoch, coordinatorEpoch, isCommit };
-    const written = this.#markers.write(places, marker);
+    const written = this.#markers.write(places, marker, isCurrent);
     if (written === undefined) {
       this.#complete(slot);
       return;
     }
     slot.ending = written.then(() => {
       slot.ending = undefined;
-      if (!this.#isClosed) this.#complete(slot);
+      if (!this.#isClosed && isCurrent()) this.#complete(slot);
     });
   }
 
@@ -340,7 +370,7 @@ export class Coordinator implements TransactionCoordinator {
   }
 
   #find(transactionalId: string): Slot | undefined {
-    this.#assertLoaded();
+    this.#own.requireLoaded(transactionalId);
     return this.#table.get(transactionalId);
   }
 
@@ -353,12 +383,17 @@ export class Coordinator implements TransactionCoordinator {
     );
   }
 
-  #assertLoaded(): void {
-    if (this.#isLoaded) return;
-    throw new BrokerError(
-      "COORDINATOR_LOAD_IN_PROGRESS",
-      "transactions are being read from __transaction_state: try again",
-    );
+  #resume(states: Iterable<Transaction>): void {
+    for (const state of states) {
+      const slot = this.#table.add(state);
+      if (isEnding(state)) this.#finish(slot);
+    }
+  }
+
+  #forget(partition: number): void {
+    for (const slot of [...this.#table.all()]) {
+      if (this.#log.partitionOf(slot.state.transactionalId) === partition) this.#table.remove(slot);
+    }
   }
 
   #expire(): void {
@@ -374,17 +409,5 @@ export class Coordinator implements TransactionCoordinator {
       });
       removal.catch((error) => this.#host.report(error, "forgetting a transactional id"));
     }
-  }
-
-  #every(name: string, intervalMs: (limits: TransactionLimits) => number, run: () => void): void {
-    const again = () => {
-      const timer = this.#host.clock.after(intervalMs(this.#host.limits()), () => {
-        if (this.#isClosed) return;
-        run();
-        again();
-      });
-      this.#timers.set(name, timer);
-    };
-    again();
   }
 }

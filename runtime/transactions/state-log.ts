@@ -20,8 +20,10 @@ export interface StateLogHost {
   readonly core: Core;
   readonly codecs: Codecs;
   readonly clock: Clock;
-  /** Partitions of __transaction_state in order; undefined while there is no such topic. */
-  statePartitions(): readonly Partition[] | undefined;
+  /** Partitions of __transaction_state; 0 while there is no such topic. */
+  statePartitionCount(): number;
+  /** Throws `BrokerError` where this broker does not lead it. */
+  statePartition(index: number): Partition;
 }
 
 export class StateLog {
@@ -31,8 +33,25 @@ export class StateLog {
     this.#host = host;
   }
 
-  get exists(): boolean {
-    return this.#host.statePartitions() !== undefined;
+  get partitionCount(): number {
+    return this.#host.statePartitionCount();
+  }
+
+  /** -1 while there is no topic. */
+  partitionOf(transactionalId: string): number {
+    const count = this.partitionCount;
+    return count === 0 ? -1 : partitionOf(transactionalId, count);
+  }
+
+  /** Under which leadership this broker has the partition; undefined: it does not lead it. */
+  led(index: number): { readonly leaderEpoch: number; readonly isEmpty: boolean } | undefined {
+    try {
+      const { leaderEpoch, log } = this.#host.statePartition(index);
+      return { leaderEpoch, isEmpty: log.endOffset === log.startOffset };
+    } catch (error) {
+      if (error instanceof BrokerError) return undefined;
+      throw error;
+    }
   }
 
   /** Leader epoch of the id's partition: it fences the markers of older coordinators. */
@@ -49,30 +68,31 @@ export class StateLog {
     return this.#append(transactionalId, null);
   }
 
-  /** The newest state of every id, in any order; records that cannot be read are reported and left out. */
-  async load(report: (error: unknown, where: string) => void): Promise<Map<string, Transaction>> {
-    const states = new Map<string, Transaction>();
-    for (const partition of this.#host.statePartitions() ?? []) {
-      if (partition.highWatermark === partition.log.startOffset) continue;
-      await this.#loadPartition(partition, states, report);
-    }
-    return states;
-  }
-
-  async #loadPartition(
-    partition: Partition,
-    states: Map<string, Transaction>,
+  /**
+   * The newest state of every id of a partition, in any order; records that cannot be read are reported and left out.
+   * Also what a new leader does not know to be on all replicas: it may have been acknowledged.
+   */
+  async load(
+    index: number,
     report: (error: unknown, where: string) => void,
-  ): Promise<void> {
+    isStopped: () => boolean,
+  ): Promise<Map<string, Transaction>> {
+    const states = new Map<string, Transaction>();
+    const partition = this.#host.statePartition(index);
     const where = `${partition.topic}-${partition.partition}`;
+    const { endOffset } = partition.log;
     let offset = partition.log.startOffset;
-    while (offset < partition.highWatermark) {
-      const records = partition.read({ offset, bytesMax: loadBytesMax, atLeastOneBatch: true });
-      const bytes = await collect(records);
+    while (offset < endOffset && !isStopped()) {
+      const read = { offset, bytesMax: loadBytesMax, atLeastOneBatch: true };
+      const bytes = await collect(partition.readAsReplica(read));
       const next = this.#apply(bytes, states, (error) => report(error, where));
-      if (next <= offset) return report(new Error("batches end early"), where);
+      if (next <= offset) {
+        report(new Error("batches end early"), where);
+        break;
+      }
       offset = next;
     }
+    return states;
   }
 
   /** Takes in whole batches; returns the offset after the last. */
@@ -122,9 +142,8 @@ export class StateLog {
   }
 
   #partition(transactionalId: string): Partition {
-    const partitions = this.#host.statePartitions();
-    const partition = partitions?.[partitionOf(transactionalId, partitions.length)];
-    if (partition !== undefined) return partition;
+    const index = this.partitionOf(transactionalId);
+    if (index >= 0) return this.#host.statePartition(index);
     throw new BrokerError("COORDINATOR_NOT_AVAILABLE", "there is no __transaction_state yet");
   }
 }
@@ -161,7 +180,9 @@ function applyRecord(
 /** Clients look for the coordinator again, rather than give up as for a fault of their own partition. */
 function unavailable(cause: unknown): unknown {
   if (!(cause instanceof BrokerError)) return cause;
-  return new BrokerError("COORDINATOR_NOT_AVAILABLE", cause.message, { cause });
+  const hasMoved = cause.code === "NOT_LEADER_OR_FOLLOWER";
+  const code = hasMoved ? "NOT_COORDINATOR" : "COORDINATOR_NOT_AVAILABLE";
+  return new BrokerError(code, cause.message, { cause });
 }
 
 function noValue(): void {}

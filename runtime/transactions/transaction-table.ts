@@ -63,9 +63,13 @@ export class TransactionTable {
     this.#byProducer.delete(producerId);
   }
 
+  holds(slot: Slot): boolean {
+    return this.#byId.get(slot.state.transactionalId) === slot;
+  }
+
   /** The slot's producer id was `producerId`. Called by the slot only. */
   renamed(slot: Slot, producerId: number): void {
-    if (slot.state.producerId === producerId) return;
+    if (slot.state.producerId === producerId || !this.holds(slot)) return;
     this.#byProducer.delete(producerId);
     this.#byProducer.set(slot.state.producerId, slot);
   }

@@ -273,3 +273,24 @@ function notItsProducer(state: Transaction, producerId: number): BrokerError {
     `producer id ${producerId} is not the one of '${state.transactionalId}'`,
   );
 }
+
+/** Why a batch of this producer may not come into the partition. */
+export function notAdmitted(
+  { transactionalId, producerEpoch }: Transaction,
+  producer: ProducerIdentity,
+  { topic, partition }: TopicPartition,
+): BrokerError {
+  if (producer.producerEpoch === producerEpoch) {
+    const what = `${topic}-${partition} is not part of the transaction of '${transactionalId}'`;
+    return new BrokerError("INVALID_TXN_STATE", what);
+  }
+  return new BrokerError(
+    "INVALID_PRODUCER_EPOCH",
+    `producer ${producer.producerId} used epoch ${producer.producerEpoch}, the newest is ${producerEpoch}`,
+  );
+}
+
+export function unknownProducer(producerId: number): BrokerError {
+  const what = `producer id ${producerId} belongs to no transactional id`;
+  return new BrokerError("INVALID_PRODUCER_ID_MAPPING", what);
+}

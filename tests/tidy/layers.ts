@@ -55,7 +55,8 @@ const mayImport = {
   client: [...anywhere, "kafka"],
   server: [
     ...anywhere,
-    ...["http", "kafka", "broker", "groups", "log", "replication", "telemetry", "docs"],
+    ...["http", "kafka", "broker", "groups", "transactions", "log"],
+    ...["replication", "telemetry", "docs"],
   ],
   platforms: [...anywhere, "storage", "cluster"],
   cli: [...anywhere, "client", "server", "log", "telemetry", "docs", "platforms"],

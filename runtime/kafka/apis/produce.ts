@@ -97,6 +97,7 @@ interface Terms {
   readonly timeoutMs: number;
   /** Transaction protocol V2: the client does not announce its partitions. */
   readonly joinsTransaction: boolean;
+  readonly transactionalId: string | undefined;
   readonly context: HandlerContext;
 }
 
@@ -121,7 +122,8 @@ export const handleProduce: Handler<typeof produce> = (request, context) => {
   if (acks !== -1 && acks !== 0 && acks !== 1) return refuseAll(request, acks);
   const { timeoutMs, transactionalId } = request;
   const joinsTransaction = transactionalId !== null && context.apiVersion >= transactionsV2Since;
-  const terms: Terms = { acks, timeoutMs, joinsTransaction, context };
+  const id = transactionalId ?? undefined;
+  const terms: Terms = { acks, timeoutMs, joinsTransaction, transactionalId: id, context };
   const pending = appendAll(request, terms);
   const waits = pending.some((topic) => topic.some((answer) => answer instanceof Promise));
   if (!waits) return answer(request, pending as PartitionAnswer[][], terms);

@@ -85,7 +85,12 @@ class World {
         if (topic === "t" || topic === "__consumer_offsets") return world.records;
         throw new BrokerError("UNKNOWN_TOPIC_OR_PARTITION", topic);
       },
-      statePartitions: () => this.state && [this.state],
+      leaderOf: () => 1,
+      stateLeader: () => 1,
+      watchStates: () => () => {},
+      remote: { admit: async () => {}, writeMarkers: async () => [] },
+      statePartitionCount: () => (this.state ? 1 : 0),
+      statePartition: () => this.state!,
       createStateTopic: async () => {
         this.state = this.#open(transactionsTopic);
       },
