@@ -1,0 +1,163 @@
+// This process as a broker of the cluster: it registers once no other living process has its id, says with each
+// heartbeat who it is, and notices when another one took its place or the cluster forgot it.
+
+import type { BrokerRecord, ControlPlane } from "./control-plane.ts";
+import { ControlPlaneError } from "./control-plane.ts";
+import { unavailable } from "./controller.ts";
+import { type MemberOptions, type MemberSettings, pause } from "./member-parts.ts";
+import type { MetadataView } from "./metadata-view.ts";
+import { PeerUnreachable } from "./peer.ts";
+import type { Heartbeat, Identity } from "./questions.ts";
+import { randomId } from "./random-id.ts";
+import type { ChangeRequest } from "./requests.ts";
+
+/** A living process answers at once. */
+const PROBE_MS_MAX = 500;
+const PROBE_PAUSE_MS = 100;
+
+type Request = Parameters<ControlPlane["register"]>[0];
+
+export interface OwnRegistrationParts {
+  readonly options: MemberOptions;
+  readonly settings: MemberSettings;
+  readonly view: MetadataView;
+  readonly change: (request: ChangeRequest) => Promise<unknown>;
+  /** Begins to attend to the controller, or does so at once. */
+  readonly attend: () => void;
+}
+
+export class OwnRegistration {
+  readonly #parts: OwnRegistrationParts;
+  #request: Request | undefined;
+  #incarnation = "";
+  #epoch = -1;
+  #isHeld = false;
+  #isUnderWay = false;
+  #isClosed = false;
+
+  constructor(parts: OwnRegistrationParts) {
+    this.#parts = parts;
+    parts.view.listen({ applied: () => this.#checkRecord() });
+  }
+
+  /** -1 while it is not registered. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get identity(): Identity {
+    const { options, view } = this.#parts;
+    const { clusterId } = view.image;
+    return { id: options.brokerId, clusterId, incarnation: this.#incarnation };
+  }
+
+  get heartbeat(): Heartbeat | undefined {
+    if (this.#epoch < 0 || this.#isUnderWay) return undefined;
+    const { options, view } = this.#parts;
+    const { version } = view.image;
+    const [epoch, incarnation, isReady] = [this.#epoch, this.#incarnation, !this.#isHeld];
+    return { id: options.brokerId, epoch, incarnation, version, isReady };
+  }
+
+  /** Resolves when this broker takes part, or is known while it is held. */
+  async register(request: Request): Promise<BrokerRecord> {
+    const { options, view, settings, attend } = this.#parts;
+    this.#epoch = -1;
+    this.#request = request;
+    this.#incarnation = randomId(options.random);
+    await this.#waitForNamesake();
+    attend();
+    await this.#registerNow(request);
+    const own = () => view.image.brokers.get(options.brokerId);
+    if (!this.#isHeld) {
+      await view.until(() => own()?.fenced === false, settings.requestMsMax);
+    }
+    const record = own();
+    if (record?.incarnation === this.#incarnation) return record;
+    throw unavailable("another process registered with this broker's id");
+  }
+
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  ready(): void {
+    this.#isHeld = false;
+    this.#parts.attend();
+  }
+
+  /** The controller does not know this process: the record says why. */
+  stale(): void {
+    const { view, options } = this.#parts;
+    const record = view.image.brokers.get(options.brokerId);
+    const request = this.#request;
+    if (this.#isUnderWay || this.#isClosed || view.isFrozen || !request || this.#epoch < 0) return;
+    if (record?.incarnation === this.#incarnation || (record?.epoch ?? 0) > this.#epoch) return;
+    // Forgotten, or from before: whatever it was in sync with may have gone on without it.
+    const { cleanEpoch: _, ...again } = request;
+    this.#incarnation = randomId(options.random);
+    this.#registerNow({ ...again, epochMin: this.#epoch + 1 }).catch((error: unknown) => {
+      // The next heartbeat tries again.
+      if (!(error instanceof ControlPlaneError)) throw error;
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #registerNow(request: Request): Promise<void> {
+    const incarnation = this.#incarnation;
+    this.#isUnderWay = true;
+    try {
+      const broker = { ...request, incarnation };
+      const record = (await this.#parts.change({ do: "register", broker })) as BrokerRecord;
+      this.#epoch = record.epoch;
+    } finally {
+      this.#isUnderWay = false;
+    }
+    this.#parts.attend();
+  }
+
+  /** Somebody else is this broker now: two of one id would each undo what the other does. */
+  #checkRecord(): void {
+    const { view, options } = this.#parts;
+    const record = view.image.brokers.get(options.brokerId);
+    if (this.#epoch < 0 || this.#isUnderWay || this.#isClosed || record === undefined) return;
+    if (record.incarnation === this.#incarnation || record.epoch <= this.#epoch) return;
+    view.freeze(
+      `another process at ${record.host}:${record.port} registered as broker ${options.brokerId}: ` +
+        "stop one of the two, and give it another id",
+    );
+  }
+
+  /** A living process with this id keeps it; one that is only silent has until its session would end. */
+  async #waitForNamesake(): Promise<void> {
+    const { options, settings, view } = this.#parts;
+    const { clock, brokerId } = options;
+    const endMs = clock.monotonicMs() + 2 * settings.sessionMs;
+    while (clock.monotonicMs() < endMs && !this.#isClosed) {
+      const known = view.image.brokers.get(brokerId);
+      if (!known || known.fenced || known.incarnation === undefined) return;
+      if ((await this.#answerAt(known)) === "gone") return;
+      await pause(clock, PROBE_PAUSE_MS);
+    }
+  }
+
+  async #answerAt(known: BrokerRecord): Promise<"gone" | "silent"> {
+    const { peers, brokerId } = this.#parts.options;
+    try {
+      const question = { ask: "identify" };
+      const answer = await peers.ask(known, question, { timeoutMs: PROBE_MS_MAX });
+      if ((answer as Identity).incarnation !== known.incarnation) return "gone";
+    } catch (error) {
+      if (!(error instanceof PeerUnreachable)) throw error;
+      return error.isGone ? "gone" : "silent";
+    }
+    throw new ControlPlaneError(
+      "broker-refused",
+      `Broker id ${brokerId} belongs to the living broker at ${known.host}:${known.port}: ` +
+        "give this one another id.",
+    );
+  }
+}
