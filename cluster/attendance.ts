@@ -74,11 +74,8 @@ export class Attendance {
 
   /** From now on this broker can be reached: it may be a controller. */
   start(): void {
-    if (this.#isStarted) return this.beat();
-    this.#isStarted = true;
-    this.#heard();
-    if (this.#parts.view.image.controllerId < 0) this.#gone();
-    this.#next(0);
+    if (this.#isStarted) this.beat();
+    else this.#begin();
   }
 
   /** The controller's answer to another member's heartbeat. */
@@ -118,6 +115,13 @@ export class Attendance {
     this.#timer?.cancel();
     this.#hurry?.cancel();
     for (const end of this.#ends) end();
+  }
+
+  #begin(): void {
+    this.#isStarted = true;
+    this.#heard();
+    if (this.#parts.view.image.controllerId < 0) this.#gone();
+    this.#next(0);
   }
 
   #next(delayMs: number): void {

@@ -124,8 +124,8 @@ export class BrokerWatch {
     const { clock, settings, view } = this.#parts;
     const nowMs = clock.monotonicMs();
     const silent = this.#sessions.expired(nowMs);
-    if (!view.isCurrent) return this.#sessions.refresh(nowMs);
-    void this.fence(silent);
+    if (!view.isCurrent) this.#sessions.refresh(nowMs);
+    else void this.fence(silent);
     if (settings.leaderRebalanceMs > 0 && nowMs >= this.#rebalanceMs) {
       this.#rebalanceMs = nowMs + settings.leaderRebalanceMs;
       const preferred = { kind: "preferred", partitions: null } as const;

@@ -41,6 +41,7 @@ function firstImage(
   const image = view.adopted ?? emptyImage(clusterId ?? randomId(random));
   const known = image.brokerConfigs.get(null) ?? new Map<string, string>();
   const configs = new Map([...newClusterConfigs, ...known]);
+  if (configs.size === 0) return { image, configs: [] };
   return { image, configs: [{ put: "broker-configs", broker: null, configs }] };
 }
 
@@ -50,7 +51,7 @@ async function writeFirst(
   { image, configs }: ReturnType<typeof firstImage>,
   view: MetadataView,
 ): Promise<void> {
-  const packs = [...snapshotPacks(image, log.entryBytesMax), [...configs]];
+  const packs = [...snapshotPacks(image, log.entryBytesMax), configs];
   let expected = view.sequence;
   let { version, chain } = { version: 0, chain: 0 };
   try {

@@ -67,7 +67,10 @@ export interface ClusterState {
   readonly brokerConfigs: ReadonlyMap<number | null, ReadonlyMap<string, string>>;
 }
 
-/** What changed; the new truth is in `state()` when the listener runs. */
+/**
+ * What changed; the new truth is in `state()` when the listener runs. Changes that were written together are seen
+ * together: `state()` may be ahead of the one that is being told.
+ */
 export type ClusterChange =
   | { readonly kind: "topic-created"; readonly topic: TopicRecord }
   | { readonly kind: "topic-deleted"; readonly topic: TopicRecord }

@@ -200,9 +200,16 @@ class Member implements ClusterMember {
     throw new ControlPlaneError("broker-refused", "A broker may ask for itself only.");
   }
 
-  async #changeTopic(request: ChangeRequest): Promise<TopicRecord> {
-    const id = String(await this.#asker.change(request));
-    const topic = this.#view.image.topicsById.get(id);
+  async #changeTopic(request: ChangeRequest & { readonly name: string }): Promise<TopicRecord> {
+    // Somebody may change or delete it before this member's turn comes again.
+    const seen = new Map<string, TopicRecord>();
+    const end = this.watch((change) => {
+      if (change.kind === "topic-created" || change.kind === "topic-changed") {
+        if (change.topic.name === request.name) seen.set(change.topic.id, change.topic);
+      }
+    });
+    const id = String(await this.#asker.change(request).finally(end));
+    const topic = this.#view.image.topicsById.get(id) ?? seen.get(id);
     if (topic) return topic;
     throw new ControlPlaneError("topic-unknown", "The topic was deleted at the same time.");
   }

@@ -6,27 +6,15 @@ import * as assert from "uvu/assert";
 import type { ControlPlane } from "../../cluster/control-plane.ts";
 import { type ClusterFiles, openMemoryControlPlane } from "../../cluster/memory.ts";
 import { FakeClusterFiles } from "../support/cluster-files.ts";
+import { seededRandom } from "../support/member-cluster.ts";
 import { controlPlaneSuite, faultOf } from "./control-plane.ts";
 
 const one = { partitions: 1, replicationFactor: 1 };
 const NO_CONFIGS = new Map<string, string>();
 
-/** A linear congruential generator: the same ids in every run. */
-function seeded(seed: number) {
-  let state = seed;
-  const next = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 8;
-  };
-  return {
-    integer: (below: number) => next() % below,
-    bytes: (length: number) => Uint8Array.from({ length }, () => next() & 0xff),
-  };
-}
-
 let seed = 1;
 const open = (files?: ClusterFiles) =>
-  openMemoryControlPlane({ random: seeded(seed++), ...(files ? { files } : {}) });
+  openMemoryControlPlane({ random: seededRandom(seed++), ...(files ? { files } : {}) });
 
 async function started(files: ClusterFiles) {
   const plane = open(files);
@@ -34,8 +22,17 @@ async function started(files: ClusterFiles) {
   return plane;
 }
 
-controlPlaneSuite("memory", () => open());
-controlPlaneSuite("memory with files", () => open(new FakeClusterFiles()));
+const harness = (files?: ClusterFiles) => {
+  const plane = open(files);
+  return {
+    plane,
+    join: (id: number) => plane.register({ id, host: `m${id}`, port: 9092, rack: null }),
+    close: () => plane.close(),
+  };
+};
+
+controlPlaneSuite("memory", () => harness());
+controlPlaneSuite("memory with files", () => harness(new FakeClusterFiles()));
 
 test("openMemoryControlPlane() finds everything again after a restart", async () => {
   const files = new FakeClusterFiles();
@@ -193,7 +190,7 @@ test("a newer format and another cluster's folder are refused in one sentence", 
   newer.snapshot = sealLine('{"format":2,"kind":"timberline-cluster"}');
   assert.throws(() => open(newer), /is a cluster member's/);
   assert.throws(
-    () => openMemoryControlPlane({ random: seeded(1), files, clusterId: "other" }),
+    () => openMemoryControlPlane({ random: seededRandom(1), files, clusterId: "other" }),
     /belongs to cluster .{22}, not to other/,
   );
 });
@@ -251,7 +248,7 @@ test("close() ends what is under way and refuses what comes later", async () => 
 
 test("leader epochs raised by a restart are there after the next, and new topics begin at 0", async () => {
   const files = new FakeClusterFiles();
-  const random = seeded(1);
+  const random = seededRandom(1);
   const start = async () => {
     const plane = openMemoryControlPlane({ random, files });
     await plane.register({ id: 1, host: "127.0.0.1", port: 1, rack: null });

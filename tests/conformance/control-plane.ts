@@ -4,6 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  type BrokerRecord,
   type ClusterChange,
   type ControlPlane,
   ControlPlaneError,
@@ -11,17 +12,29 @@ import {
 } from "../../cluster/control-plane.ts";
 
 const NO_CONFIGS = new Map<string, string>();
-const one = { partitions: 1, replicationFactor: 1 };
+/** On broker 1, which may have company. */
+const one = { assignments: [[1]] };
 
-export function controlPlaneSuite(name: string, open: () => ControlPlane): void {
-  const rule = (title: string, run: (plane: ControlPlane) => Promise<void>) =>
+export interface ControlPlaneHarness {
+  /** Broker 1's. */
+  readonly plane: ControlPlane;
+  /** Another broker comes. */
+  join(id: number): Promise<BrokerRecord>;
+  close(): Promise<void>;
+}
+
+export function controlPlaneSuite(
+  name: string,
+  open: () => ControlPlaneHarness | Promise<ControlPlaneHarness>,
+): void {
+  const rule: Rule = (title, run) =>
     test(`${name}: ${title}`, async () => {
-      const plane = open();
-      await plane.register({ id: 1, host: "127.0.0.1", port: 9092, rack: null });
+      const harness = await open();
       try {
-        await run(plane);
+        await harness.plane.register({ id: 1, host: "m1", port: 9092, rack: null });
+        await run(harness.plane, harness);
       } finally {
-        await plane.close();
+        await harness.close();
       }
     });
 
@@ -30,9 +43,13 @@ export function controlPlaneSuite(name: string, open: () => ControlPlane): void 
   viewRules(rule);
   configRules(rule);
   brokerRules(rule);
+  partitionRules(rule);
 }
 
-type Rule = (title: string, run: (plane: ControlPlane) => Promise<void>) => void;
+type Rule = (
+  title: string,
+  run: (plane: ControlPlane, harness: ControlPlaneHarness) => Promise<void>,
+) => void;
 
 export async function faultOf(work: Promise<unknown>): Promise<ControlPlaneFault | undefined> {
   try {
@@ -47,7 +64,7 @@ export async function faultOf(work: Promise<unknown>): Promise<ControlPlaneFault
 function topicRules(rule: Rule): void {
   rule("createTopic() makes a topic with an id, leaders and replicas", async (plane) => {
     const configs = new Map([["retention.ms", "5"]]);
-    const layout = { partitions: 3, replicationFactor: 1 };
+    const layout = { assignments: [[1], [1], [1]] };
     const topic = await plane.createTopic({ name: "a", layout, configs });
     assert.match(topic.id, /^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/);
     assert.is(plane.state().topics.get("a"), topic);
@@ -86,7 +103,7 @@ function topicRules(rule: Rule): void {
     const before = await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
     const after = await plane.createPartitions({ name: "a", partitions: 4 });
     assert.is(after.id, before.id);
-    assert.is(after.partitions[0], before.partitions[0]);
+    assert.equal(after.partitions[0], before.partitions[0]);
     assert.equal(
       after.partitions.map(({ partition }) => partition),
       [0, 1, 2, 3],
@@ -107,7 +124,11 @@ function faultRules(rule: Rule): void {
       faultOf(plane.createTopic({ name: "a", layout, configs: NO_CONFIGS }));
     assert.is(await create({ partitions: 0, replicationFactor: 1 }), "invalid-partitions");
     assert.is(await create({ partitions: 1e9, replicationFactor: 1 }), "invalid-partitions");
-    assert.is(await create({ partitions: 1, replicationFactor: 2 }), "invalid-replication-factor");
+    const tooMany = plane.state().brokers.size + 1;
+    assert.is(
+      await create({ partitions: 1, replicationFactor: tooMany }),
+      "invalid-replication-factor",
+    );
     assert.is(await create({ partitions: 1, replicationFactor: 0 }), "invalid-replication-factor");
     assert.is(await create({ assignments: [] }), "invalid-partitions");
     assert.is(await create({ assignments: [[7]] }), "invalid-assignment");
@@ -165,9 +186,9 @@ function viewRules(rule: Rule): void {
       end();
       await plane.deleteTopic("t1");
       assert.equal(heard, [
-        ...names.map((name, index) => `topic-created ${name} of ${index + 1}`),
-        "topic-changed t0 of 100",
-        "topic-deleted t0 of 99",
+        ...names.map((name) => `topic-created ${name}, in the state`),
+        "topic-changed t0, in the state",
+        "topic-deleted t0, not in the state",
       ]);
     },
   );
@@ -189,7 +210,7 @@ function viewRules(rule: Rule): void {
 
 function summary(change: ClusterChange, plane: ControlPlane): string {
   const name = "topic" in change ? change.topic.name : "-";
-  return `${change.kind} ${name} of ${plane.state().topics.size}`;
+  return `${change.kind} ${name}, ${plane.state().topics.has(name) ? "" : "not "}in the state`;
 }
 
 function configRules(rule: Rule): void {
@@ -230,45 +251,47 @@ function configRules(rule: Rule): void {
 function brokerRules(rule: Rule): void {
   rule("register() again gives a higher epoch and the new address", async (plane) => {
     const first = plane.state().brokers.get(1)!;
-    const again = await plane.register({ id: 1, host: "::1", port: 9, rack: "r" });
+    const again = await plane.register({ id: 1, host: "m1", port: 9, rack: "r" });
     assert.ok(again.epoch > first.epoch);
     assert.equal(plane.state().brokers.get(1), again);
-    assert.is(plane.state().controllerId, 1);
   });
 
   rule(
     "register() again raises the leader epochs of its partitions, and only those",
-    async (plane) => {
-      await plane.register({ id: 2, host: "127.0.0.1", port: 2, rack: null });
+    async (plane, h) => {
+      await h.join(2);
       const assignments = [[1], [2]];
       await plane.createTopic({ name: "t", layout: { assignments }, configs: NO_CONFIGS });
-      const epochs = () =>
-        plane
-          .state()
-          .topics.get("t")!
-          .partitions.map((each) => each.leaderEpoch);
-      assert.equal(epochs(), [0, 0]);
+      const partitions = () => plane.state().topics.get("t")!.partitions;
+      const before = partitions().map((each) => each.leaderEpoch);
+      assert.equal(before, [0, 0]);
       const { epoch } = await plane.register({
         id: 1,
-        host: "::1",
+        host: "m1",
         port: 9,
         rack: null,
-        epochMin: 7,
+        epochMin: 1_000_007,
       });
-      assert.is(epoch, 7);
-      assert.equal(epochs(), [7, 0]);
+      assert.is(epoch, 1_000_007);
+      const [first, second] = partitions();
+      assert.ok(first!.leaderEpoch > 0);
+      assert.equal([first!.leader, second!.leader, second!.leaderEpoch], [1, 2, 0]);
       const { id } = plane.state().topics.get("t")!;
       assert.equal(plane.state().topicsById.get(id), plane.state().topics.get("t"));
     },
   );
 
-  rule("replicas are spread over registered brokers", async (plane) => {
-    await plane.register({ id: 2, host: "127.0.0.1", port: 2, rack: null });
-    await plane.register({ id: 3, host: "127.0.0.1", port: 3, rack: null });
-    const layout = { partitions: 6, replicationFactor: 2 };
+  rule("replicas are spread over registered brokers", async (plane, { join }) => {
+    await join(2);
+    await join(3);
+    const ids = [...plane.state().brokers.keys()].sort((a, b) => a - b);
+    const layout = { partitions: 2 * ids.length, replicationFactor: 2 };
     const topic = await plane.createTopic({ name: "a", layout, configs: NO_CONFIGS });
-    const leaders = topic.partitions.map(({ leader }) => leader).sort();
-    assert.equal(leaders, [1, 1, 2, 2, 3, 3]);
+    const leaders = topic.partitions.map(({ leader }) => leader).sort((a, b) => a - b);
+    assert.equal(
+      leaders,
+      ids.flatMap((id) => [id, id]),
+    );
   });
 
   rule("allocateProducerIds() never gives an id twice", async (plane) => {
@@ -281,6 +304,126 @@ function brokerRules(rule: Rule): void {
     assert.is(
       taken.size,
       counts.reduce((sum, count) => sum + count, 0),
+    );
+  });
+}
+
+function partitionRules(rule: Rule): void {
+  const place = { topic: "a", partition: 0 };
+
+  rule("alterIsr() answers in the order asked, and refuses by name", async (plane) => {
+    const topic = await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
+    const { leaderEpoch, partitionEpoch } = topic.partitions[0]!;
+    const { epoch } = plane.state().brokers.get(1)!;
+    const wish = {
+      topicId: topic.id,
+      partition: 0,
+      leaderEpoch,
+      partitionEpoch,
+      isr: [{ id: 1, epoch }],
+    };
+    const outcomes = await plane.alterIsr([
+      wish,
+      { ...wish, partition: 1 },
+      { ...wish, leaderEpoch: leaderEpoch + 1 },
+      { ...wish, partitionEpoch: partitionEpoch + 1 },
+      { ...wish, isr: [{ id: 1, epoch: epoch + 1 }] },
+      { ...wish, isr: [] },
+    ]);
+    assert.equal(
+      outcomes.map(({ fault }) => fault),
+      [
+        null,
+        "partition-unknown",
+        "fenced-leader-epoch",
+        "stale-partition-epoch",
+        "ineligible-replica",
+        "ineligible-replica",
+      ],
+    );
+    assert.equal(plane.state().topics.get("a"), topic);
+  });
+
+  rule("electLeaders() says where no election is needed", async (plane) => {
+    await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
+    for (const kind of ["preferred", "unclean"] as const) {
+      const partitions = [place, { topic: "x", partition: 0 }];
+      const outcomes = await plane.electLeaders({ kind, partitions });
+      assert.equal(
+        outcomes.map(({ fault }) => fault),
+        ["election-not-needed", "partition-unknown"],
+      );
+      assert.equal(await plane.electLeaders({ kind, partitions: null }), []);
+    }
+  });
+
+  rule(
+    "reassign() to where a partition is does nothing; to strangers it is refused",
+    async (plane) => {
+      const topic = await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
+      const faults = async (replicas: readonly number[] | null) => {
+        const outcomes = await plane.reassign([{ ...place, replicas }]);
+        return outcomes.map(({ fault }) => fault);
+      };
+      assert.equal(await faults([1]), [null]);
+      assert.equal(await faults([7]), ["invalid-assignment"]);
+      assert.equal(await faults([1, 1]), ["invalid-assignment"]);
+      assert.equal(await faults([]), ["invalid-assignment"]);
+      assert.equal(await faults(null), ["no-reassignment"]);
+      assert.equal(plane.state().topics.get("a"), topic);
+    },
+  );
+
+  rule("unregister() refuses who lives, and whom nobody knows", async (plane) => {
+    assert.is(await faultOf(plane.unregister(1)), "broker-refused");
+    assert.is(await faultOf(plane.unregister(9)), "broker-unknown");
+  });
+
+  rule("drain() resolves when nobody else could lead", async (plane) => {
+    await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
+    await plane.drain();
+    assert.is(plane.state().topics.get("a")!.partitions[0]!.leader, 1);
+  });
+
+  rule(
+    "restore() brings back what a snapshot has, above all epochs, and removes nothing",
+    async (plane) => {
+      const lost = await plane.createTopic({ name: "lost", layout: one, configs: NO_CONFIGS });
+      const snapshot = plane.snapshot();
+      await plane.deleteTopic("lost");
+      const later = await plane.createTopic({ name: "later", layout: one, configs: NO_CONFIGS });
+      const heard: string[] = [];
+      plane.watch(
+        (change) => "topic" in change && heard.push(`${change.kind} ${change.topic.name}`),
+      );
+      const ids = await plane.allocateProducerIds(1);
+      await plane.restore(snapshot);
+      const { topics } = plane.state();
+      assert.equal([...topics.keys()].sort(), ["later", "lost"]);
+      for (const known of [lost, later]) {
+        const { id, partitions } = topics.get(known.name)!;
+        assert.is(id, known.id);
+        assert.ok(partitions[0]!.leaderEpoch > known.partitions[0]!.leaderEpoch);
+        assert.ok(partitions[0]!.partitionEpoch > known.partitions[0]!.partitionEpoch);
+      }
+      assert.equal(heard.sort(), ["topic-changed later", "topic-created lost"]);
+      assert.ok((await plane.allocateProducerIds(1)) > ids);
+      await plane.alterTopicConfigs("lost", new Map([["retention.ms", "5"]]));
+      assert.is(plane.state().topics.get("lost")!.configs.get("retention.ms"), "5");
+    },
+  );
+
+  rule("status() names the controller and has no alarm", async (plane) => {
+    const { controllerId, isConnected, ageMs, alarm } = plane.status();
+    assert.ok(plane.state().brokers.has(controllerId));
+    assert.is(plane.state().controllerId, controllerId);
+    assert.equal(
+      { isConnected, ageMs, alarm },
+      {
+        isConnected: true,
+        ageMs: 0,
+        alarm: null,
+      },
     );
   });
 }
