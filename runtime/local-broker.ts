@@ -115,10 +115,12 @@ export class LocalBroker implements Broker {
       metrics: options.metrics.groups,
       config: () => this.config,
       partition: (partition) => partitions.get({ topic: offsetsTopic, partition }),
-      createOffsetsTopic: () => this.#createIfAbsent(offsetsTopicRequest(this.config)),
+      createOffsetsTopic: () =>
+        this.#createIfAbsent(offsetsTopicRequest(this.config, this.cluster())),
       report: options.reportGroups ?? (() => {}),
     });
-    const createStateTopic = () => this.#createIfAbsent(transactionsTopicRequest(this.config));
+    const createStateTopic = () =>
+      this.#createIfAbsent(transactionsTopicRequest(this.config, this.cluster()));
     const groups = transactionalOffsets(this.groups, () => this.cluster());
     const parts = { ...options, partitions, groups, createStateTopic, report };
     this.transactions = localCoordinator(parts);
@@ -278,7 +280,7 @@ export class LocalBroker implements Broker {
     }
     await this.#createIfAbsent(
       name === offsetsTopic
-        ? offsetsTopicRequest(this.config)
+        ? offsetsTopicRequest(this.config, this.cluster())
         : { name, partitions: -1, replicationFactor: -1, configs: new Map() },
     );
   }

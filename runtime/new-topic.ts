@@ -52,11 +52,14 @@ export function checkNewTopic(
 }
 
 /** How the topic of consumer groups is made. */
-export function offsetsTopicRequest(config: BrokerConfig): CreateTopicRequest {
+export function offsetsTopicRequest(
+  config: BrokerConfig,
+  cluster: ClusterState,
+): CreateTopicRequest {
   return {
     name: offsetsTopic,
     partitions: config.number("offsets.topic.num.partitions"),
-    replicationFactor: config.number("offsets.topic.replication.factor"),
+    replicationFactor: ownFactor(config.number("offsets.topic.replication.factor"), cluster),
     configs: new Map([
       ["cleanup.policy", "compact"],
       ["compression.type", "producer"],
@@ -65,17 +68,30 @@ export function offsetsTopicRequest(config: BrokerConfig): CreateTopicRequest {
   };
 }
 
-export function transactionsTopicRequest(config: BrokerConfig): CreateTopicRequest {
+export function transactionsTopicRequest(
+  config: BrokerConfig,
+  cluster: ClusterState,
+): CreateTopicRequest {
+  const wished = config.number("transaction.state.log.replication.factor");
+  const replicationFactor = ownFactor(wished, cluster);
   return {
     name: transactionsTopic,
     partitions: config.number("transaction.state.log.num.partitions"),
-    replicationFactor: 1,
+    replicationFactor,
     configs: new Map([
       ["cleanup.policy", "compact"],
       ["compression.type", "uncompressed"],
+      // A decision on one disk alone could be lost after it was carried out.
+      ["min.insync.replicas", replicationFactor > 2 ? "2" : "1"],
       ["segment.bytes", String(config.number("transaction.state.log.segment.bytes"))],
     ]),
   };
+}
+
+/** The broker's own topics are made with as many replicas as there can be: nobody is there to choose. */
+function ownFactor(wished: number, { brokers }: ClusterState): number {
+  const live = [...brokers.values()].filter(({ fenced }) => !fenced).length;
+  return Math.max(1, Math.min(wished, live));
 }
 
 /** The answer to a request that only validates. */

@@ -82,11 +82,11 @@ export const GROUP_KEYS = {
     doc: "Partitions of __consumer_offsets. Never change it once the topic exists: groups would lose their offsets.",
   }),
   "offsets.topic.replication.factor": int({
-    default: 1,
+    default: 3,
     unit: "count",
     min: 1,
     max: 32_767,
-    doc: "Replicas of __consumer_offsets. Kafka's default is 3.",
+    doc: "Replicas of __consumer_offsets, when it is created; one per broker where there are fewer.",
   }),
   "offsets.topic.segment.bytes": int({
     default: 104_857_600,

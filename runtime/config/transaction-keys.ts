@@ -30,6 +30,13 @@ export const TRANSACTION_KEYS = {
     min: 1,
     doc: "Partitions of __transaction_state, when it is created.",
   }),
+  "transaction.state.log.replication.factor": int({
+    default: 3,
+    unit: "count",
+    min: 1,
+    max: 32_767,
+    doc: "Replicas of __transaction_state, when it is created; one per broker where there are fewer.",
+  }),
   "transaction.state.log.segment.bytes": int({
     default: 104_857_600,
     unit: "bytes",

@@ -66,7 +66,10 @@ export class SharedPlane {
   commit(changes: readonly ImageChange[]): void {
     if (changes.length === 0) return;
     const before = this.image;
-    this.image = applyChanges(before, changes);
+    const after = applyChanges(before, changes);
+    const live = [...after.brokers.values()].find(({ fenced }) => !fenced);
+    // Clients ask for the controller; here nobody is, so any live broker will do.
+    this.image = { ...after, controllerId: live?.id ?? -1 };
     const commit = { changes, before, after: this.image };
     for (const watchers of this.#watchers.values()) watchers.tell(commit);
   }
