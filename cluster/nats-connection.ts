@@ -58,7 +58,9 @@ export async function connectNats(
 
 /** Per-key compare-and-set raced before 2.9.21 with replicas, and 2.10.19 lost updates without. */
 export function unsafeServer(version: string, replicas: number): string | undefined {
-  const [major = 0, minor = 0, patch = 0] = version.split(".").map((part) => Number.parseInt(part));
+  const [major = 0, minor = 0, patch = 0] = version
+    .split(".")
+    .map((part) => Number.parseInt(part, 10));
   const number = major * 1e6 + minor * 1e3 + patch;
   const advice = "run a current nats-server (2.10.20 or newer)";
   if (number === 2_010_019) return `nats-server ${version} loses updates: ${advice}`;
