@@ -24,7 +24,12 @@ export interface NatsSettings {
 }
 
 /** What a person has to mend: wrong credentials, an unsafe server, no JetStream. */
-export class NatsRefused extends Error {}
+export class NatsRefused extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "NatsRefused";
+  }
+}
 
 /** Clients' defaults give up after ten attempts and look every two minutes whether the server lives. */
 const RECONNECT_WAIT_MS = 250;

@@ -72,10 +72,23 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "serve",
     summary: "run a broker",
-    options: [...SERVER_OPTIONS, ["--log-format <format>", "text or json (text)"]],
+    options: [
+      ...SERVER_OPTIONS,
+      ["--log-format <format>", "text or json (text)"],
+      [
+        "--brokers <count>",
+        "several brokers on this machine: a number, or cores for one a core (1)",
+      ],
+      ["--nats <urls>", "take part in a cluster whose metadata these NATS servers keep"],
+      ["--nats-credentials <file>", "credentials for them (.creds)"],
+      ["--nats-replicas <count>", "copies of the metadata in NATS (3 in a NATS cluster, else 1)"],
+      ["--cluster <name>", "name of the cluster among those on the same NATS servers (main)"],
+    ],
     examples: [
       "timberline serve --data-dir ./data --flush os",
       "timberline serve --kafka-port 0 --http-port 0",
+      "timberline serve --brokers cores",
+      "timberline serve --broker-id 1 --nats nats://127.0.0.1:4222",
     ],
     load: async () => (await import("./serve.ts")).serve,
   },

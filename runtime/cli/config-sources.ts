@@ -30,6 +30,10 @@ export function gatherSources(flags: Flags): ConfigSources {
       flush: flags.text("flush"),
       "broker-id": flags.text("brokerId"),
       "log-format": flags.text("logFormat"),
+      nats: flags.text("nats"),
+      "nats-credentials": flags.text("natsCredentials"),
+      "nats-replicas": flags.text("natsReplicas"),
+      cluster: flags.text("cluster"),
     },
   };
 }

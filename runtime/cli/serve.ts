@@ -7,6 +7,7 @@ import { formatHostPort } from "../config.ts";
 import type { Timer } from "../platform.ts";
 import { createServer, type Server } from "../server.ts";
 import { Log, type LogFormat, type LogLevel } from "../telemetry/logger.ts";
+import { joinOf } from "./cluster-join.ts";
 import type { Call } from "./commands.ts";
 import { configError, loadServerConfig } from "./config-sources.ts";
 import { CliError, ExitCode } from "./exit.ts";
@@ -23,6 +24,7 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
   for (const { key, place, message } of loaded.warnings) {
     logger.warn("config-warning", `${place}: ${key}: ${message}`);
   }
+  const joinCluster = await joinOf(config, logger);
   const platform = thePlatform();
   const stopped = aborted(shell.signal);
   let server: Server;
@@ -32,6 +34,7 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
       config,
       logger,
       setLogLevel: (level) => log.setLevel(level),
+      ...(joinCluster === undefined ? {} : { joinCluster }),
     });
   } catch (error) {
     throw await startError(error, config);
@@ -92,6 +95,9 @@ function readyLine({ kafka, http }: Server, format: LogFormat): string {
 async function startError(error: unknown, config: BrokerConfig): Promise<unknown> {
   if (!(error instanceof Error)) return error;
   const { code, fault } = error as { code?: unknown; fault?: unknown };
+  if (error.name === "NatsRefused" || error.name === "ControlPlaneError") {
+    return new CliError(error.message, { exitCode: ExitCode.usage, cause: error.cause });
+  }
   const isOurs = error.name === "StorageError" || error.name === "BrokerError";
   if (
     isOurs &&

@@ -28,6 +28,10 @@ export interface ConfigFlags {
   readonly flush?: string | undefined;
   readonly "broker-id"?: string | undefined;
   readonly "log-format"?: string | undefined;
+  readonly nats?: string | undefined;
+  readonly "nats-credentials"?: string | undefined;
+  readonly "nats-replicas"?: string | undefined;
+  readonly cluster?: string | undefined;
 }
 
 export interface ConfigSources {
@@ -137,6 +141,10 @@ class Loader {
     take("timberline.flush", "flush");
     take("timberline.log.format", "log-format");
     take("timberline.http.port", "http-port");
+    take("timberline.nats.servers", "nats");
+    take("timberline.nats.credentials", "nats-credentials");
+    take("timberline.nats.replicas", "nats-replicas");
+    take("timberline.cluster.name", "cluster");
     const { host, advertise } = flags;
     const port = flags["kafka-port"];
     if (host !== undefined || port !== undefined) {

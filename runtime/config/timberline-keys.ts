@@ -6,6 +6,11 @@ import { FLUSH_RULE, ORIGINS_RULE } from "./rules.ts";
 const dynamic = "cluster-wide" as const;
 
 export const TIMBERLINE_KEYS = {
+  "timberline.cluster.name": string({
+    default: "main",
+    doc: "Name of the cluster among those that share NATS servers; its metadata stream is timberline-NAME.",
+    related: ["timberline.nats.servers"],
+  }),
   "timberline.decompressed.bytes.max": long({
     default: 67_108_864,
     unit: "bytes",
@@ -77,5 +82,21 @@ export const TIMBERLINE_KEYS = {
     min: 0,
     doc: "Topics named in /metrics, the busiest first; the rest is summed up as `other`.",
     related: ["timberline_metrics_series"],
+  }),
+  "timberline.nats.credentials": string({
+    doc: "File with NATS credentials (.creds); not set: none, or what the servers' URLs say.",
+    related: ["timberline.nats.servers"],
+  }),
+  "timberline.nats.replicas": int({
+    default: 0,
+    min: 0,
+    max: 5,
+    doc: "Copies of the metadata that NATS keeps when this broker begins the cluster; 0: 3 in a NATS cluster, else 1.",
+    related: ["timberline.nats.servers"],
+  }),
+  "timberline.nats.servers": list({
+    default: "",
+    doc: "URLs of the NATS servers that keep the cluster's metadata; empty: this broker is alone.",
+    related: ["timberline.cluster.name"],
   }),
 } as const;
