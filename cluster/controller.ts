@@ -5,7 +5,7 @@
 import { applyChanges, type ClusterImage, changesOf, type ImageChange } from "./cluster-image.ts";
 import { ControlPlaneError } from "./control-plane.ts";
 import { chainOf, type Entry, encodeEntry, packChanges, type SnapshotPart } from "./entry-codec.ts";
-import { type MemberClock, type MemberOptions, pause } from "./member-parts.ts";
+import { type MemberClock, type MemberOptions, type MemberSettings, pause } from "./member-parts.ts";
 import { AppendConflict, LogUnavailable, type MetadataLog, type Sequence } from "./metadata-log.ts";
 import type { MetadataView } from "./metadata-view.ts";
 import { type Random, randomId } from "./random-id.ts";
@@ -18,8 +18,6 @@ const APPEND_MS_MAX = 5_000;
 const APPEND_PAUSE_MS = 200;
 /** How long the view may take to show what was written. */
 const VISIBLE_MS_MAX = 5_000;
-/** Entries beyond this are replaced by a snapshot, so that newcomers start quickly. */
-const LOG_BYTES_MAX = 8 << 20;
 
 export interface Decision<T> {
   readonly changes: readonly ImageChange[];
@@ -51,6 +49,7 @@ export class Controller {
   readonly #clock: MemberClock;
   readonly #random: Random;
   readonly #brokerId: number;
+  readonly #logBytesMax: number;
   readonly #view: MetadataView;
   readonly #changed: (isActive: boolean) => void;
   #head: Head;
@@ -59,7 +58,13 @@ export class Controller {
   #isClosed = false;
   readonly #queue: Asked[] = [];
 
-  constructor(options: MemberOptions, view: MetadataView, changed: (isActive: boolean) => void) {
+  constructor(
+    options: MemberOptions,
+    settings: MemberSettings,
+    view: MetadataView,
+    changed: (isActive: boolean) => void,
+  ) {
+    this.#logBytesMax = settings.logBytesMax;
     this.#log = options.log;
     this.#clock = options.clock;
     this.#random = options.random;
@@ -137,7 +142,7 @@ export class Controller {
       // One turn later, so that what is asked together is written together.
       await Promise.resolve();
       await this.#step(this.#queue.splice(0, BATCH_MAX));
-      if (this.#isActive && this.#view.bytesSinceSnapshot > LOG_BYTES_MAX) await this.#snapshot();
+      if (this.#isActive && this.#view.bytesSinceSnapshot > this.#logBytesMax) await this.#snapshot();
     }
     this.#isBusy = false;
   }

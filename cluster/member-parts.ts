@@ -27,6 +27,8 @@ export interface MemberSettings {
   readonly openMsMax: number;
   /** How often leaders go back to their preferred brokers by themselves; 0: never. */
   readonly leaderRebalanceMs: number;
+  /** Entries beyond this are replaced by a snapshot, so that newcomers start quickly. */
+  readonly logBytesMax: number;
   /** Cluster-wide defaults of a cluster that this broker begins. */
   readonly newClusterConfigs: ReadonlyMap<string, string>;
 }
@@ -37,6 +39,7 @@ export const DEFAULT_MEMBER_SETTINGS: MemberSettings = {
   requestMsMax: 10_000,
   openMsMax: 60_000,
   leaderRebalanceMs: 300_000,
+  logBytesMax: 8 << 20,
   newClusterConfigs: new Map(),
 };
 

@@ -17,7 +17,7 @@ import {
   type PartitionOutcome,
   type TopicRecord,
 } from "./control-plane.ts";
-import { Controller } from "./controller.ts";
+import { Controller, unavailable } from "./controller.ts";
 import {
   DEFAULT_MEMBER_SETTINGS,
   type MemberOptions,
@@ -71,11 +71,12 @@ class Member implements ClusterMember {
   readonly #asker: ChangeAsker;
   #producerIds = { next: 0, end: 0 };
   #producerIdTurn: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: MemberOptions, settings: MemberSettings, view: MetadataView) {
     this.#options = options;
     this.#view = view;
-    const controller = new Controller(options, view, (isActive) => {
+    const controller = new Controller(options, settings, view, (isActive) => {
       this.#attendance.controllerChanged(isActive);
     });
     this.#controller = controller;
@@ -175,6 +176,7 @@ class Member implements ClusterMember {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#registration.close();
     this.#asker.close();
     this.#attendance.close();
@@ -191,6 +193,7 @@ class Member implements ClusterMember {
   }
 
   async answer(value: unknown, fromPeer: number): Promise<unknown> {
+    if (this.#isClosed) throw unavailable("this broker is stopping");
     const question = checkedQuestion(value);
     if (question.ask === "identify") return this.#registration.identity;
     if (question.ask === "heartbeat") return this.#attendance.answer(question);

@@ -143,10 +143,11 @@ export class MemberCluster {
   isCut: (from: number, to: number) => boolean = () => false;
   questions = 0;
   readonly #places = new Map<string, Place>();
-  #seed = 1;
+  #seed: number;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, seed = 1) {
     this.clock = clock;
+    this.#seed = seed;
   }
 
   /** A member that is open, not yet registered. */
