@@ -198,7 +198,8 @@ class RunningServer implements Server {
     const wasReady = this.#state === "ready";
     this.#state = "draining";
     this.#stopProbe();
-    if (wasReady && this.#peers) await this.#drain();
+    const mayHandOver = this.#peers && this.#controlPlane?.status().isConnected;
+    if (wasReady && mayHandOver) await this.#drain();
     await this.#httpListener?.close();
     await this.#door?.close();
     await this.#kafkaListener?.close();

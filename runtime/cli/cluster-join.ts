@@ -8,8 +8,9 @@ import type { Logger } from "../telemetry/logger.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { thePlatform } from "./platform.ts";
 
-/** Set by the parent of several brokers: where it serves their metadata. */
-export const metadataVariable = "TIMBERLINE_PARENT_METADATA";
+/** Set by the parent of several brokers: its process id, and where it serves their metadata. */
+export const childVariable = "_TIMBERLINE_PARENT";
+export const metadataVariable = "_TIMBERLINE_METADATA";
 
 /** Undefined: this broker is alone. Nothing of a cluster is loaded then. */
 export async function joinOf(

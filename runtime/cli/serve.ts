@@ -7,7 +7,7 @@ import { formatHostPort } from "../config.ts";
 import type { Timer } from "../platform.ts";
 import { createServer, type Server } from "../server.ts";
 import { Log, type LogFormat, type LogLevel } from "../telemetry/logger.ts";
-import { joinOf } from "./cluster-join.ts";
+import { childVariable, joinOf } from "./cluster-join.ts";
 import type { Call } from "./commands.ts";
 import { configError, loadServerConfig } from "./config-sources.ts";
 import { CliError, ExitCode } from "./exit.ts";
@@ -23,6 +23,11 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
   const logger = log.logger();
   for (const { key, place, message } of loaded.warnings) {
     logger.warn("config-warning", `${place}: ${key}: ${message}`);
+  }
+  if (flags.isSet("brokers")) {
+    const { brokerCount, serveBrokers } = await import("./serve-brokers.ts");
+    const count = brokerCount(flags);
+    if (count > 1) return serveBrokers({ count, config, logger, format, shell });
   }
   const joinCluster = await joinOf(config, logger);
   const platform = thePlatform();
@@ -40,12 +45,15 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
     throw await startError(error, config);
   }
   await shell.write(readyLine(server, format));
-  if (shell.isOutTerminal || process.env.npm_lifecycle_event === "start") {
+  if (
+    shell.isOutTerminal ||
+    (process.env.npm_lifecycle_event === "start" && process.env[childVariable] === undefined)
+  ) {
     shell.note(nextSteps(server));
   }
-  const npm = watchNpm();
-  await Promise.race([stopped, npm.gone]);
-  npm.cancel();
+  const parent = watchParent();
+  await Promise.race([stopped, parent.gone]);
+  parent.cancel();
   await server.close();
   logger.info("server-stopped", "all is flushed, the clean-shutdown marker is written");
   return ExitCode.done;
@@ -60,15 +68,17 @@ function openLog(config: BrokerConfig, format: LogFormat): Log {
   });
 }
 
-/** How often an npm that was killed is noticed. */
-const npmCheckMs = 1000;
+/** How often a parent that was killed is noticed. */
+const parentCheckMs = 1000;
 
 /**
  * npm runs scripts through a shell that passes no signals on: who ends `npm start` by a signal ends npm and that
- * shell, and the broker would stay behind with its port and folder. Resolves when the shell is gone.
+ * shell, and the broker would stay behind with its port and folder. So it would when the parent of several brokers
+ * is killed. Resolves when the parent is gone.
  */
-function watchNpm(): { gone: Promise<void>; cancel: () => void } {
-  if (process.env.npm_lifecycle_event === undefined) {
+function watchParent(): { gone: Promise<void>; cancel: () => void } {
+  const { npm_lifecycle_event, [childVariable]: fleet } = process.env;
+  if (npm_lifecycle_event === undefined && fleet === undefined) {
     return { gone: new Promise(() => {}), cancel() {} };
   }
   const parent = process.ppid;
@@ -77,7 +87,7 @@ function watchNpm(): { gone: Promise<void>; cancel: () => void } {
   const gone = new Promise<void>((resolve) => {
     const look = () => {
       if (process.ppid !== parent) return resolve();
-      timer = clock.after(npmCheckMs, look);
+      timer = clock.after(parentCheckMs, look);
     };
     look();
   });

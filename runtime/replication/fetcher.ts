@@ -30,6 +30,8 @@ export interface FetcherHost {
 /** First wait after a connection failed. */
 const backoffMsMin = 10;
 const doublingsMax = 10;
+/** A leader that stops takes its connections along: only what goes on is worth a word. */
+const failuresTold = 8;
 
 export class Fetcher {
   readonly leader: PeerAddress;
@@ -167,7 +169,9 @@ export class Fetcher {
   async #backOff(error: unknown, { backoffMsMax }: FetcherSettings): Promise<void> {
     if (this.#isClosed) return;
     const waitMs = backoffMsMin * 2 ** Math.min(this.#failures++, doublingsMax);
-    if (this.#failures === 1) this.#host.report(error, `fetching from broker ${this.leader.id}`);
+    if (this.#failures === failuresTold) {
+      this.#host.report(error, `fetching from broker ${this.leader.id}`);
+    }
     await this.#sleep(Math.min(waitMs, backoffMsMax));
   }
 

@@ -3,6 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { collect } from "../../runtime/records.ts";
+import type { Server } from "../../runtime/server.ts";
 import { ClusterScene, eventually } from "./cluster-scene.ts";
 
 const topic = "flights";
@@ -71,5 +72,37 @@ test("acks=all reaches every replica; the leader dies, and nothing acknowledged 
       [],
     );
   }));
+
+test("members of a cluster elect among themselves when a leader is cut off", async () => {
+  const scene = new ClusterScene({ "timberline.flush": "os" }, { members: true });
+  try {
+    await scene.start(1, 2, 3);
+    const admin = scene.client.admin();
+    const configs = { "min.insync.replicas": "2" };
+    await admin.createTopic({ name: topic, partitions: 3, replicationFactor: 3, configs });
+    const producer = scene.client.producer({ acks: -1, lingerMs: 0 });
+    const send = async (from: number, to: number) => {
+      for (let i = from; i < to; i++) {
+        await producer.send({ topic, value: `v${i}`, partition: i % 3 });
+      }
+    };
+    await send(0, 30);
+    const [first] = [...scene.servers.keys()];
+    const zombie = scene.cut(first!);
+    const startMs = Date.now();
+    await send(30, 60);
+    const tookMs = Date.now() - startMs;
+    assert.ok(tookMs < 6_000, `the first records were acknowledged after ${tookMs} ms`);
+    const epochs = (server: Server) =>
+      server.broker
+        .cluster()
+        .topics.get(topic)!
+        .partitions.map(({ leaderEpoch }) => leaderEpoch);
+    assert.is(zombie.broker.cluster().topics.size > 0, true);
+    assert.ok(epochs(scene.servers.values().next().value!).some((epoch) => epoch > 0));
+  } finally {
+    await scene.close();
+  }
+});
 
 test.run();
