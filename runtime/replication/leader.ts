@@ -87,13 +87,18 @@ export class PartitionLeader implements LeaderRole {
 
   /** A replica's fetch that agrees with this log up to its offset. */
   count(fetch: CountedFetch): void {
-    const { clock, isEligible } = this.#keeper;
+    const { clock } = this.#keeper;
     const leaderEnd = this.partition.log.endOffset;
     const counted = this.state.fetched({ ...fetch, nowMs: clock.monotonicMs(), leaderEnd });
     if (!counted) return;
-    const wish = this.state.joining(fetch.replicaId, isEligible);
-    if (wish !== null) this.#ask(wish);
+    this.reconsider(fetch.replicaId);
     this.#advance();
+  }
+
+  /** The replica may be ready to join: it has fetched, or the control plane says that it may now. */
+  reconsider(replicaId: number): void {
+    const wish = this.state.joining(replicaId, this.#keeper.isEligible);
+    if (wish !== null) this.#ask(wish);
   }
 
   /** Lets go of those that have been behind for longer than `lagMsMax`. */

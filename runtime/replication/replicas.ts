@@ -83,6 +83,11 @@ export class Replicas {
   }
 
   brokerChanged(broker: BrokerRecord): void {
+    if (!broker.fenced) {
+      for (const role of this.#roles.values()) {
+        if (role instanceof PartitionLeader) role.reconsider(broker.id);
+      }
+    }
     const fetcher = this.#fetchers.get(broker.id);
     const known = fetcher?.leader;
     if (known?.host === broker.host && known.port === broker.port) return;

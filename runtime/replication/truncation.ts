@@ -31,8 +31,8 @@ export function divergence(
   const { lastFetchedEpoch, fetchOffset } = follower;
   if (lastFetchedEpoch < 0) return undefined;
   const end = leader.epochs.endOffset(lastFetchedEpoch, leader.endOffset);
-  // The leader has never heard of that epoch: nothing the follower has is known here.
-  if (end === undefined) return { epoch: -1, endOffset: 0 };
+  // The leader has never heard of that epoch: what it knows ends with its own log.
+  if (end === undefined) return { epoch: leader.epochs.latest(), endOffset: leader.endOffset };
   const agrees = end.epoch === lastFetchedEpoch && end.endOffset >= fetchOffset;
   return agrees ? undefined : end;
 }
