@@ -8,9 +8,13 @@ import { BrokerError } from "./errors.ts";
 import { partitionFolder } from "./log/log-files.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
+import type { Clock, Timer } from "./platform.ts";
 import { StorageError } from "./storage/storage.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { reservedTopics } from "./topic-name.ts";
+
+/** A topic may have thousands of partitions: their files are made in slices, between which others are served. */
+const sliceMsMax = 10;
 
 /** A partition, or why it could not be opened. */
 type Slot = Partition | BrokerError;
@@ -19,8 +23,12 @@ export class LocalPartitions {
   readonly #controlPlane: ControlPlane;
   readonly #folder: LogFolder;
   readonly #brokerId: number;
-  readonly #topics = new Map<string, Slot[]>();
+  readonly #topics = new Map<string, (Slot | undefined)[]>();
   readonly #metrics: Metrics;
+  readonly #clock: Clock;
+  /** Topics some of whose partitions have no files yet; whoever asks for such a one opens it. */
+  readonly #growing = new Set<string>();
+  #nextSlice: Timer | undefined;
   #config: BrokerConfig;
   #stopWatching: () => void = () => {};
 
@@ -30,12 +38,14 @@ export class LocalPartitions {
     brokerId: number;
     config: BrokerConfig;
     metrics: Metrics;
+    platform: { readonly clock: Clock };
   }) {
     this.#controlPlane = options.controlPlane;
     this.#folder = options.folder;
     this.#brokerId = options.brokerId;
     this.#config = options.config;
     this.#metrics = options.metrics;
+    this.#clock = options.platform.clock;
   }
 
   /** The broker's config with what is set dynamically for all brokers and for this one. */
@@ -58,17 +68,20 @@ export class LocalPartitions {
         this.#folder.setAside(partitionFolder(topic, partition));
       }
     }
-    for (const topic of topics.values()) this.#openTopic(topic, { isNew: false });
+    for (const topic of topics.values()) this.#openTopic(topic);
     this.#stopWatching = this.#controlPlane.watch((change) => this.#apply(change));
   }
 
+  /** Partitions that have no files yet get them at the next start. */
   close(): void {
     this.#stopWatching();
+    this.#nextSlice?.cancel();
+    this.#growing.clear();
   }
 
   /** Throws UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, or why it is offline. */
   get(place: TopicPartition): Partition {
-    const slot = this.#topics.get(place.topic)?.[place.partition];
+    const slot = this.#topics.get(place.topic)?.[place.partition] ?? this.#openAsked(place);
     if (slot === undefined) throw this.#absent(place);
     return slot instanceof BrokerError ? this.#openAgain(place, slot) : slot;
   }
@@ -91,19 +104,62 @@ export class LocalPartitions {
   }
 
   #apply(change: ClusterChange): void {
-    if (change.kind === "topic-created") this.#openTopic(change.topic, { isNew: true });
+    if (change.kind === "topic-created") this.#grow(change.topic.name);
     else if (change.kind === "topic-changed") this.#changeTopic(change.topic);
     else if (change.kind === "topic-deleted") this.#deleteTopic(change.topic);
     else if (change.kind === "broker-configs-changed") this.#readConfig();
   }
 
-  #openTopic(topic: TopicRecord, options: { isNew: boolean }): void {
-    const slots = this.#topics.get(topic.name) ?? [];
-    this.#topics.set(topic.name, slots);
-    for (const record of topic.partitions) {
-      if (!record.replicas.includes(this.#brokerId) || slots[record.partition]) continue;
-      slots[record.partition] = this.#openPartition(topic, record.partition, options.isNew);
+  /** At the start: with the files it has. */
+  #openTopic(topic: TopicRecord): void {
+    const slots = this.#slots(topic.name);
+    for (const { partition, replicas } of topic.partitions) {
+      if (!replicas.includes(this.#brokerId)) continue;
+      slots[partition] = this.#openPartition(topic, partition, false);
     }
+  }
+
+  /** A topic is new or has new partitions: few of them are open at once, many a little later. */
+  #grow(name: string): void {
+    this.#growing.add(name);
+    if (this.#nextSlice === undefined) this.#openSlice();
+  }
+
+  #openSlice(): void {
+    this.#nextSlice = undefined;
+    const endMs = this.#clock.monotonicMs() + sliceMsMax;
+    for (const name of this.#growing) {
+      const topic = this.#controlPlane.state().topics.get(name);
+      const slots = this.#slots(name);
+      for (const { partition, replicas } of topic?.partitions ?? []) {
+        if (slots[partition] !== undefined || !replicas.includes(this.#brokerId)) continue;
+        if (this.#clock.monotonicMs() >= endMs) {
+          this.#nextSlice = this.#clock.after(0, () => this.#openSlice());
+          return;
+        }
+        slots[partition] = this.#openPartition(topic!, partition, true);
+      }
+      this.#growing.delete(name);
+    }
+  }
+
+  /** Somebody asks for a partition before its slice. */
+  #openAsked({ topic: name, partition }: TopicPartition): Slot | undefined {
+    if (!this.#growing.has(name)) return undefined;
+    const topic = this.#controlPlane.state().topics.get(name);
+    if (!topic?.partitions[partition]?.replicas.includes(this.#brokerId)) return undefined;
+    const slot = this.#openPartition(topic, partition, true);
+    this.#slots(name)[partition] = slot;
+    return slot;
+  }
+
+  #slots(name: string): (Slot | undefined)[] {
+    let slots = this.#topics.get(name);
+    if (slots === undefined) {
+      slots = [];
+      this.#topics.set(name, slots);
+    }
+    return slots;
   }
 
   /** A disk that was full may have space by now; any other reason needs a person. */
@@ -141,7 +197,7 @@ export class LocalPartitions {
   }
 
   #changeTopic(topic: TopicRecord): void {
-    this.#openTopic(topic, { isNew: true });
+    this.#grow(topic.name);
     for (const slot of this.#topics.get(topic.name) ?? []) {
       if (slot === undefined || slot instanceof BrokerError) continue;
       slot.config = resolveTopicConfig(topic.configs, this.#config);
@@ -152,6 +208,7 @@ export class LocalPartitions {
   #deleteTopic(topic: TopicRecord): void {
     const slots = this.#topics.get(topic.name) ?? [];
     this.#topics.delete(topic.name);
+    this.#growing.delete(topic.name);
     this.#metrics.forgetTopic(topic.name);
     for (const slot of slots) {
       if (slot !== undefined && !(slot instanceof BrokerError)) this.#folder.delete(slot);

@@ -34,14 +34,12 @@ import {
 } from "./log-files.ts";
 import { Partition, type PartitionHost } from "./partition.ts";
 import { writePlainFile } from "./plain-file.ts";
-import { openPartitionFolder, readEpochs } from "./recovery.ts";
+import { createPartitionFolder, openPartitionFolder, readEpochs } from "./recovery.ts";
 
 /** How often recovery points go to their file: what a crash makes us read again at most. */
 const checkpointIntervalMs = 60_000;
 /** How often background syncs are looked for. */
 const flushCheckIntervalMs = 250;
-/** A new partition must not inherit the checkpoint of a deleted one of the same name. */
-const fromScratch = { recoveryPoint: 0, logStartOffset: 0 };
 /** Partitions synced at once when closing. */
 const closesAtOnce = 4;
 
@@ -143,7 +141,7 @@ export class LogFolder {
     topicId: string;
     config: TopicConfig;
     decompressedBytesMax: number;
-    /** There is nothing on disk yet: skip looking. */
+    /** Nothing is on disk yet: no look, and no checkpoint of a deleted partition of the same name. */
     isNew: boolean;
   }): Partition {
     if (this.fault) throw this.fault;
@@ -154,14 +152,15 @@ export class LogFolder {
     const place = { storage: this.storage, core, folder: () => folder };
     const jitterMs = () => drawJitter(random, request.config.segmentJitterMs);
     const startedMs = clock.monotonicMs();
-    const recovered = openPartitionFolder({
-      place,
-      wasClean: this.wasClean || request.isNew,
-      ...(request.isNew ? fromScratch : this.#checkpointOf(folder)),
-      indexIntervalBytes: request.config.indexIntervalBytes,
-      nowMs: clock.nowMs(),
-      jitterMs,
-    });
+    const options = { place, nowMs: clock.nowMs(), jitterMs };
+    const recovered = request.isNew
+      ? createPartitionFolder(options)
+      : openPartitionFolder({
+          ...options,
+          ...this.#checkpointOf(folder),
+          wasClean: this.wasClean,
+          indexIntervalBytes: request.config.indexIntervalBytes,
+        });
     this.#noteRecovery(folder, recovered, clock.monotonicMs() - startedMs);
     if (foundId !== request.topicId) {
       const metadata = encodePartitionMetadata(request.topicId);
