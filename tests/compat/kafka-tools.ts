@@ -2,7 +2,7 @@
 // brought), and how one is run so that it starts quickly and says nothing but its result.
 
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { findTool, sayMissing } from "../support/missing-tool.ts";
 import { type ProcessEnd, runProcess, TestProcess } from "../support/processes.ts";
 import { projectFolder } from "../support/project.ts";
@@ -73,10 +73,23 @@ export class KafkaTools {
     return new TestProcess(this.#command(mainClass, args));
   }
 
-  #command(mainClass: string, args: readonly string[]): string[] {
+  /** Compiles one Java file against Kafka's jars; returns the folder of its classes, for `program`. */
+  async compile(source: string): Promise<string> {
+    const classes = tempFolder("classes");
+    const command = ["javac", "-cp", join(this.#lib, "*"), "-d", classes, source];
+    const end = await runProcess(command, { limitMs: toolMsMax });
+    if (end.code === 0) return classes;
+    throw new Error(`${command.join(" ")}: exit ${end.code}\n${end.stdout}${end.stderr}`);
+  }
+
+  /** The command that runs a class of one's own. */
+  program(classes: string, mainClass: string): string[] {
+    return this.#command(mainClass, [], [classes, join(this.#lib, "*")].join(delimiter));
+  }
+
+  #command(mainClass: string, args: readonly string[], path = join(this.#lib, "*")): string[] {
     const settings = `-Dlog4j2.configurationFile=${this.#logSettings}`;
-    const flags = [...javaFlags, settings, "-cp", join(this.#lib, "*")];
-    return [this.#java, ...flags, mainClass, ...args];
+    return [this.#java, ...javaFlags, settings, "-cp", path, mainClass, ...args];
   }
 }
 
