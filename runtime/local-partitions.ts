@@ -29,6 +29,7 @@ export class LocalPartitions {
   /** Topics some of whose partitions have no files yet; whoever asks for such a one opens it. */
   readonly #growing = new Set<string>();
   #nextSlice: Timer | undefined;
+  readonly #waiting: (() => void)[] = [];
   #config: BrokerConfig;
   #stopWatching: () => void = () => {};
 
@@ -77,6 +78,7 @@ export class LocalPartitions {
     this.#stopWatching();
     this.#nextSlice?.cancel();
     this.#growing.clear();
+    this.#goOn();
   }
 
   /** Throws UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, or why it is offline. */
@@ -84,6 +86,12 @@ export class LocalPartitions {
     const slot = this.#topics.get(place.topic)?.[place.partition] ?? this.#openAsked(place);
     if (slot === undefined) throw this.#absent(place);
     return slot instanceof BrokerError ? this.#openAgain(place, slot) : slot;
+  }
+
+  /** Until the partitions have files; undefined when they have. Spares who asks for many at once. */
+  whenOpen({ topic }: { topic: string }): Promise<void> | undefined {
+    if (!this.#growing.has(topic)) return undefined;
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   all(): Iterable<Partition> {
@@ -141,6 +149,11 @@ export class LocalPartitions {
       }
       this.#growing.delete(name);
     }
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Somebody asks for a partition before its slice. */

@@ -145,6 +145,7 @@ class DiskFile implements StorageFile {
     this.#descriptors = descriptors;
     const fd = this.#open(create);
     this.size = attempt(`stat ${path}`, () => fs.fstatSync(fd).size);
+    this.#isNew = create && this.size === 0;
   }
 
   append(bytes: Uint8Array): void {
@@ -248,16 +249,15 @@ class DiskFile implements StorageFile {
 
   #open(create: boolean): number {
     const full = join(this.#root, this.path);
-    const flags = fs.constants.O_RDWR;
+    const flags = fs.constants.O_RDWR | (create ? fs.constants.O_CREAT : 0);
     try {
       this.#fd = this.#descriptors.open(full, flags);
     } catch (cause) {
       if (!create || errno(cause) !== "ENOENT") throw failure(`open ${this.path}`, cause);
       attempt(`create ${this.path}`, () => {
         fs.mkdirSync(dirname(full), { recursive: true });
-        this.#fd = this.#descriptors.open(full, flags | fs.constants.O_CREAT);
+        this.#fd = this.#descriptors.open(full, flags);
       });
-      this.#isNew = true;
     }
     this.#descriptors.touch(this);
     return this.#fd;

@@ -52,7 +52,7 @@ test("a new topic's partitions are opened in slices, and all of them", async () 
   assert.is(folders.length, partitions);
 });
 
-test("get() opens a partition that is asked for before its slice", async () => {
+test("get() opens a partition that is asked for before its slice, listOffsets() waits for it", async () => {
   const { broker, create, settle, opened, log } = await openBroker();
   await create("many");
   assert.not.ok(opened.has("many-49"));
@@ -62,10 +62,11 @@ test("get() opens a partition that is asked for before its slice", async () => {
   const latest = { spec: "latest", currentLeaderEpoch: -1, isolation: "read_uncommitted" } as const;
   const found = async (partition: number) =>
     (await broker.listOffsets({ topic: "many", partition, ...latest })).offset;
-  assert.equal([await found(49), await found(48)], [1, 0]);
+  const asked = Promise.all([found(49), found(48)]);
+  assert.ok(opened.size < partitions);
   await settle();
+  assert.equal(await asked, [1, 0]);
   assert.is(opened.size, partitions);
-  assert.equal([await found(49), await found(48)], [1, 0]);
 });
 
 test("a topic that is deleted before all of it is open leaves nothing behind", async () => {
