@@ -69,18 +69,27 @@ type PlainChange =
       readonly broker: number | null;
       readonly configs: PlainConfigs;
     }
+  | {
+      readonly put: "group-configs";
+      readonly groupId: string;
+      readonly configs: PlainConfigs;
+    }
   | { readonly put: "producer-ids"; readonly next: number };
 
 function plain(change: ImageChange): PlainChange {
   if (change.put === "topic") return { put: "topic", ...plainTopic(change.topic) };
-  if (change.put !== "broker-configs") return change;
-  return { ...change, configs: Object.fromEntries(change.configs) };
+  if (change.put === "broker-configs" || change.put === "group-configs") {
+    return { ...change, configs: Object.fromEntries(change.configs) };
+  }
+  return change;
 }
 
 function revive(change: PlainChange): ImageChange {
   if (change.put === "topic") return { put: "topic", topic: reviveTopic(change) };
-  if (change.put !== "broker-configs") return change;
-  return { ...change, configs: new Map(Object.entries(change.configs)) };
+  if (change.put === "broker-configs" || change.put === "group-configs") {
+    return { ...change, configs: new Map(Object.entries(change.configs)) };
+  }
+  return change;
 }
 
 function plainTopic({ name, id, partitions, configs }: TopicRecord) {

@@ -19,6 +19,7 @@ export interface ClusterImage extends ClusterState {
   readonly topics: VersionedMap<string, TopicRecord>;
   readonly topicsById: VersionedMap<TopicId, TopicRecord>;
   readonly brokerConfigs: VersionedMap<number | null, Configs>;
+  readonly groupConfigs: VersionedMap<string, Configs>;
   /** First producer id that was never handed out. */
   readonly nextProducerId: number;
 }
@@ -29,6 +30,7 @@ export type ImageChange =
   | { readonly put: "topic-removal"; readonly name: string }
   | { readonly put: "broker"; readonly broker: BrokerRecord }
   | { readonly put: "broker-configs"; readonly broker: number | null; readonly configs: Configs }
+  | { readonly put: "group-configs"; readonly groupId: string; readonly configs: Configs }
   | { readonly put: "producer-ids"; readonly next: number };
 
 export function emptyImage(clusterId: string): ClusterImage {
@@ -39,6 +41,7 @@ export function emptyImage(clusterId: string): ClusterImage {
     topics: VersionedMap.of(),
     topicsById: VersionedMap.of(),
     brokerConfigs: VersionedMap.of(),
+    groupConfigs: VersionedMap.of(),
     nextProducerId: 0,
   };
 }
@@ -48,6 +51,7 @@ export function imageOf(clusterId: string, changes: Iterable<ImageChange>): Clus
   const brokers = new Map<number, BrokerRecord>();
   const topics = new Map<string, TopicRecord>();
   const brokerConfigs = new Map<number | null, Configs>();
+  const groupConfigs = new Map<string, Configs>();
   let nextProducerId = 0;
   const leaders = new LateLeaders();
   for (const change of changes) {
@@ -56,9 +60,11 @@ export function imageOf(clusterId: string, changes: Iterable<ImageChange>): Clus
     else if (change.put === "topic-removal") topics.delete(change.name);
     else if (change.put === "broker") brokers.set(change.broker.id, change.broker);
     else if (change.put === "broker-configs") brokerConfigs.set(change.broker, change.configs);
+    else if (change.put === "group-configs") groupConfigs.set(change.groupId, change.configs);
     else nextProducerId = Math.max(nextProducerId, change.next);
   }
   for (const [name, topic] of topics) topics.set(name, leaders.lead(topic));
+  for (const [groupId, { size }] of groupConfigs) if (size === 0) groupConfigs.delete(groupId);
   const topicsById = new Map([...topics.values()].map((topic) => [topic.id, topic]));
   return {
     ...emptyImage(clusterId),
@@ -66,6 +72,7 @@ export function imageOf(clusterId: string, changes: Iterable<ImageChange>): Clus
     topics: VersionedMap.of(topics),
     topicsById: VersionedMap.of(topicsById),
     brokerConfigs: VersionedMap.of(brokerConfigs),
+    groupConfigs: VersionedMap.of(groupConfigs),
     nextProducerId,
   };
 }
@@ -87,6 +94,8 @@ export function applyChange(image: ClusterImage, change: ImageChange): ClusterIm
       const { broker, configs } = change;
       return { ...image, brokerConfigs: image.brokerConfigs.with(broker, configs) };
     }
+    case "group-configs":
+      return { ...image, groupConfigs: withGroupConfigs(image.groupConfigs, change) };
     case "producer-ids":
       return { ...image, nextProducerId: Math.max(image.nextProducerId, change.next) };
   }
@@ -110,6 +119,8 @@ export function describeChange(
       return { kind: "broker-changed", broker: change.broker };
     case "broker-configs":
       return { kind: "broker-configs-changed", broker: change.broker };
+    case "group-configs":
+      return { kind: "group-configs-changed", groupId: change.groupId };
     case "producer-ids":
       return undefined;
   }
@@ -121,6 +132,9 @@ export function* changesOf(image: ClusterImage): Generator<ImageChange> {
   for (const topic of image.topics.values()) yield { put: "topic", topic };
   for (const [broker, configs] of image.brokerConfigs) {
     yield { put: "broker-configs", broker, configs };
+  }
+  for (const [groupId, configs] of image.groupConfigs) {
+    yield { put: "group-configs", groupId, configs };
   }
   yield { put: "producer-ids", next: image.nextProducerId };
 }
@@ -206,6 +220,14 @@ class LateLeaders {
     }
     return led;
   }
+}
+
+/** Groups come and go: one without configs leaves nothing behind. */
+function withGroupConfigs(
+  all: VersionedMap<string, Configs>,
+  { groupId, configs }: { readonly groupId: string; readonly configs: Configs },
+): VersionedMap<string, Configs> {
+  return configs.size === 0 ? all.without(groupId) : all.with(groupId, configs);
 }
 
 function withTopic(image: ClusterImage, topic: TopicRecord): ClusterImage {

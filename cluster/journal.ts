@@ -20,8 +20,8 @@ export interface ClusterFiles {
   close(): void;
 }
 
-/** Persisted: never renumber. */
-const FORMAT = 1;
+/** Persisted: never renumber. 2 added configs of groups; folders of 1 are read, and are 2 from then on. */
+const FORMAT = 2;
 const SNAPSHOT_KIND = "timberline-cluster";
 const JOURNAL_KIND = "timberline-cluster-journal";
 /** A journal below this is not worth a snapshot. */
@@ -60,14 +60,15 @@ export class Journal {
     }
     const snapshot = snapshotBytes
       ? readSnapshot(snapshotBytes)
-      : { clusterId: newClusterId(), changes: [], sequence: 0 };
+      : { clusterId: newClusterId(), changes: [], sequence: 0, format: FORMAT };
     const journal = new Journal(files, {
       sequence: snapshot.sequence,
       snapshotBytes: snapshotBytes?.length ?? 0,
     });
     const later = journal.#replay(journalBytes);
     const image = imageOf(snapshot.clusterId, [...snapshot.changes, ...later]);
-    if (!snapshotBytes) journal.compact(image);
+    // What is added to an old journal could not be read by those who read its header.
+    if (!snapshotBytes || snapshot.format < FORMAT) journal.compact(image);
     return { journal, image };
   }
 
@@ -140,6 +141,7 @@ interface Snapshot {
   readonly clusterId: string;
   readonly changes: readonly ImageChange[];
   readonly sequence: number;
+  readonly format: number;
 }
 
 function readSnapshot(bytes: Uint8Array): Snapshot {
@@ -147,7 +149,8 @@ function readSnapshot(bytes: Uint8Array): Snapshot {
   const header = readHeader(lines[0] ?? new Uint8Array(), SNAPSHOT_KIND);
   if (header.lines !== lines.length - 1) throw damaged("snapshot");
   const changes = lines.slice(1).map((line) => readLine(line, "snapshot").change);
-  return { clusterId: header.clusterId ?? "", changes, sequence: header.sequence ?? 0 };
+  const { clusterId = "", sequence = 0, format } = header;
+  return { clusterId, changes, sequence, format };
 }
 
 /**

@@ -51,7 +51,7 @@ export function openMemoryControlPlane(options: MemoryControlPlaneOptions): Cont
 
 /** Producer ids reserved by one durable change, so that few allocations wait for a disk. */
 const PRODUCER_ID_BLOCK = 1000;
-/** Broker configs of a name that was never set. */
+/** Configs of a broker or group that none were set for. */
 const NO_CONFIGS: ReadonlyMap<string, string> = new Map();
 
 interface Commit {
@@ -160,6 +160,11 @@ class MemoryControlPlane implements ControlPlane {
   async alterBrokerConfigs(broker: number | null, changes: ConfigChanges): Promise<void> {
     const configs = merged(this.#head.brokerConfigs.get(broker) ?? NO_CONFIGS, changes);
     await this.#commit({ put: "broker-configs", broker, configs });
+  }
+
+  async alterGroupConfigs(groupId: string, changes: ConfigChanges): Promise<void> {
+    const configs = merged(this.#head.groupConfigs.get(groupId) ?? NO_CONFIGS, changes);
+    await this.#commit({ put: "group-configs", groupId, configs });
   }
 
   async allocateProducerIds(count: number): Promise<number> {
