@@ -225,19 +225,18 @@ export class LogFolder {
     this.#checkpointStartOffsets();
   }
 
-  checkpoint(): void {
-    if (this.fault) return;
-    this.#guarded(() =>
-      writeRecoveryPoints(
-        this.storage,
-        this.#offsets((each) => each.log.recoveryPoint),
-      ),
-    );
-    this.#checkpointStartOffsets();
+  /** False when the disk refuses it. */
+  checkpoint(): boolean {
+    const recoveryPoints = () => this.#offsets((each) => each.log.recoveryPoint);
+    const isWritten = this.#guarded(() => writeRecoveryPoints(this.storage, recoveryPoints()));
+    return this.#checkpointStartOffsets() && isWritten;
   }
 
-  /** Clean stop: all durable, checkpoints and the marker written. Skips what a failed disk refuses. */
-  async close(brokerEpoch: number): Promise<void> {
+  /**
+   * Clean stop: all durable, checkpoints and the marker written. False when a full or failed disk refused some of it:
+   * then the marker is absent too, and the next start checks the logs.
+   */
+  async close(brokerEpoch: number): Promise<boolean> {
     this.#isClosed = true;
     for (const timer of this.#timers.values()) timer.cancel();
     await this.cleaner.close();
@@ -248,8 +247,7 @@ export class LogFolder {
       }
     };
     await Promise.all(Array.from({ length: closesAtOnce }, closeNext));
-    this.checkpoint();
-    this.#guarded(() => markCleanShutdown(this.storage, brokerEpoch));
+    return this.checkpoint() && this.#guarded(() => markCleanShutdown(this.storage, brokerEpoch));
   }
 
   async #closePartition(partition: Partition): Promise<void> {
@@ -299,24 +297,21 @@ export class LogFolder {
     return this.fault;
   }
 
-  #checkpointStartOffsets(): void {
-    if (this.fault) return;
-    this.#guarded(() =>
-      writeStartOffsets(
-        this.storage,
-        this.#offsets((each) => each.log.startOffset),
-      ),
-    );
+  #checkpointStartOffsets(): boolean {
+    const startOffsets = () => this.#offsets((each) => each.log.startOffset);
+    return this.#guarded(() => writeStartOffsets(this.storage, startOffsets()));
   }
 
-  /** A full disk refuses checkpoints too; the next one will be written when there is space. */
-  #guarded(write: () => void): void {
-    if (this.fault) return;
+  /** A full disk refuses checkpoints too; the next one will be written when there is space. False: not written. */
+  #guarded(write: () => void): boolean {
+    if (this.fault) return false;
     try {
       write();
+      return true;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       if (error.fault !== "full") this.#fail(error);
+      return false;
     }
   }
 

@@ -25,7 +25,9 @@ test.before(async () => {
     configs: new Map(),
   });
 });
-test.after(() => server.close());
+test.after(async () => {
+  await server.close();
+});
 
 function call(...args: string[]) {
   const { host, port } = server.kafka;
