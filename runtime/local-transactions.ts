@@ -4,6 +4,7 @@
 import type { ClusterState, ControlPlane } from "../cluster/control-plane.ts";
 import type { Appended, AppendRequest } from "./broker.ts";
 import type { BrokerConfig } from "./config.ts";
+import { coordinatorPartition } from "./coordinator-partition.ts";
 import { BrokerError } from "./errors.ts";
 import type { Coordinator as GroupCoordinator } from "./groups/coordinator.ts";
 import type { LocalPartitions } from "./local-partitions.ts";
@@ -14,7 +15,6 @@ import { offsetsTopic, transactionsTopic } from "./topic-name.ts";
 import type { TransactionalOffsets } from "./transaction-coordinator.ts";
 import { Coordinator } from "./transactions/coordinator.ts";
 import type { CoordinatorHost } from "./transactions/coordinator-host.ts";
-import { partitionOf } from "./transactions/state-log.ts";
 
 /** Where a batch says whose it is. */
 const batchHeaderBytes = 61;
@@ -70,7 +70,7 @@ export function transactionalOffsets(
   return {
     async partitionOf(groupId) {
       await groups.find(groupId);
-      return partitionOf(groupId, cluster().topics.get(offsetsTopic)!.partitions.length);
+      return coordinatorPartition(groupId, cluster().topics.get(offsetsTopic)!.partitions.length);
     },
     commitInTransaction: (request) =>
       groups.commitOffsetsInTransaction(

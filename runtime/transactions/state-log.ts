@@ -3,6 +3,7 @@
 
 import { BatchFault, type Core } from "../../storage-wasm/core.ts";
 import { decompressor } from "../compression/codecs.ts";
+import { coordinatorPartition } from "../coordinator-partition.ts";
 import { BrokerError } from "../errors.ts";
 import type { Partition } from "../log/partition.ts";
 import type { Clock, Codecs } from "../platform.ts";
@@ -123,19 +124,10 @@ export class StateLog {
 
   #partition(transactionalId: string): Partition {
     const partitions = this.#host.statePartitions();
-    const partition = partitions?.[partitionOf(transactionalId, partitions.length)];
+    const partition = partitions?.[coordinatorPartition(transactionalId, partitions.length)];
     if (partition !== undefined) return partition;
     throw new BrokerError("COORDINATOR_NOT_AVAILABLE", "there is no __transaction_state yet");
   }
-}
-
-/** Kafka's: Java's hash of the id, sign bit off. */
-export function partitionOf(transactionalId: string, count: number): number {
-  let hash = 0;
-  for (let i = 0; i < transactionalId.length; i++) {
-    hash = (Math.imul(hash, 31) + transactionalId.charCodeAt(i)) | 0;
-  }
-  return (hash & 0x7fffffff) % count;
 }
 
 function applyRecord(
