@@ -14,6 +14,7 @@ import type {
 import type { CodecName, Platform } from "../platform.ts";
 import type { ClientError } from "./error.ts";
 import type { GroupConsumer, GroupConsumerOptions, Groups } from "./group-api.ts";
+import type { TransactionalProducer, TransactionalProducerOptions } from "./transaction-api.ts";
 
 export type { ConfigOperation, ConfigResource, OffsetSpec, TopicPartition };
 
@@ -41,6 +42,8 @@ export interface ClientOptions {
 
 export interface Client {
   producer(options?: ProducerOptions): Producer;
+  /** A producer whose records become visible together or not at all. */
+  transactionalProducer(options: TransactionalProducerOptions): TransactionalProducer;
   consumer(options?: ConsumerOptions): Consumer;
   admin(): Admin;
   groups(): Groups;
