@@ -34,6 +34,7 @@ export class SharedConsumer implements GroupConsumer, Owner {
   #version = 0;
   #failure: ClientError | null = null;
   #isStopped = false;
+  #stopped: Promise<void> | undefined;
   #isCommitting: Promise<void> | null = null;
   #committedMs: number;
   /** Changes of what is owned, one after the other. */
@@ -82,7 +83,10 @@ export class SharedConsumer implements GroupConsumer, Owner {
         if (this.#owns(batch)) this.#note({ topic, partition }, record.offset + 1);
         this.#commitIfDue();
       }
-      if (version === this.#version) this.#note({ topic, partition }, batch.nextOffset);
+      // Only who was given all of the batch has read beyond its last record.
+      if (!this.#isStopped && version === this.#version) {
+        this.#note({ topic, partition }, batch.nextOffset);
+      }
     }
   }
 
@@ -93,8 +97,12 @@ export class SharedConsumer implements GroupConsumer, Owner {
     return this.#store(places);
   }
 
-  async stop(): Promise<void> {
-    if (this.#isStopped) return;
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#isStopped = true;
     await this.#reader.stop();
     await this.#changing.catch(() => {});

@@ -126,4 +126,20 @@ for (const protocol of ["classic", "consumer"] as const) {
   });
 }
 
+test("stop() in the midst of reading commits that record too, and close() waits for it", async (context) => {
+  const client = newClient(context.server);
+  await client.admin().createTopic({ name: "short", partitions: 1 });
+  await client.producer().sendBatch(["a", "b", "c"].map((value) => ({ topic: "short", value })));
+  const consumer = client.groupConsumer({
+    groupId: "brief",
+    topics: ["short"],
+    protocol: "consumer",
+    offsetReset: "earliest",
+  });
+  for await (const { offset } of consumer) if (offset === 1) void consumer.stop();
+  await client.close();
+  const [committed] = await context.client.groups().offsets("brief");
+  assert.is(committed?.offset, 2);
+});
+
 test.run();
