@@ -60,20 +60,20 @@ export class KafkaTools {
 
   /** Runs a tool to its end, however it ends. */
   try(mainClass: string, args: readonly string[], stdin = ""): Promise<ProcessEnd> {
-    return runProcess(this.#command(mainClass, args), { limitMs: toolMsMax, stdin });
+    return runProcess([...this.command(mainClass), ...args], { limitMs: toolMsMax, stdin });
   }
 
   /** Runs a tool to its end, however it ends, and keeps all it says however long. */
   listen(mainClass: string, args: readonly string[]): Promise<Omit<ProcessEnd, "signal">> {
-    return runWhole(this.#command(mainClass, args));
+    return runWhole([...this.command(mainClass), ...args]);
   }
 
   /** Starts what runs on, such as a broker. */
   start(mainClass: string, ...args: string[]): TestProcess {
-    return new TestProcess(this.#command(mainClass, args));
+    return new TestProcess([...this.command(mainClass), ...args]);
   }
 
-  /** Compiles one Java file against Kafka's jars; returns the folder of its classes, for `program`. */
+  /** Compiles one Java file against Kafka's jars; returns the folder of its classes, for `command`. */
   async compile(source: string): Promise<string> {
     const classes = tempFolder("classes");
     const command = ["javac", "-cp", join(this.#lib, "*"), "-d", classes, source];
@@ -82,14 +82,12 @@ export class KafkaTools {
     throw new Error(`${command.join(" ")}: exit ${end.code}\n${end.stdout}${end.stderr}`);
   }
 
-  /** The command that runs a class of one's own. */
-  program(classes: string, mainClass: string): string[] {
-    return this.#command(mainClass, [], [classes, join(this.#lib, "*")].join(delimiter));
-  }
-
-  #command(mainClass: string, args: readonly string[], path = join(this.#lib, "*")): string[] {
+  /** The command line of a class, of Kafka's or of one's own in the folder `classes`. */
+  command(mainClass: string, classes?: string): string[] {
+    const jars = join(this.#lib, "*");
+    const path = classes === undefined ? jars : [classes, jars].join(delimiter);
     const settings = `-Dlog4j2.configurationFile=${this.#logSettings}`;
-    return [this.#java, ...javaFlags, settings, "-cp", path, mainClass, ...args];
+    return [this.#java, ...javaFlags, settings, "-cp", path, mainClass];
   }
 }
 

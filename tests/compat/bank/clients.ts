@@ -1,4 +1,4 @@
-// The clients that tellers are made of: kafkajs, librdkafka and Kafka's own, each a script in this folder.
+// The clients that tellers are made of: our own, kafkajs, librdkafka and Kafka's, each a script in this folder.
 
 import { join } from "node:path";
 import { projectFolder } from "../../support/project.ts";
@@ -9,14 +9,13 @@ import type { Client } from "./proof.ts";
 
 const folder = join(projectFolder, "tests/compat/bank");
 
-export const kafkajsClient: Client = {
-  name: "kafkajs",
-  command: (...args) =>
-    currentNode().command(
-      join(projectFolder, "tests/compat/bank/kafkajs-teller.ts"),
-      ...args.map(String),
-    ),
-};
+export const ownClient = scriptClient("timberline", "tests/compat/bank/timberline-teller.ts");
+export const kafkajsClient = scriptClient("kafkajs", "tests/compat/bank/kafkajs-teller.ts");
+
+function scriptClient(name: string, path: string): Client {
+  const script = join(projectFolder, path);
+  return { name, command: (...args) => currentNode().command(script, ...args.map(String)) };
+}
 
 export function librdkafkaClient({ python }: Confluent): Client {
   const script = join(folder, "librdkafka_teller.py");
@@ -25,6 +24,6 @@ export function librdkafkaClient({ python }: Confluent): Client {
 
 export async function javaClient(tools: KafkaTools): Promise<Client> {
   const classes = await tools.compile(join(folder, "JavaTeller.java"));
-  const program = tools.program(classes, "JavaTeller");
+  const program = tools.command("JavaTeller", classes);
   return { name: "java", command: (...args) => [...program, ...args.map(String)] };
 }

@@ -8,6 +8,7 @@ import { lineOf, Teller } from "./teller.ts";
 
 const startsMax = 40;
 const amountMax = 100;
+const transfersPerAbort = 6;
 /** While a teller is committing, within so many ms it is killed. */
 const commitMsMax = 12;
 
@@ -21,6 +22,7 @@ export interface DeskOptions {
   readonly nextId: () => string;
   readonly note: (transfer: Transfer) => void;
   readonly counts: Counts;
+  readonly transfersPerDeath: number;
 }
 
 export class Counts {
@@ -59,13 +61,16 @@ export class Desk {
   }
 
   async #step(): Promise<void> {
-    const { random } = this.#options;
+    const { random, transfersPerDeath } = this.#options;
     const legs = this.#legs();
-    const drawn = random.below(100);
-    if (drawn < 70) await this.#make(legs, "commit");
-    else if (drawn < 84) await this.#make(legs, "abort");
-    else if (drawn < 90) await this.#dieHolding(legs);
-    else if (drawn < 96) await this.#dieCommitting(legs);
+    if (!random.oneIn(transfersPerDeath)) {
+      await this.#make(legs, random.oneIn(transfersPerAbort) ? "abort" : "commit");
+      return;
+    }
+    const deaths = ["holding", "committing", "coming back"] as const;
+    const death = random.pick(deaths);
+    if (death === "holding") await this.#dieHolding(legs);
+    else if (death === "committing") await this.#dieCommitting(legs);
     else await this.#comeBack(legs);
   }
 

@@ -19,6 +19,8 @@ export interface BankProof {
   readonly workMs: number;
   /** About this often, at random, the broker is killed (-9) while the desks work. */
   readonly brokerLifeMs: number;
+  /** One in so many transfers goes wrong: its teller is killed, or comes back from the dead. */
+  readonly transfersPerDeath: number;
   readonly readers: readonly Reader[];
   readonly kcat: string | undefined;
   readonly report?: (step: Readonly<Record<string, number | string>>) => void;
@@ -142,6 +144,7 @@ class Bank {
       nextId: () => String(this.#ids++),
       note: (transfer) => this.#transfers.push(transfer),
       counts: this.#counts,
+      transfersPerDeath: this.#proof.transfersPerDeath,
     });
   }
 

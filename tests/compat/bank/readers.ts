@@ -85,13 +85,16 @@ export function consoleReader(tools: KafkaTools): Reader {
       const seen: Seen[] = [];
       for (const topic of topics) {
         const shown = ["partition", "offset", "key"].flatMap((name) => [
-          "--formatter-property",
+          "--property",
           `print.${name}=true`,
         ]);
         const end = await tools.listen("org.apache.kafka.tools.consumer.ConsoleConsumer", [
           ...["--bootstrap-server", server.bootstrap, "--topic", topic, "--from-beginning"],
           ...["--isolation-level", "read_committed", "--timeout-ms", consoleMsMax, ...shown],
         ]);
+        // It takes the end of the waiting for an error.
+        if (!/TimeoutException|^$/.test(end.stderr))
+          throw new Error(`ConsoleConsumer: ${end.stderr}`);
         for (const line of linesOf(end.stdout)) {
           const [partition, offset, key, value = ""] = line.split("\t");
           const numbers = [partition, offset].map((text) => text?.replace(/^\w+:/, ""));
