@@ -263,7 +263,7 @@ test("checkCommit() takes commits of the generation, and of nobody when the grou
     codeOf(() =>
       scene.group.checkCommit(
         { groupId: "g", memberId, groupInstanceId: null, generation },
-        { isTransactional: false },
+        { isTransactional: false, version: 9 },
       ),
     );
   assert.is(commit("", -1), "NONE");
@@ -285,7 +285,7 @@ test("checkCommit() while assignments are awaited is REBALANCE_IN_PROGRESS", asy
   const { memberId, generation } = await joining;
   const request = { groupId: "g", memberId, groupInstanceId: null, generation };
   assert.is(
-    codeOf(() => scene.group.checkCommit(request, { isTransactional: false })),
+    codeOf(() => scene.group.checkCommit(request, { isTransactional: false, version: 9 })),
     "REBALANCE_IN_PROGRESS",
   );
 });
