@@ -10,7 +10,7 @@ import type { Action } from "./schedule.ts";
 const leaveMsMax = 20_000;
 /** A client that gives up at once, again and again, does not keep the machine busy. */
 const returnAfterMs = 500;
-const livesMax = 200;
+const gaveUpMax = 20;
 
 interface Sitting {
   readonly member: StormMember;
@@ -38,6 +38,11 @@ export class Chair {
     this.#name = at.name;
   }
 
+  /** Nobody stays on it. */
+  get isBroken(): boolean {
+    return this.complaints.length >= gaveUpMax;
+  }
+
   /** Whether somebody should be on it. */
   get isTaken(): boolean {
     return this.#isTaken;
@@ -56,7 +61,7 @@ export class Chair {
 
   async #do(action: Action): Promise<void> {
     if (action === "return") {
-      if (this.#sitting === undefined && this.#lives.length < livesMax) this.#sit();
+      if (this.#sitting === undefined && !this.isBroken) this.#sit();
       return;
     }
     const sitting = this.#sitting;

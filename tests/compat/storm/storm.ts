@@ -192,7 +192,8 @@ export class Storm {
     for (;;) {
       const found = await Promise.all(this.#camps.map(({ group }) => this.#committed(group)));
       const isDone = found.every((offsets) => offsets.every((offset, p) => offset === counts[p]));
-      if (isDone || performance.now() > endMs) return found;
+      const isHopeless = this.#camps.some(({ chairs }) => chairs.some((chair) => chair.isBroken));
+      if (isDone || isHopeless || performance.now() > endMs) return found;
       await sleep(settleLookMs);
     }
   }
