@@ -4,6 +4,7 @@
 import type { TopicPartition } from "../broker.ts";
 import { offsetCommit } from "../kafka/apis/offset-commit.ts";
 import { offsetFetch } from "../kafka/apis/offset-fetch.ts";
+import type { BrokerConnection } from "./broker-connection.ts";
 import type { ClusterCalls } from "./cluster-calls.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
 import { Coordinators } from "./coordinators.ts";
@@ -70,40 +71,45 @@ export class GroupCalls extends Coordinators {
     });
   }
 
-  /** Null: all that was committed. Partitions without an offset are left out. */
+  /**
+   * Null: all that was committed. Partitions without an offset are left out. UNSTABLE_OFFSET_COMMIT while a
+   * transaction commits some.
+   */
   committed(
     groupId: string,
     partitions: readonly TopicPartition[] | null,
-    committer: Committer = nobody,
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<readonly GroupOffset[]> {
+    const where = `Fetching offsets of group ${groupId}`;
+    const fetch = (connection: BrokerConnection) => this.#fetch(connection, groupId, partitions);
+    return this.at(groupId, where, fetch, options.timeoutMs);
+  }
+
+  async #fetch(
+    connection: BrokerConnection,
+    groupId: string,
+    partitions: readonly TopicPartition[] | null,
   ): Promise<readonly GroupOffset[]> {
     const where = `Fetching offsets of group ${groupId}`;
     const wanted = partitions && byTopic(partitions, ({ partition }) => partition);
     const topics =
       wanted?.map(({ name, partitions: partitionIndexes }) => ({ name, partitionIndexes })) ?? null;
-    return this.at(groupId, where, async (connection) => {
-      const isMember = committer.memberId !== "";
-      const group = {
-        groupId,
-        topics,
-        memberId: isMember ? committer.memberId : null,
-        memberEpoch: isMember ? committer.generation : -1,
-      };
-      const message = { groupId, topics, groups: [group], requireStable: true };
-      const answer = await connection.call(offsetFetch, message, { versionMax: topicIdsSince - 1 });
-      const one = answer.groups[0] ?? answer;
-      const error = errorFromCode(one.errorCode, where);
-      if (error !== null) throw error;
-      const found: GroupOffset[] = [];
-      for (const { name: topic, partitions: answered } of one.topics) {
-        for (const { partitionIndex: partition, errorCode, ...each } of answered) {
-          const failure = errorFromCode(errorCode, `${where}, ${topic}-${partition}`);
-          if (failure !== null) throw failure;
-          const { committedOffset: offset, metadata } = each;
-          if (offset >= 0) found.push({ topic, partition, offset, metadata: metadata ?? "" });
-        }
+    const group = { groupId, topics, memberId: null, memberEpoch: -1 };
+    const message = { groupId, topics, groups: [group], requireStable: true };
+    const answer = await connection.call(offsetFetch, message, { versionMax: topicIdsSince - 1 });
+    const one = answer.groups[0] ?? answer;
+    const error = errorFromCode(one.errorCode, where);
+    if (error !== null) throw error;
+    const found: GroupOffset[] = [];
+    for (const { name: topic, partitions: answered } of one.topics) {
+      for (const { partitionIndex: partition, errorCode, ...each } of answered) {
+        const failure = errorFromCode(errorCode, `${where}, ${topic}-${partition}`);
+        if (failure !== null) throw failure;
+        const { committedOffset: offset, metadata } = each;
+        if (offset >= 0) found.push({ topic, partition, offset, metadata: metadata ?? "" });
       }
-      return found;
-    });
+    }
+    return found;
   }
 }
 
