@@ -1,5 +1,6 @@
-// The bank for minutes, with tellers of our client, kafkajs, librdkafka and Kafka's own client, at random seeds. Run by
-// `npm run proof:bank`; `BANK_SEED` repeats one. What it measured is kept in `results/bank.json`.
+// The bank for minutes, with tellers of our client, kafkajs, librdkafka and Kafka's own client, and copying exactly
+// once, at random seeds. Run by `npm run proof:bank`; `BANK_SEED` repeats one. What it measured is kept in
+// `results/bank.json`.
 // Time limit: 1800 s
 
 import { writeFileSync } from "node:fs";
@@ -11,6 +12,8 @@ import { javaClient, kafkajsClient, librdkafkaClient, ownClient } from "./bank/c
 import { proveBank } from "./bank/proof.ts";
 import { consoleReader, httpReader, kcatReader } from "./bank/readers.ts";
 import { findConfluent } from "./confluent.ts";
+import { javaCopier, kafkajsCopier, librdkafkaCopier } from "./copying/copiers.ts";
+import { proveCopying } from "./copying/proof.ts";
 import { KafkaTools } from "./kafka-tools.ts";
 import { machine, versions } from "./machine.ts";
 
@@ -20,6 +23,10 @@ const kcat = findTool("kcat");
 const tools = KafkaTools.find();
 const confluent = await findConfluent();
 const steps: unknown[] = [];
+const report = (step: unknown): void => {
+  steps.push(step);
+  console.log(JSON.stringify(step));
+};
 
 proveBank({
   seed,
@@ -40,10 +47,21 @@ proveBank({
     ...(tools === undefined ? [] : [consoleReader(tools)]),
   ],
   kcat,
-  report: (step) => {
-    steps.push(step);
-    console.log(JSON.stringify(step));
-  },
+  report,
+});
+
+proveCopying({
+  seed,
+  copiers: [
+    kafkajsCopier,
+    ...(confluent === undefined ? [] : [librdkafkaCopier(confluent)]),
+    ...(tools === undefined ? [] : [javaCopier(tools)]),
+  ],
+  records: 20_000,
+  copierLifeMs: 1_500,
+  brokerLifeMs: 5_000,
+  killMs: 40_000,
+  report,
 });
 
 test("the figures of the whole proof are kept", () => {
