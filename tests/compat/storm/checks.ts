@@ -10,7 +10,7 @@ export interface Figures {
   readonly leaves: number;
   /** Members whose client gave up by itself, and that were started again. */
   readonly gaveUp: number;
-  /** Different generations, or epochs, in which members said that they held something. */
+  /** Different generations, or epochs of members, in the coordinator's log. */
   readonly generations: number;
   readonly commits: number;
   /** How often reading began or went on elsewhere: each time at a committed offset. */
@@ -66,7 +66,7 @@ export function checkGroup(history: GroupHistory, ends: readonly number[]): Verd
       crashes: ended("crash"),
       leaves: ended("leave"),
       gaveUp: ended("gave up") + ended("late"),
-      generations: new Set(holds.map(({ generation }) => generation)).size,
+      generations: new Set(history.log.ownerships.map(({ generation }) => generation)).size,
       commits: history.log.commits.length,
       resumed: resumptions.length,
       recordsRead,
