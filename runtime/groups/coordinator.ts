@@ -241,8 +241,10 @@ export class Coordinator implements GroupCoordinator {
     const { groupId } = entry;
     const records = this.#commits.tombstones(entry);
     records.push(...(entry.group?.tombstones() ?? []));
-    const durable =
-      records.length === 0 ? undefined : this.#log.append(entry.partition, records).durable;
+    const { durable } =
+      records.length === 0
+        ? { durable: undefined }
+        : this.#log.append(entry.partition, records, { maySplit: true });
     entry.group?.close(unknownMember(""));
     this.#table.remove(groupId);
     await durable;

@@ -86,7 +86,14 @@ export class Memberships {
 
   /** Throws what cannot be written; the promise is for durability. */
   #append(groupId: string, records: readonly GroupRecord[]): Promise<unknown> | undefined {
-    return this.#log.append(this.table.partitionOf(groupId), records).durable;
+    try {
+      const { durable } = this.#log.append(this.table.partitionOf(groupId), records);
+      return durable?.catch((cause: unknown) => {
+        throw membershipError(cause);
+      });
+    } catch (cause) {
+      throw membershipError(cause);
+    }
   }
 
   /** Puts a new group in the place of a vacant one, whose offsets stay. */
@@ -218,6 +225,21 @@ export class Memberships {
 
 function notConsumer(groupId: string): BrokerError {
   return new BrokerError("GROUP_ID_NOT_FOUND", `Group ${groupId} is not a consumer group.`);
+}
+
+/** What a failed append is to members: Kafka's translation. */
+function membershipError(cause: unknown): unknown {
+  if (!(cause instanceof BrokerError)) return cause;
+  const { code, message } = cause;
+  if (code === "MESSAGE_TOO_LARGE") {
+    return new BrokerError("UNKNOWN_SERVER_ERROR", `the group cannot be stored: ${message}`, {
+      cause,
+    });
+  }
+  if (code === "NOT_LEADER_OR_FOLLOWER" || code === "KAFKA_STORAGE_ERROR") {
+    return new BrokerError("NOT_COORDINATOR", message, { cause });
+  }
+  return new BrokerError("COORDINATOR_NOT_AVAILABLE", message, { cause });
 }
 
 /** A version 4 uuid in the usual form. */

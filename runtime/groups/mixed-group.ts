@@ -75,9 +75,9 @@ export class MixedGroup extends ConsumerRebalance {
     const member = this.#require(request);
     this.renewSession(member);
     const { memberEpoch, state } = member.current;
+    // Who has to give something back is behind the group's epoch, too.
     const mayGoOn =
       memberEpoch < this.groupEpoch ||
-      state === memberStates.unrevoked ||
       (state === memberStates.unreleased && !this.#waitsForOthers(member));
     if (!mayGoOn) return;
     this.awaitMember(member);

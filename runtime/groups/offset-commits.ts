@@ -46,9 +46,10 @@ export class OffsetCommits {
     for (const [i, offset] of request.offsets.entries()) {
       if (results[i] !== null) continue;
       const { topic, partition, leaderEpoch, metadata } = offset;
+      const topicId = this.#options.cluster().topics.get(topic)!.id;
       const times = { commitTimestampMs: nowMs, expireTimestampMs };
       const value = { offset: offset.offset, leaderEpoch, metadata, ...times };
-      records.push({ kind: "offset", groupId: request.groupId, topic, partition, value });
+      records.push({ kind: "offset", groupId: request.groupId, topic, topicId, partition, value });
     }
     if (records.length > 0) await this.#store(entry, records, producer);
     return results;
@@ -180,7 +181,7 @@ export class OffsetCommits {
     producer: TransactionalProducer | undefined,
   ) {
     try {
-      return this.#options.log.append(entry.partition, records, producer);
+      return this.#options.log.append(entry.partition, records, { producer });
     } catch (cause) {
       throw commitError(cause);
     }
@@ -189,7 +190,7 @@ export class OffsetCommits {
   async #forget(entry: GroupEntry, places: readonly TopicPartition[]): Promise<void> {
     if (places.length === 0) return;
     const records = places.map((place) => tombstone(entry.groupId, place));
-    const { durable } = this.#options.log.append(entry.partition, records);
+    const { durable } = this.#options.log.append(entry.partition, records, { maySplit: true });
     for (const place of places) entry.offsets.delete(place);
     await durable;
   }
