@@ -6,6 +6,7 @@ import { ClusterCalls } from "./cluster-calls.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { PartitionConsumer } from "./consumer.ts";
 import { Context, closedError } from "./context.ts";
+import { processExactlyOnce } from "./exactly-once.ts";
 import type { GroupConsumer, Groups } from "./group-api.ts";
 import { GroupCalls } from "./group-calls.ts";
 import { SharedConsumer } from "./group-consumer.ts";
@@ -37,6 +38,7 @@ export function createClient(options: ClientOptions): Client {
     admin: (): Admin => made(others, new ClusterAdmin(calls)),
     groups: (): Groups => made(others, new ClusterGroups(new GroupCalls(calls, pool))),
     groupConsumer: (settings) => made(shared, new SharedConsumer(calls, settings)),
+    processExactlyOnce: (settings) => processExactlyOnce(context, settings),
     async close() {
       await Promise.all(producers.map((producer) => producer.close()));
       await Promise.all(shared.map((consumer) => consumer.stop()));

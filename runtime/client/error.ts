@@ -7,6 +7,8 @@ export type ClientErrorCode =
   | Exclude<ErrorCodeName, "NONE">
   /** More was sent than `bufferBytesMax` allows without waiting for `ready`. */
   | "BUFFER_FULL"
+  /** Nobody answered whether a transaction was committed. */
+  | "OUTCOME_UNKNOWN"
   /** The client, producer or consumer was closed before this was done. */
   | "CLOSED";
 

@@ -3,6 +3,7 @@
 
 import type { TopicPartition } from "../broker.ts";
 import type { OutgoingRecord, ProducerOptions, Sent, SentRange } from "./api.ts";
+import type { GroupBatch, GroupConsumer } from "./group-api.ts";
 
 export interface TransactionalProducerOptions extends Omit<ProducerOptions, "acks" | "idempotent"> {
   /** Names this producer over restarts: who begins under the same name later shuts this one out. */
@@ -41,7 +42,10 @@ export interface Transaction {
   ready(): Promise<void> | undefined;
   /** The group's offsets count when the transaction commits. A refusal spoils the transaction. */
   sendOffsets(offsets: OffsetsInTransaction): Promise<void>;
-  /** Waits for all that was sent. Rejects if anything failed: then nothing but `abort` is left. */
+  /**
+   * Waits for all that was sent. Rejects if anything failed: then nothing but `abort` is left. OUTCOME_UNKNOWN is
+   * final, as PRODUCER_FENCED is.
+   */
   commit(): Promise<void>;
   /** Nothing of it will be seen. */
   abort(): Promise<void>;
@@ -55,4 +59,16 @@ export interface TransactionalProducer {
   begin(): Promise<Transaction>;
   /** Aborts what is open. */
   close(): Promise<void>;
+}
+
+export interface ExactlyOnceOptions {
+  /** With `autoCommitMs: 0`, and `isolation: "read_committed"` if what it reads is written in transactions. */
+  readonly consumer: GroupConsumer;
+  /** Each instance of the program with a `transactionalId` of its own. */
+  readonly producer: TransactionalProducer;
+  /**
+   * Sends what is to be written through `transaction`, and does nothing else that must not be repeated: a batch
+   * comes again if its transaction was aborted.
+   */
+  readonly process: (batch: GroupBatch, transaction: Transaction) => void | Promise<void>;
 }

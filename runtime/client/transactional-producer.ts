@@ -234,9 +234,11 @@ export class ExclusiveProducer implements TransactionalProducer {
   }
 }
 
+/** Nothing is open to try again: who asks later must not take over what another producer has begun since. */
 function unknownOutcome(error: ClientError, isCommit: boolean): ClientError {
-  const what = isCommit
+  const next = isCommit
     ? "Whether it was committed is not known. A new producer of this id settles it: then look what is there."
-    : "Make a new producer of this id: it ends what is open.";
-  return new ClientError(error.code, `${error.message} ${what}`, { cause: error });
+    : "Make a new producer of this id: it aborts what is open.";
+  const code = isCommit ? "OUTCOME_UNKNOWN" : "CLOSED";
+  return new ClientError(code, `${error.message} ${next}`, { cause: error });
 }
