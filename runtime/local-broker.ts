@@ -227,7 +227,9 @@ export class LocalBroker implements Broker {
       const forget = () => this.#creating.delete(topic.name);
       this.#creating.set(topic.name, creating.then(forget, forget));
     }
-    return createdTopic(await creating, this.config);
+    const created = await creating;
+    await this.#partitions.whenOpen({ topic: topic.name });
+    return createdTopic(created, this.config);
   }
 
   async autoCreateTopic(name: string): Promise<void> {
@@ -267,6 +269,7 @@ export class LocalBroker implements Broker {
     }
     if (request.validateOnly) return;
     await this.#asked(this.#controlPlane.createPartitions(request));
+    await this.#partitions.whenOpen({ topic: request.name });
   }
 
   describeConfigs(

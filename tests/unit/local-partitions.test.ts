@@ -34,8 +34,11 @@ async function openBroker(storage = new MemoryStorage(Infinity)) {
     metrics: log.metrics,
   });
   await broker.open({ adopt: false, found: [] });
-  const create = (name: string) =>
-    broker.createTopic({ name, partitions, replicationFactor: 1, configs: new Map() });
+  /** Decided and visible; the answer comes when all partitions are open. */
+  const create = async (name: string) => {
+    void broker.createTopic({ name, partitions, replicationFactor: 1, configs: new Map() });
+    await clock.turn();
+  };
   const settle = async () => {
     for (let slice = 0; slice < partitions; slice++) await clock.advance(1);
   };
@@ -50,6 +53,14 @@ test("a new topic's partitions are opened in slices, and all of them", async () 
   assert.is(opened.size, partitions);
   const folders = log.storage.list("").filter(({ folder }) => folder);
   assert.is(folders.length, partitions);
+});
+
+test("createTopic() answers when all partitions are open", async () => {
+  const { broker, settle, opened } = await openBroker();
+  const topic = { name: "many", partitions, replicationFactor: 1, configs: new Map() };
+  const openWhenAnswered = broker.createTopic(topic).then(() => opened.size);
+  await settle();
+  assert.is(await openWhenAnswered, partitions);
 });
 
 test("get() opens a partition that is asked for before its slice, listOffsets() waits for it", async () => {
@@ -88,7 +99,7 @@ test("a topic that is deleted before all of it is open leaves nothing behind", a
 test("createPartitions() of a topic that is not open yet opens old and new ones", async () => {
   const { broker, create, settle, opened } = await openBroker();
   await create("many");
-  await broker.createPartitions({ name: "many", partitions: partitions * 2 });
+  void broker.createPartitions({ name: "many", partitions: partitions * 2 });
   await settle();
   await settle();
   assert.is(opened.size, partitions * 2);
