@@ -93,7 +93,10 @@ export interface GroupConsumerOptions extends ConsumerOptions {
   readonly offsetReset?: "earliest" | "latest" | "error";
   /** Partitions came; reading begins when the promise resolves. */
   readonly assigned?: (partitions: readonly TopicPartition[]) => void | Promise<void>;
-  /** Partitions go to others when the promise resolves. What was read is committed after it. */
+  /**
+   * Partitions go to others when the promise resolves. Until then `commit` includes them; with `autoCommitMs` what
+   * was read is committed after it.
+   */
   readonly revoked?: (partitions: readonly TopicPartition[]) => void | Promise<void>;
   /** Partitions went to others already, because the group has given this member up: nothing can be committed. */
   readonly lost?: (partitions: readonly TopicPartition[]) => void | Promise<void>;

@@ -41,6 +41,8 @@ export class SharedConsumer implements GroupConsumer, Owner {
   readonly #reader: PartitionConsumer;
   readonly #membership: Membership;
   readonly #held = new Map<string, Hold>();
+  /** No longer read, but nobody else's yet: the program may still commit them. */
+  #going: readonly Hold[] = [];
   #failure: ClientError | null = null;
   #isStopped = false;
   #isCommitting: Promise<void> | null = null;
@@ -106,7 +108,7 @@ export class SharedConsumer implements GroupConsumer, Owner {
     this.#committedMs = this.#calls.context.nowMs();
     return this.#membership.generation < 0
       ? Promise.resolve()
-      : this.#store([...this.#held.values()]);
+      : this.#store([...this.#held.values(), ...this.#going]);
   }
 
   rewind(): Promise<void> {
@@ -144,8 +146,13 @@ export class SharedConsumer implements GroupConsumer, Owner {
         await this.#options.lost?.(partitions);
         return;
       }
-      await this.#options.revoked?.(partitions);
-      if (this.#commitsItself) await this.#store(gone).catch(() => {});
+      this.#going = gone;
+      try {
+        await this.#options.revoked?.(partitions);
+        if (this.#commitsItself) await this.#store(gone).catch(() => {});
+      } finally {
+        this.#going = [];
+      }
     });
   }
 
