@@ -69,6 +69,12 @@ export interface LocalBrokerOptions {
   readonly reportGroups?: (event: GroupEvent) => void;
 }
 
+/** What there is to say of a partition whose files come with the next slice: who asks for all must not wait. */
+const notOpenYet = {
+  highWatermark: 0,
+  log: { startOffset: 0, endOffset: 0, bytes: 0, segments: [] },
+};
+
 export class LocalBroker implements Broker {
   readonly brokerId: number;
   readonly groups: Coordinator;
@@ -227,9 +233,7 @@ export class LocalBroker implements Broker {
       const forget = () => this.#creating.delete(topic.name);
       this.#creating.set(topic.name, creating.then(forget, forget));
     }
-    const created = await creating;
-    await this.#partitions.whenOpen({ topic: topic.name });
-    return createdTopic(created, this.config);
+    return createdTopic(await creating, this.config);
   }
 
   async autoCreateTopic(name: string): Promise<void> {
@@ -269,7 +273,6 @@ export class LocalBroker implements Broker {
     }
     if (request.validateOnly) return;
     await this.#asked(this.#controlPlane.createPartitions(request));
-    await this.#partitions.whenOpen({ topic: request.name });
   }
 
   describeConfigs(
@@ -296,7 +299,8 @@ export class LocalBroker implements Broker {
   }
 
   describePartition(request: TopicPartition): PartitionView {
-    const { log, highWatermark } = this.#partitions.get(request);
+    const isComing = this.#partitions.isComing(request);
+    const { log, highWatermark } = isComing ? notOpenYet : this.#partitions.get(request);
     const { leader, leaderEpoch, replicas, isr } = this.#record(request);
     return {
       topic: request.topic,

@@ -94,6 +94,12 @@ export class LocalPartitions {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Whether it is new and has no files yet. */
+  isComing({ topic, partition }: TopicPartition): boolean {
+    if (!this.#growing.has(topic) || this.#topics.get(topic)?.[partition]) return false;
+    return this.#controlPlane.state().topics.get(topic)?.partitions[partition] !== undefined;
+  }
+
   all(): Iterable<Partition> {
     return this.#folder.partitions.values();
   }

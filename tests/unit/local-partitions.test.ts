@@ -34,11 +34,8 @@ async function openBroker(storage = new MemoryStorage(Infinity)) {
     metrics: log.metrics,
   });
   await broker.open({ adopt: false, found: [] });
-  /** Decided and visible; the answer comes when all partitions are open. */
-  const create = async (name: string) => {
-    void broker.createTopic({ name, partitions, replicationFactor: 1, configs: new Map() });
-    await clock.turn();
-  };
+  const create = (name: string) =>
+    broker.createTopic({ name, partitions, replicationFactor: 1, configs: new Map() });
   const settle = async () => {
     for (let slice = 0; slice < partitions; slice++) await clock.advance(1);
   };
@@ -55,12 +52,20 @@ test("a new topic's partitions are opened in slices, and all of them", async () 
   assert.is(folders.length, partitions);
 });
 
-test("createTopic() answers when all partitions are open", async () => {
-  const { broker, settle, opened } = await openBroker();
-  const topic = { name: "many", partitions, replicationFactor: 1, configs: new Map() };
-  const openWhenAnswered = broker.createTopic(topic).then(() => opened.size);
-  await settle();
-  assert.is(await openWhenAnswered, partitions);
+test("describePartition() opens nothing that is not open yet", async () => {
+  const { broker, create, opened } = await openBroker();
+  await create("many");
+  const before = opened.size;
+  const { leader, highWatermark, segments } = broker.describePartition({
+    topic: "many",
+    partition: 49,
+  });
+  assert.equal([leader, highWatermark, segments], [1, 0, 0]);
+  assert.throws(
+    () => broker.describePartition({ topic: "many", partition: 50 }),
+    /no partition 50/,
+  );
+  assert.is(opened.size, before);
 });
 
 test("get() opens a partition that is asked for before its slice, listOffsets() waits for it", async () => {
@@ -99,7 +104,7 @@ test("a topic that is deleted before all of it is open leaves nothing behind", a
 test("createPartitions() of a topic that is not open yet opens old and new ones", async () => {
   const { broker, create, settle, opened } = await openBroker();
   await create("many");
-  void broker.createPartitions({ name: "many", partitions: partitions * 2 });
+  await broker.createPartitions({ name: "many", partitions: partitions * 2 });
   await settle();
   await settle();
   assert.is(opened.size, partitions * 2);
