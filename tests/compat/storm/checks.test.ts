@@ -28,6 +28,7 @@ function history(): Mutable<GroupHistory> {
   const b = [holds(40, 2, 0, 1), read(41, 0, 40, 100), committed(50, [0, 100])];
   return {
     group: "g",
+    leavesOneUnread: false,
     lives: [
       { owner: "a", startedMs: 0, endedMs: 30, end: "crash", events: a },
       { owner: "b", startedMs: 5, endedMs: 60, end: "leave", events: b },
@@ -79,6 +80,7 @@ test("checkGroup() finds nothing wrong with a crash and a takeover, and counts",
     commits: 3,
     resumed: 3,
     recordsRead: 180,
+    leftUnread: 0,
     readAgain: 30,
     zombies: 0,
   });
@@ -87,6 +89,19 @@ test("checkGroup() finds nothing wrong with a crash and a takeover, and counts",
 test("checkGroup() finds records that nobody read", () => {
   const faults = faultsOf((changed) => life(changed, 0).events.splice(1, 1));
   assert.equal(faults, ["g: nobody read 1:0 up to 50, not included"]);
+});
+
+test("checkGroup() excuses one record behind the last of a member of kcat that left, and no more", () => {
+  const leftAt = (to: number, leavesOneUnread = true, end: Life["end"] = "leave") =>
+    faultsOf((changed) => {
+      changed.leavesOneUnread = leavesOneUnread;
+      life(changed, 1).end = end;
+      life(changed, 1).events[1] = read(41, 0, 40, to);
+    });
+  assert.equal(leftAt(99), []);
+  assert.equal(leftAt(98), ["g: nobody read 0:98 up to 100, not included"]);
+  assert.equal(leftAt(99, false), ["g: nobody read 0:99 up to 100, not included"]);
+  assert.equal(leftAt(99, true, "crash"), ["g: nobody read 0:99 up to 100, not included"]);
 });
 
 test("checkGroup() finds a record that was skipped", () => {

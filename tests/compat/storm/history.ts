@@ -87,6 +87,11 @@ export interface Owner {
 
 export interface GroupHistory {
   readonly group: string;
+  /**
+   * The client takes one more record when it is told to leave, commits it and throws it away. kcat does, with any
+   * broker; nobody else may.
+   */
+  readonly leavesOneUnread: boolean;
   readonly lives: readonly Life[];
   readonly log: GroupLog;
   readonly sights: readonly Sight[];

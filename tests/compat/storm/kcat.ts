@@ -8,6 +8,7 @@ export function kcatClient(kcat: string, version: string): StormClient {
   return {
     name: "kcat",
     version,
+    leavesOneUnread: true,
     start(seat) {
       const reporter = new Reporter(seat.path);
       const ear = new KcatEar(reporter);

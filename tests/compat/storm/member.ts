@@ -25,6 +25,8 @@ export interface Seat {
 export interface StormClient {
   readonly name: string;
   readonly version: string;
+  /** See `GroupHistory`. */
+  readonly leavesOneUnread?: boolean;
   start(seat: Seat): StormMember;
 }
 
