@@ -183,6 +183,7 @@ export class LogFolder {
     this.partitions.delete(folder);
     const renamed = deletedFolder(folder, hex(this.#options.random.bytes(16)));
     partition.abandon();
+    this.#guarded(() => this.cleaner.forget(partition));
     this.storage.rename(folder, renamed);
     this.#options.clock.after(partition.config.fileDeleteDelayMs, () => {
       if (!this.#isClosed) this.storage.remove(renamed);

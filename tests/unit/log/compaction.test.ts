@@ -220,6 +220,49 @@ test("aborted records go at once and shadow nothing, markers go after them", asy
   assert.equal(await readAll(again), left);
 });
 
+test("a marker that holds only its producer's epoch stays, emptied, until the producer is forgotten", async () => {
+  const log = new LogFixture();
+  const partition = open(log);
+  partition.appendMarker({ producerId: 1, producerEpoch: 5, coordinatorEpoch: 0, isCommit: false });
+  append(log, partition, [{ key: "a", value: "1" }]);
+  const pass = async () => {
+    partition.log.roll(log.clock.nowMs());
+    await clean(log, partition);
+    await log.clock.advance(2000);
+  };
+  for (let i = 0; i < 3; i++) await pass();
+  assert.equal((await rowsOf(partition)).length, 1, "no marker is left");
+  const bytes = partition.log.segments[0]!.bytes;
+  log.reopen();
+  assert.is(open(log).producerViews()[0]?.producerEpoch, 5);
+  partition.log.producers.expire(Infinity);
+  await pass();
+  assert.is(partition.log.segments[0]!.bytes, bytes - 61, "nor its empty batch");
+});
+
+test("a sync under way ends well when its segment, with an index of aborts, leaves the log", async () => {
+  const log = new LogFixture();
+  const partition = open(log);
+  partition.append(
+    log.batch(["x"], {
+      producerId: 1,
+      producerEpoch: 0,
+      baseSequence: 0,
+      isTransactional: true,
+      key: "k",
+    }),
+    { waits: true, isVerified: true },
+  );
+  partition.appendMarker({ producerId: 1, producerEpoch: 0, coordinatorEpoch: 0, isCommit: false });
+  partition.log.roll(log.clock.nowMs());
+  assert.is(partition.log.segments[0]!.transactions.entries.length, 1);
+  const flushing = partition.flush();
+  partition.log.dropOldest(1, log.clock.nowMs());
+  await flushing;
+  assert.is(partition.fault, undefined);
+  assert.is(partition.log.recoveryPoint, 2);
+});
+
 test("nothing above the last stable offset, of the active segment, or younger than the lag is cleaned", () => {
   const segments = [0, 10, 20, 30].map((baseOffset, i) => ({
     baseOffset,
