@@ -22,6 +22,7 @@ const attributesLowByteAt = 22;
 const transactionalBit = 0x10;
 const producerIdAt = 43;
 const producerEpochAt = 51;
+const baseSequenceAt = 53;
 /** TxnOffsetCommit knows the errors of an OffsetCommit of its time. */
 const commitVersion = 8;
 
@@ -88,7 +89,7 @@ export function isTransactional(batch: Uint8Array): boolean {
 
 /** Appends a producer's batch that belongs to a transaction, once the coordinator knows of it. */
 export function appendInTransaction(
-  coordinator: Coordinator,
+  coordinator: Pick<Coordinator, "admit">,
   partition: Partition,
   request: AppendRequest,
 ): Appended | Promise<Appended> {
@@ -100,15 +101,29 @@ export function appendInTransaction(
   const { producers } = partition.log;
   if (producers.isInTransaction(producerId, producerEpoch)) return partition.append(batch, options);
   const mayAdd = request.joinsTransaction ?? false;
-  const admitted = admit(coordinator, { producerId, producerEpoch }, request, mayAdd);
-  if (admitted === undefined) return partition.append(batch, options);
-  // The batch lies in a buffer that is used again before the coordinator has answered.
+  const baseSequence = view.getInt32(baseSequenceAt);
+  // The batch lies in a buffer that is used again before the coordinator has answered, or in the core's memory,
+  // which may move when the coordinator encodes a state.
   const own = batch.slice();
-  return admitted.then(() => partition.append(own, options));
+  const append = () => {
+    const isFirst = !producers.isInTransaction(producerId, producerEpoch);
+    if (mayAdd && isFirst && baseSequence !== 0) throw notTheFirst(producerId, baseSequence);
+    return partition.append(own, options);
+  };
+  const admitted = admit(coordinator, { producerId, producerEpoch }, request, mayAdd);
+  return admitted === undefined ? append() : admitted.then(append);
+}
+
+/** Protocol V2 has an epoch for each transaction: what comes first begins at 0, or something was refused before it. */
+function notTheFirst(producerId: number, baseSequence: number): BrokerError {
+  return new BrokerError(
+    "OUT_OF_ORDER_SEQUENCE_NUMBER",
+    `producer ${producerId} began a transaction with sequence ${baseSequence}, expected 0`,
+  );
 }
 
 function admit(
-  coordinator: Coordinator,
+  coordinator: Pick<Coordinator, "admit">,
   producer: { producerId: number; producerEpoch: number },
   { topic, partition }: AppendRequest,
   mayAdd: boolean,
