@@ -25,6 +25,8 @@ export async function processExactlyOnce(
 ): Promise<void> {
   let failures = 0;
   let failingSinceMs = 0;
+  // Ends what an earlier life left open: the consumer would wait for the offsets in it.
+  await producer.transaction(() => {});
   for await (const batch of consumer.batches()) {
     const { topic, partition, nextOffset: offset, member } = batch;
     try {
