@@ -57,10 +57,7 @@ export type VariantName = keyof typeof variants;
 
 export async function findClients(wanted: ReadonlySet<ClientName>): Promise<Clients> {
   const node = (await newestNode()) ?? currentNode();
-  const found: Clients = {
-    kafkajs: kafkajsClient(node, versionOf("node_modules/kafkajs")),
-    timberline: timberline(node),
-  };
+  const found: Clients = bundledClients(node);
   const kcat = wanted.has("kcat") ? findTool("kcat") : undefined;
   if (kcat !== undefined) found.kcat = kcatClient(kcat, versions([]).kcat ?? "");
   const platformatic = wanted.has("platformatic") ? await Platformatic.find() : undefined;
@@ -70,8 +67,15 @@ export async function findClients(wanted: ReadonlySet<ClientName>): Promise<Clie
   return found;
 }
 
-export function timberline(node: TestRuntime): StormClient {
-  return ownClient(node, versionOf("."));
+/** Those that `npm install` brings. */
+export function bundledClients(node: TestRuntime): {
+  kafkajs: StormClient;
+  timberline: StormClient;
+} {
+  return {
+    kafkajs: kafkajsClient(node, versionOf("node_modules/kafkajs")),
+    timberline: ownClient(node, versionOf(".")),
+  };
 }
 
 function versionOf(folder: string): string {

@@ -16,6 +16,8 @@ export interface Feed {
 
 export class Feeder {
   readonly #feed: Feed;
+  /** There are some hundred keys. */
+  readonly #partitionOf = new Map<string, number>();
   /** Records acknowledged so far. */
   sent = 0;
 
@@ -24,7 +26,7 @@ export class Feeder {
   }
 
   async run(): Promise<void> {
-    const { client, topic, partitions, file, durationMs } = this.#feed;
+    const { client, topic, file, durationMs } = this.#feed;
     const producer = client.producer({ lingerMs: 5 });
     const startedMs = performance.now();
     for await (const chunk of readChunks(file)) {
@@ -34,12 +36,19 @@ export class Feeder {
         await new Promise((resolve) => setTimeout(resolve, lookMs));
       }
       const records = parseFlights(chunk).map(({ key, line, timestampMs }) => {
-        const partition = partitionOfKey(key, partitions);
-        return { topic, partition, key, value: line, timestampMs };
+        return { topic, partition: this.#partition(key), key, value: line, timestampMs };
       });
       await producer.sendBatch(records);
       this.sent += records.length;
     }
     await producer.close();
+  }
+
+  #partition(key: string): number {
+    const known = this.#partitionOf.get(key);
+    if (known !== undefined) return known;
+    const partition = partitionOfKey(key, this.#feed.partitions);
+    this.#partitionOf.set(key, partition);
+    return partition;
   }
 }

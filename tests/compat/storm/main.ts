@@ -18,11 +18,12 @@ import {
   type VariantName,
   variants,
 } from "./clients.ts";
-import { brokerSettings, Storm, type StormResult } from "./storm.ts";
+import { brokerFlags, Storm, type StormResult } from "./storm.ts";
 
 const fullSeconds = 120;
 const seats = 12;
 const partitions = 24;
+const sessionMs = 6_000;
 const resultsPath = join(projectFolder, "tests/compat/results/storm.json");
 
 const { values } = parseArgs({
@@ -77,15 +78,14 @@ async function clientsOrExit(): Promise<Clients> {
 }
 
 async function blow(name: VariantName, flights: FlightsFile, found: Clients): Promise<StormResult> {
-  const settings = Object.entries(brokerSettings).map(([key, value]) => `${key}=${value}`);
-  const server = await TestServer.start({ args: settings.flatMap((each) => ["--set", each]) });
+  const server = await TestServer.start({ args: brokerFlags({ sessionMs }) });
   const { protocol, isStatic, clients: taking } = variants[name];
   const fronts = taking
     .filter((each) => !without.has(each))
     .map((each) => ({ client: found[each]!, protocol, isStatic }));
   const storm = new Storm({
     ...{ name, bootstrap: server.bootstrap, fronts, seats, partitions, file: flights },
-    ...{ durationMs: seconds * 1000, pauseMs: Number(values["pause-ms"]) },
+    ...{ durationMs: seconds * 1000, pauseMs: Number(values["pause-ms"]), sessionMs },
     ...{ seed: Number(values.seed), say: (line) => console.log(line) },
   });
   const result = await storm.run();

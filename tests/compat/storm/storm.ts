@@ -29,6 +29,8 @@ export interface StormOptions {
   readonly file: FlightsFile;
   readonly durationMs: number;
   readonly pauseMs: number;
+  /** After this silence a member is put out. */
+  readonly sessionMs: number;
   readonly seed: number;
   readonly say: (line: string) => void;
 }
@@ -54,20 +56,24 @@ export interface StormResult {
   readonly groups: readonly GroupResult[];
 }
 
-/** What the broker must be told: consumer-protocol members have no say in their session. */
-export const brokerSettings = {
-  "group.initial.rebalance.delay.ms": "300",
-  "group.consumer.session.timeout.ms": "6000",
-  "group.consumer.heartbeat.interval.ms": "500",
-} as const;
-
-const timing = { sessionMs: 6_000, heartbeatMs: 500, rebalanceMs: 12_000, commitMs: 500 } as const;
+const timing = { heartbeatMs: 500, rebalanceMs: 12_000, commitMs: 500 } as const;
 const settleMsMax = 240_000;
 const settleLookMs = 500;
 const sightMs = 500;
 const sayMs = 5_000;
 const faultsKept = 10;
 const complaintChars = 600;
+
+/** The flags of a broker for storms: consumer-protocol members have no say in their session. */
+export function brokerFlags({ sessionMs }: { sessionMs: number }): string[] {
+  const settings = {
+    "group.initial.rebalance.delay.ms": 300,
+    "group.min.session.timeout.ms": sessionMs,
+    "group.consumer.session.timeout.ms": sessionMs,
+    "group.consumer.heartbeat.interval.ms": timing.heartbeatMs,
+  };
+  return Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+}
 
 interface Camp extends Front {
   readonly group: string;
@@ -117,12 +123,13 @@ export class Storm {
   }
 
   #camp(front: Front, folder: string): Camp {
-    const { name, bootstrap, seats } = this.#options;
+    const { name, bootstrap, seats, sessionMs } = this.#options;
     const { protocol, isStatic, client } = front;
     const group = `${name}-${client.name.replace(/[^a-z]/g, "")}`;
     const chairs = Array.from({ length: seats }, (_, i) => {
       const instanceId = isStatic ? `${group}-${i}` : null;
-      const seat = { bootstrap, topic: this.#topic, group, protocol, instanceId, ...timing };
+      const of = { bootstrap, topic: this.#topic, group, protocol, instanceId };
+      const seat = { ...of, ...timing, sessionMs };
       return new Chair(client, seat, { folder, name: `${group}-${i}` });
     });
     return { ...front, group, chairs, sights: [] };
