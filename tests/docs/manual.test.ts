@@ -1,7 +1,7 @@
 // What the README and the manual tell a reader to run is run: every command and program of every page, in order,
 // against a server of the page's own, and what a page shows is what comes. Also its links, its npm scripts,
 // and its start on Deno and Bun.
-// Time limit: 180 s
+// Time limit: 240 s
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
