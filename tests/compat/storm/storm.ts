@@ -60,7 +60,8 @@ export interface StormResult {
 const timing = { heartbeatMs: 500, rebalanceMs: 12_000, commitMs: 500 } as const;
 /** On a busy machine it takes longer to put everything in. */
 const longestShare = 5;
-const settleMsMax = 240_000;
+/** After the storm all may take this long to read what is left, and twice the storm's planned time. */
+const settleMsMin = 30_000;
 const settleLookMs = 500;
 const sightMs = 500;
 const sayMs = 5_000;
@@ -205,11 +206,13 @@ export class Storm {
 
   /** Resolves with what each group has committed, once that is everything or nothing more is to be hoped for. */
   async #settle(): Promise<number[][]> {
-    const { counts } = this.#options.file;
-    const endMs = performance.now() + settleMsMax;
+    const { file, durationMs } = this.#options;
+    const endMs = performance.now() + settleMsMin + 2 * durationMs;
     for (;;) {
       const found = await Promise.all(this.#camps.map(({ group }) => this.#committed(group)));
-      const isDone = found.every((offsets) => offsets.every((offset, p) => offset === counts[p]));
+      const isDone = found.every((offsets) =>
+        offsets.every((offset, p) => offset === file.counts[p]),
+      );
       const isHopeless = this.#camps.some(({ chairs }) => chairs.some((chair) => chair.isBroken));
       if (isDone || isHopeless || performance.now() > endMs) return found;
       await sleep(settleLookMs);
