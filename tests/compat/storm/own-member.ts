@@ -8,7 +8,6 @@ import { Reporter } from "./reporter.ts";
 const seat = JSON.parse(process.argv[2] ?? "") as Seat;
 const told = new Reporter(seat.path);
 const gaveUp = 3;
-const lookMs = 20;
 /** Behind the last finished record of each partition: a commit holds at least that. */
 const done = new Map<number, number>();
 let isCommitting = false;
@@ -31,9 +30,9 @@ const consumer: GroupConsumer = client.groupConsumer({
   },
   revoked: async (gone) => {
     await commit();
-    hold();
-    for (const { partition } of gone) done.delete(partition);
+    release(gone);
   },
+  lost: release,
 });
 
 function partitions(): number[] {
@@ -42,6 +41,11 @@ function partitions(): number[] {
 
 function hold(held = partitions()): void {
   told.holds(consumer.memberId, consumer.generation, held);
+}
+
+function release(gone: readonly { readonly partition: number }[]): void {
+  for (const { partition } of gone) done.delete(partition);
+  hold();
 }
 
 async function commit(): Promise<void> {
@@ -56,10 +60,6 @@ async function commit(): Promise<void> {
   }
 }
 
-/** Partitions that were lost are not announced: looked for now and then. */
-const looking = setInterval(() => {
-  if (partitions().length === 0) hold([]);
-}, lookMs);
 const committing = setInterval(async () => {
   if (isCommitting) return;
   isCommitting = true;
@@ -68,7 +68,6 @@ const committing = setInterval(async () => {
 }, seat.commitMs);
 
 async function stop(code: number): Promise<void> {
-  clearInterval(looking);
   clearInterval(committing);
   await commit();
   await consumer.stop();
