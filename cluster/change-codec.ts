@@ -91,6 +91,11 @@ export type PlainChange =
       readonly broker: number | null;
       readonly configs: PlainConfigs;
     }
+  | {
+      readonly put: "group-configs";
+      readonly groupId: string;
+      readonly configs: PlainConfigs;
+    }
   | { readonly put: "producer-ids"; readonly next: number };
 
 /** A change as a JSON value. */
@@ -102,8 +107,10 @@ export function plainChange(change: ImageChange): PlainChange {
     );
     return { ...change, partitions };
   }
-  if (change.put !== "broker-configs") return change;
-  return { ...change, configs: Object.fromEntries(change.configs) };
+  if (change.put === "broker-configs" || change.put === "group-configs") {
+    return { ...change, configs: Object.fromEntries(change.configs) };
+  }
+  return change;
 }
 
 /** The inverse of `plainChange`. */
@@ -121,6 +128,7 @@ export function reviveChange(change: PlainChange): ImageChange {
     case "member":
       return { put: change.put, broker: { draining: false, ...change.broker } };
     case "broker-configs":
+    case "group-configs":
       return { ...change, configs: new Map(Object.entries(change.configs)) };
     default:
       return change;

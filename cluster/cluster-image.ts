@@ -20,6 +20,7 @@ export interface ClusterImage extends ClusterState {
   readonly topics: VersionedMap<string, TopicRecord>;
   readonly topicsById: VersionedMap<TopicId, TopicRecord>;
   readonly brokerConfigs: VersionedMap<number | null, Configs>;
+  readonly groupConfigs: VersionedMap<string, Configs>;
   /** First producer id that was never handed out. */
   readonly nextProducerId: number;
   /** How often the controller changed, and how many entries made this image; 0 for a broker that is alone. */
@@ -43,6 +44,7 @@ export type ImageChange =
   | { readonly put: "member"; readonly broker: BrokerRecord }
   | { readonly put: "member-removal"; readonly id: number }
   | { readonly put: "broker-configs"; readonly broker: number | null; readonly configs: Configs }
+  | { readonly put: "group-configs"; readonly groupId: string; readonly configs: Configs }
   | { readonly put: "producer-ids"; readonly next: number };
 
 export function emptyImage(clusterId: string): ClusterImage {
@@ -53,6 +55,7 @@ export function emptyImage(clusterId: string): ClusterImage {
     topics: VersionedMap.of(),
     topicsById: VersionedMap.of(),
     brokerConfigs: VersionedMap.of(),
+    groupConfigs: VersionedMap.of(),
     nextProducerId: 0,
     controllerEpoch: 0,
     version: 0,
@@ -95,6 +98,8 @@ export function applyChange(image: ClusterImage, change: ImageChange): ClusterIm
       const { broker, configs } = change;
       return { ...image, brokerConfigs: image.brokerConfigs.with(broker, configs) };
     }
+    case "group-configs":
+      return { ...image, groupConfigs: withGroupConfigs(image.groupConfigs, change) };
     case "producer-ids":
       return { ...image, nextProducerId: Math.max(image.nextProducerId, change.next) };
   }
@@ -135,6 +140,8 @@ export function describeChange(
     }
     case "broker-configs":
       return { kind: "broker-configs-changed", broker: change.broker };
+    case "group-configs":
+      return { kind: "group-configs-changed", groupId: change.groupId };
     case "producer-ids":
       return undefined;
   }
@@ -146,6 +153,9 @@ export function* changesOf(image: ClusterImage): Generator<ImageChange> {
   for (const topic of image.topics.values()) yield { put: "topic", topic };
   for (const [broker, configs] of image.brokerConfigs) {
     yield { put: "broker-configs", broker, configs };
+  }
+  for (const [groupId, configs] of image.groupConfigs) {
+    yield { put: "group-configs", groupId, configs };
   }
   yield { put: "producer-ids", next: image.nextProducerId };
 }
@@ -166,6 +176,7 @@ class Draft {
   readonly #topics: Map<string, TopicRecord>;
   readonly #names = new Map<TopicId, string>();
   readonly #brokerConfigs: Map<number | null, Configs>;
+  readonly #groupConfigs: Map<string, Configs>;
   readonly #leaders = new LateLeaders();
   #nextProducerId: number;
 
@@ -175,6 +186,7 @@ class Draft {
     this.#topics = new Map(from.topics);
     for (const topic of from.topics.values()) this.#names.set(topic.id, topic.name);
     this.#brokerConfigs = new Map(from.brokerConfigs);
+    this.#groupConfigs = new Map(from.groupConfigs);
     this.#nextProducerId = from.nextProducerId;
   }
 
@@ -185,6 +197,9 @@ class Draft {
     else if (change.put === "member-removal") this.#brokers.delete(change.id);
     else if (change.put === "broker-configs") {
       this.#brokerConfigs.set(change.broker, change.configs);
+    } else if (change.put === "group-configs") {
+      if (change.configs.size === 0) this.#groupConfigs.delete(change.groupId);
+      else this.#groupConfigs.set(change.groupId, change.configs);
     } else if (change.put === "producer-ids") {
       this.#nextProducerId = Math.max(this.#nextProducerId, change.next);
     } else {
@@ -202,6 +217,7 @@ class Draft {
       topics: VersionedMap.of(this.#topics),
       topicsById: VersionedMap.of(topicsById),
       brokerConfigs: VersionedMap.of(this.#brokerConfigs),
+      groupConfigs: VersionedMap.of(this.#groupConfigs),
       nextProducerId: this.#nextProducerId,
     };
   }
@@ -237,6 +253,14 @@ function withLeaderBack(image: ClusterImage, broker: BrokerRecord): ClusterImage
   if (!changed) return image;
   const topicsById = new Map([...topics.values()].map((topic) => [topic.id, topic]));
   return { ...image, topics: VersionedMap.of(topics), topicsById: VersionedMap.of(topicsById) };
+}
+
+/** Groups come and go: one without configs leaves nothing behind. */
+function withGroupConfigs(
+  all: VersionedMap<string, Configs>,
+  { groupId, configs }: { readonly groupId: string; readonly configs: Configs },
+): VersionedMap<string, Configs> {
+  return configs.size === 0 ? all.without(groupId) : all.with(groupId, configs);
 }
 
 function withTopic(image: ClusterImage, topic: TopicRecord): ClusterImage {

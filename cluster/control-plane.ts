@@ -65,6 +65,8 @@ export interface ClusterState {
   readonly topics: ReadonlyMap<string, TopicRecord>;
   readonly topicsById: ReadonlyMap<TopicId, TopicRecord>;
   readonly brokerConfigs: ReadonlyMap<number | null, ReadonlyMap<string, string>>;
+  /** Of consumer groups, by group id; groups without any are not in it. */
+  readonly groupConfigs: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
 
 /**
@@ -76,7 +78,8 @@ export type ClusterChange =
   | { readonly kind: "topic-deleted"; readonly topic: TopicRecord }
   | { readonly kind: "topic-changed"; readonly topic: TopicRecord }
   | { readonly kind: "broker-changed"; readonly broker: BrokerRecord }
-  | { readonly kind: "broker-configs-changed"; readonly broker: number | null };
+  | { readonly kind: "broker-configs-changed"; readonly broker: number | null }
+  | { readonly kind: "group-configs-changed"; readonly groupId: string };
 
 /** `value: null` removes the key. */
 export type ConfigChanges = ReadonlyMap<string, string | null>;
@@ -202,6 +205,8 @@ export interface ControlPlane {
   }): Promise<TopicRecord>;
   alterTopicConfigs(name: string, changes: ConfigChanges): Promise<TopicRecord>;
   alterBrokerConfigs(broker: number | null, changes: ConfigChanges): Promise<void>;
+  /** The group need not exist. */
+  alterGroupConfigs(groupId: string, changes: ConfigChanges): Promise<void>;
   /** First of `count` producer ids that no one else ever gets, also after a crash. */
   allocateProducerIds(count: number): Promise<number>;
 

@@ -5,7 +5,12 @@
 import { applyChanges, type ClusterImage, changesOf, type ImageChange } from "./cluster-image.ts";
 import { ControlPlaneError } from "./control-plane.ts";
 import { chainOf, type Entry, encodeEntry, packChanges, type SnapshotPart } from "./entry-codec.ts";
-import { type MemberClock, type MemberOptions, type MemberSettings, pause } from "./member-parts.ts";
+import {
+  type MemberClock,
+  type MemberOptions,
+  type MemberSettings,
+  pause,
+} from "./member-parts.ts";
 import { AppendConflict, LogUnavailable, type MetadataLog, type Sequence } from "./metadata-log.ts";
 import type { MetadataView } from "./metadata-view.ts";
 import { type Random, randomId } from "./random-id.ts";
@@ -142,7 +147,8 @@ export class Controller {
       // One turn later, so that what is asked together is written together.
       await Promise.resolve();
       await this.#step(this.#queue.splice(0, BATCH_MAX));
-      if (this.#isActive && this.#view.bytesSinceSnapshot > this.#logBytesMax) await this.#snapshot();
+      if (this.#isActive && this.#view.bytesSinceSnapshot > this.#logBytesMax)
+        await this.#snapshot();
     }
     this.#isBusy = false;
   }

@@ -63,7 +63,8 @@ export class Journal {
     });
     const before = snapshot?.image ?? emptyImage(newClusterId());
     const image = imageOf(before.clusterId, journal.#replay(journalBytes), before);
-    if (!snapshotBytes) journal.compact(image);
+    // What is added to an old journal could not be read by those who read its header.
+    if (!snapshot || snapshot.header.format < FORMAT_ALONE) journal.compact(image);
     return { journal, image };
   }
 

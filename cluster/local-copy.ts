@@ -163,5 +163,5 @@ function adoptedContent(files: ClusterFiles): CopyContent {
 function isOfFormatAlone(bytes: Uint8Array): boolean {
   const end = bytes.indexOf(0x0a);
   const text = end < 0 ? undefined : openLine(bytes.subarray(0, end));
-  return text !== undefined && (JSON.parse(text) as { format?: number }).format === FORMAT_ALONE;
+  return text !== undefined && (JSON.parse(text) as { format: number }).format <= FORMAT_ALONE;
 }

@@ -129,6 +129,10 @@ class Member implements ClusterMember {
     await this.#asker.change({ do: "alter-broker-configs", broker, changes: [...changes] });
   }
 
+  async alterGroupConfigs(groupId: string, changes: ConfigChanges): Promise<void> {
+    await this.#asker.change({ do: "alter-group-configs", groupId, changes: [...changes] });
+  }
+
   async allocateProducerIds(count: number): Promise<number> {
     if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`count is ${count}`);
     const turn = this.#producerIdTurn.then(() => this.#takeProducerIds(count));

@@ -29,6 +29,7 @@ import { decideReassignments } from "./decisions/reassignment.ts";
 import { decideRestore } from "./decisions/restore.ts";
 import {
   decideBrokerConfigs,
+  decideGroupConfigs,
   decideGrowth,
   decideTopic,
   decideTopicConfigs,
@@ -143,6 +144,10 @@ class MemoryControlPlane implements ControlPlane {
 
   async alterBrokerConfigs(broker: number | null, changes: ConfigChanges): Promise<void> {
     await this.#commit(decideBrokerConfigs(this.#head, broker, changes));
+  }
+
+  async alterGroupConfigs(groupId: string, changes: ConfigChanges): Promise<void> {
+    await this.#commit(decideGroupConfigs(this.#head, groupId, changes));
   }
 
   async allocateProducerIds(count: number): Promise<number> {

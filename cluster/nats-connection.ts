@@ -19,6 +19,8 @@ export interface NatsSettings {
   /** Of the metadata stream; absent: 3 in a NATS cluster, else 1. */
   readonly replicas?: number;
   readonly clock: MemberClock;
+  /** How long an opening waits for servers that do not answer. Default: two minutes. */
+  readonly waitMsMax?: number;
   /** Told once when the servers cannot be reached at the start, and when a server is refused. */
   readonly report: (message: string) => void;
 }
@@ -37,13 +39,17 @@ const PING_INTERVAL_MS = 1_000;
 const PINGS_OUT_MAX = 2;
 const DIAL_TIMEOUT_MS = 3_000;
 const DIAL_AGAIN_MS = 1_000;
+const WAIT_MS_MAX = 120_000;
+
+/** When an opening that begins now gives up. */
+export function openingEndMs({ clock, waitMsMax = WAIT_MS_MAX }: NatsSettings): number {
+  return clock.monotonicMs() + waitMsMax;
+}
 
 /** Dials until a server answers; rejects with NatsRefused for what waiting does not mend. */
-export async function connectNats(
-  settings: NatsSettings,
-  isClosed: () => boolean = () => false,
-): Promise<NatsConnection> {
+export async function connectNats(settings: NatsSettings): Promise<NatsConnection> {
   const where = settings.servers.join(", ");
+  const endMs = openingEndMs(settings);
   for (let attempt = 0; ; attempt++) {
     try {
       const connection = await connect(connectionOptions(settings));
@@ -52,7 +58,11 @@ export async function connectNats(
     } catch (cause) {
       const refused = refusal(cause, where);
       if (refused) throw refused;
-      if (isClosed()) throw cause;
+      if (settings.clock.monotonicMs() > endMs) {
+        throw new NatsRefused(`no NATS server answers at ${where}: start one (nats-server -js)`, {
+          cause,
+        });
+      }
       if (attempt === 0) {
         settings.report(`no NATS server answers at ${where}: waiting for one (nats-server -js)`);
       }

@@ -11,7 +11,7 @@ import {
 } from "nats";
 import { pause } from "./member-parts.ts";
 import type { Sequence } from "./metadata-log.ts";
-import { NatsRefused, type NatsSettings, streamReplicas } from "./nats-connection.ts";
+import { NatsRefused, type NatsSettings, openingEndMs, streamReplicas } from "./nats-connection.ts";
 
 export const REQUEST_TIMEOUT_MS = 1_000;
 const ENSURE_AGAIN_MS = 500;
@@ -47,12 +47,17 @@ export class NatsStream {
 
   /** Makes the stream unless it is there; waits while the servers elect a leader. */
   async ensure(): Promise<void> {
+    const endMs = openingEndMs(this.#settings);
     for (let attempt = 0; ; attempt++) {
       try {
         if ((await this.info()) === undefined) await this.#create();
         return;
       } catch (cause) {
         if (cause instanceof NatsRefused) throw cause;
+        if (this.#settings.clock.monotonicMs() > endMs) {
+          const why = "JetStream does not answer: are most of the NATS servers up?";
+          throw new NatsRefused(why, { cause });
+        }
         if (attempt === 0) this.#settings.report("JetStream does not answer yet: waiting for it");
         await pause(this.#settings.clock, ENSURE_AGAIN_MS);
       }

@@ -117,6 +117,10 @@ const requestChecks: {
     if (broker !== null) integerOf(broker);
     pairsOf(changes);
   },
+  "alter-group-configs": ({ groupId, changes }) => {
+    textOf(groupId);
+    pairsOf(changes);
+  },
   "allocate-producer-ids": ({ count }) => {
     if (integerOf(count) < 1) throw notUnderstood("a count below 1");
   },

@@ -22,6 +22,7 @@ import { decideIsrChanges, type PartitionsDecision } from "./decisions/isr-chang
 import { decideReassignments } from "./decisions/reassignment.ts";
 import {
   decideBrokerConfigs,
+  decideGroupConfigs,
   decideGrowth,
   decideTopic,
   decideTopicConfigs,
@@ -61,6 +62,11 @@ export type ChangeRequest =
   | {
       readonly do: "alter-broker-configs";
       readonly broker: number | null;
+      readonly changes: PlainConfigChanges;
+    }
+  | {
+      readonly do: "alter-group-configs";
+      readonly groupId: string;
       readonly changes: PlainConfigChanges;
     }
   | { readonly do: "allocate-producer-ids"; readonly count: number }
@@ -106,6 +112,10 @@ export function decideRequest(
       return topicResult(decideTopicConfigs(image, request.name, new Map(request.changes)));
     case "alter-broker-configs": {
       const changes = decideBrokerConfigs(image, request.broker, new Map(request.changes));
+      return { changes, result: null };
+    }
+    case "alter-group-configs": {
+      const changes = decideGroupConfigs(image, request.groupId, new Map(request.changes));
       return { changes, result: null };
     }
     case "allocate-producer-ids": {

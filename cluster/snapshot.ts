@@ -5,9 +5,12 @@ import { decodeLine, encodeLine, openLine, sealLine } from "./change-codec.ts";
 import { type ClusterImage, changesOf, imageOf } from "./cluster-image.ts";
 import { ControlPlaneError } from "./control-plane.ts";
 
-/** A broker that is alone writes the first, a member of a cluster the second. */
-export const FORMAT_ALONE = 1;
-export const FORMAT_MEMBER = 2;
+/**
+ * A broker that is alone writes the first, a member of a cluster the second. 2 added configs of groups: folders of 1
+ * are read, and are 2 from then on.
+ */
+export const FORMAT_ALONE = 2;
+export const FORMAT_MEMBER = 3;
 
 const SNAPSHOT_KIND = "timberline-cluster";
 

@@ -137,11 +137,14 @@ export interface CreatedTopic {
 
 export type ConfigResource =
   | { readonly kind: "topic"; readonly name: string }
+  /** A consumer group, which need not exist. */
+  | { readonly kind: "group"; readonly groupId: string }
   /** `broker: null`: the cluster-wide default for brokers. */
   | { readonly kind: "broker"; readonly broker: number | null };
 
 export type ConfigSource =
   | "DYNAMIC_TOPIC_CONFIG"
+  | "DYNAMIC_GROUP_CONFIG"
   | "DYNAMIC_BROKER_CONFIG"
   | "DYNAMIC_DEFAULT_BROKER_CONFIG"
   | "STATIC_BROKER_CONFIG"

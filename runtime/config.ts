@@ -6,9 +6,11 @@ export { BrokerConfig, LAYERS, type LayerName, type Setting } from "./config/bro
 export {
   describeBrokerConfigs,
   describeClusterDefaults,
+  describeGroupConfigs,
   describeTopicConfigs,
 } from "./config/describe.ts";
 export { type Explanation, explain, explainDifferences } from "./config/explain.ts";
+export { type GroupConfig, resolveGroupConfig } from "./config/group-config.ts";
 export type { ConfigKey } from "./config/key.ts";
 export type {
   BrokerKeyName,

@@ -39,17 +39,20 @@ export function readSubscription(bytes: Uint8Array): Subscription | undefined {
   }
 }
 
-/** Version 1, which brokers and members of all ages read: with what the member holds. */
-export function writeSubscription(
-  topics: readonly string[],
-  owned: readonly TopicPartitions[],
-): Uint8Array {
+/** Version 2, of which older readers take the beginning. `rack` is left to newer versions. */
+export function writeSubscription(given: {
+  readonly topics: readonly string[];
+  readonly userData: Uint8Array;
+  readonly owned: readonly TopicPartitions[];
+  readonly generation: number;
+}): Uint8Array {
   const writer = new RecordWriter({ flexible: false });
-  writer.int16(1);
-  writer.count(topics.length);
-  for (const topic of topics) writer.string(topic);
-  writer.bytes(new Uint8Array(0));
-  writeTopics(writer, owned);
+  writer.int16(2);
+  writer.count(given.topics.length);
+  for (const topic of given.topics) writer.string(topic);
+  writer.bytes(given.userData);
+  writeTopics(writer, given.owned);
+  writer.int32(given.generation);
   return writer.finish();
 }
 
@@ -70,6 +73,50 @@ export function readAssignment(bytes: Uint8Array): readonly TopicPartitions[] | 
     return reader.int16() < 0 ? undefined : readTopics(reader);
   } catch {
     return undefined;
+  }
+}
+
+/** User data of the assignor "sticky": what the member had, and in which generation. */
+export function writeStickyData(
+  topics: readonly TopicPartitions[],
+  generation: number,
+): Uint8Array {
+  const writer = new RecordWriter({ flexible: false });
+  writeTopics(writer, topics);
+  writer.int32(generation);
+  return writer.finish();
+}
+
+/** The generation is -1 in data of its first version; nothing for bytes that are neither. */
+export function readStickyData(bytes: Uint8Array): {
+  readonly topics: readonly TopicPartitions[];
+  readonly generation: number;
+} {
+  const reader = new RecordReader(bytes, { flexible: false });
+  try {
+    const topics = readTopics(reader);
+    return { topics, generation: generationAt(reader) };
+  } catch {
+    return { topics: [], generation: -1 };
+  }
+}
+
+/** User data of "cooperative-sticky": only the generation, as what is held stands beside it. */
+export function writeGeneration(generation: number): Uint8Array {
+  const writer = new RecordWriter({ flexible: false });
+  writer.int32(generation);
+  return writer.finish();
+}
+
+export function readGeneration(bytes: Uint8Array): number {
+  return generationAt(new RecordReader(bytes, { flexible: false }));
+}
+
+function generationAt(reader: RecordReader): number {
+  try {
+    return reader.int32();
+  } catch {
+    return -1;
   }
 }
 

@@ -4,7 +4,6 @@
 import type {
   BrokerRecord,
   ClusterState,
-  ConfigChanges,
   ControlPlane,
   TopicRecord,
 } from "../cluster/control-plane.ts";
@@ -28,19 +27,12 @@ import type {
   ProducerView,
   TopicPartition,
 } from "./broker.ts";
-import {
-  applyOperations,
-  type BrokerConfig,
-  type ConfigTarget,
-  describeBrokerConfigs,
-  describeClusterDefaults,
-  describeTopicConfigs,
-  replaceConfigs,
-} from "./config.ts";
+import type { BrokerConfig } from "./config.ts";
 import { controlPlaneRefusal } from "./control-plane-refusal.ts";
 import { BrokerError } from "./errors.ts";
 import { fetchLocally } from "./fetch-wait.ts";
 import { Coordinator, type GroupEvent } from "./groups/coordinator.ts";
+import { LocalConfigs } from "./local-configs.ts";
 import { lookUp } from "./local-offsets.ts";
 import { LocalPartitions } from "./local-partitions.ts";
 import { fetchAsReplica, nearestReader } from "./local-replica-fetch.ts";
@@ -85,6 +77,12 @@ export interface LocalBrokerOptions {
   readonly reportGroups?: (event: GroupEvent) => void;
 }
 
+/** What there is to say of a partition whose files come with the next slice: who asks for all must not wait. */
+const notOpenYet = {
+  highWatermark: 0,
+  log: { startOffset: 0, endOffset: 0, bytes: 0, segments: [] },
+};
+
 export class LocalBroker implements Broker {
   readonly brokerId: number;
   readonly groups: Coordinator;
@@ -93,6 +91,7 @@ export class LocalBroker implements Broker {
   readonly #controlPlane: ControlPlane;
   readonly #folder: LogFolder;
   readonly #partitions: LocalPartitions;
+  readonly #configs: LocalConfigs;
   readonly #metrics: Metrics;
   /** Topics that are decided but not visible yet. */
   readonly #creating = new Map<string, Promise<unknown>>();
@@ -108,6 +107,7 @@ export class LocalBroker implements Broker {
     this.#folder = options.folder;
     this.#metrics = options.metrics;
     this.#partitions = new LocalPartitions(options);
+    this.#configs = new LocalConfigs(options.controlPlane, () => this.config);
     const { report = () => {} } = options;
     const partitions = this.#partitions;
     this.groups = new Coordinator({
@@ -219,6 +219,7 @@ export class LocalBroker implements Broker {
     },
   ): Promise<ListedOffset> {
     try {
+      await this.#partitions.whenOpen(request);
       const partition = this.#find({ ...request, offset: -1, bytesMax: 0 });
       if (partition.fault) throw partition.fault;
       return { error: null, ...lookUp(this.#platform, partition, request) };
@@ -314,34 +315,28 @@ export class LocalBroker implements Broker {
     resource: ConfigResource,
     names: readonly string[] | null,
   ): readonly ConfigEntry[] {
-    if (resource.kind === "topic") {
-      return describeTopicConfigs(this.#topic(resource.name).configs, this.config, names);
-    }
-    return resource.broker === null
-      ? describeClusterDefaults(this.config, names)
-      : describeBrokerConfigs(this.config, names);
+    return this.#configs.describeConfigs(resource, names);
   }
 
-  async alterConfigs(
+  alterConfigs(
     resource: ConfigResource,
     operations: readonly ConfigOperation[],
     options: { validateOnly: boolean },
   ): Promise<void> {
-    const changes = applyOperations(this.#configTarget(resource), operations);
-    if (!options.validateOnly) await this.#putConfigs(resource, changes);
+    return this.#configs.alterConfigs(resource, operations, options);
   }
 
-  async replaceConfigs(
+  replaceConfigs(
     resource: ConfigResource,
     configs: ReadonlyMap<string, string>,
     options: { validateOnly: boolean },
   ): Promise<void> {
-    const changes = replaceConfigs(this.#configTarget(resource), configs);
-    if (!options.validateOnly) await this.#putConfigs(resource, changes);
+    return this.#configs.replaceConfigs(resource, configs, options);
   }
 
   describePartition(request: TopicPartition): PartitionView {
-    const { log, highWatermark } = this.#partitions.getReplica(request);
+    const isComing = this.#partitions.isComing(request);
+    const { log, highWatermark } = isComing ? notOpenYet : this.#partitions.getReplica(request);
     const { leader, leaderEpoch, replicas, isr } = this.#record(request);
     return {
       topic: request.topic,
@@ -403,22 +398,6 @@ export class LocalBroker implements Broker {
 
   #record({ topic, partition }: TopicPartition) {
     return this.#topic(topic).partitions[partition]!;
-  }
-
-  #configTarget(resource: ConfigResource): ConfigTarget {
-    const { config } = this;
-    if (resource.kind === "topic") {
-      return { scope: "topic", current: this.#topic(resource.name).configs, config };
-    }
-    const current = this.cluster().brokerConfigs.get(resource.broker) ?? new Map();
-    return { scope: resource.broker === null ? "cluster" : "broker", current, config };
-  }
-
-  async #putConfigs(resource: ConfigResource, changes: ConfigChanges): Promise<void> {
-    if (changes.size === 0) return;
-    if (resource.kind === "topic") {
-      await this.#asked(this.#controlPlane.alterTopicConfigs(resource.name, changes));
-    } else await this.#asked(this.#controlPlane.alterBrokerConfigs(resource.broker, changes));
   }
 
   async #asked<T>(answer: Promise<T>): Promise<T> {

@@ -13,12 +13,15 @@ import { BrokerError } from "./errors.ts";
 import { partitionFolder } from "./log/log-files.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
-import type { Clock } from "./platform.ts";
+import type { Clock, Timer } from "./platform.ts";
 import type { OpenLink } from "./replication/replica-link.ts";
 import { Replicas } from "./replication/replicas.ts";
 import { StorageError } from "./storage/storage.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { reservedTopics } from "./topic-name.ts";
+
+/** A topic may have thousands of partitions: their files are made in slices, between which others are served. */
+const sliceMsMax = 10;
 
 /** A partition, or why it could not be opened. */
 type Slot = Partition | BrokerError;
@@ -45,8 +48,13 @@ export class LocalPartitions {
   readonly #controlPlane: ControlPlane;
   readonly #folder: LogFolder;
   readonly #brokerId: number;
-  readonly #topics = new Map<string, Slot[]>();
+  readonly #topics = new Map<string, (Slot | undefined)[]>();
   readonly #metrics: Metrics;
+  readonly #clock: Clock;
+  /** Topics some of whose partitions have no files yet; whoever asks for such a one opens it. */
+  readonly #growing = new Set<string>();
+  #nextSlice: Timer | undefined;
+  readonly #waiting: (() => void)[] = [];
   #config: BrokerConfig;
   #stopWatching: () => void = () => {};
 
@@ -56,6 +64,7 @@ export class LocalPartitions {
     this.#brokerId = options.brokerId;
     this.#config = options.config;
     this.#metrics = options.metrics;
+    this.#clock = options.platform.clock;
     this.#isAlone = options.openLink === undefined;
     this.replicas = new Replicas({
       ...options,
@@ -83,7 +92,7 @@ export class LocalPartitions {
     if (adopt) await this.#adopt(found);
     const { topics } = this.#controlPlane.state();
     this.#setStraysAside(found);
-    for (const topic of topics.values()) this.#openTopic(topic, { isNew: false });
+    for (const topic of topics.values()) this.#openTopic(topic);
     this.#stopWatching = this.#controlPlane.watch((change) => this.#apply(change));
     this.replicas.start();
   }
@@ -95,9 +104,13 @@ export class LocalPartitions {
     for (const topic of this.#controlPlane.state().topics.values()) this.#assignTopic(topic);
   }
 
+  /** Partitions that have no files yet get them at the next start. */
   close(): void {
     this.#stopWatching();
     this.replicas.close();
+    this.#nextSlice?.cancel();
+    this.#growing.clear();
+    this.#goOn();
   }
 
   /**
@@ -112,9 +125,21 @@ export class LocalPartitions {
 
   /** The same for one that it leads or has a copy of. */
   getReplica(place: TopicPartition): Partition {
-    const slot = this.#topics.get(place.topic)?.[place.partition];
+    const slot = this.#topics.get(place.topic)?.[place.partition] ?? this.#openAsked(place);
     if (slot === undefined) throw this.#absent(place);
     return slot instanceof BrokerError ? this.#openAgain(place, slot) : slot;
+  }
+
+  /** Until the partitions have files; undefined when they have. Spares who asks for many at once. */
+  whenOpen({ topic }: { topic: string }): Promise<void> | undefined {
+    if (!this.#growing.has(topic)) return undefined;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Whether it is new and has no files yet. */
+  isComing({ topic, partition }: TopicPartition): boolean {
+    if (!this.#growing.has(topic) || this.#topics.get(topic)?.[partition]) return false;
+    return this.#controlPlane.state().topics.get(topic)?.partitions[partition] !== undefined;
   }
 
   all(): Iterable<Partition> {
@@ -135,20 +160,19 @@ export class LocalPartitions {
   }
 
   #apply(change: ClusterChange): void {
-    // In a cluster a topic that is new to this view may have been here before.
-    if (change.kind === "topic-created") this.#openTopic(change.topic, { isNew: this.#isAlone });
+    if (change.kind === "topic-created") this.#grow(change.topic.name);
     else if (change.kind === "topic-changed") this.#changeTopic(change.topic);
     else if (change.kind === "topic-deleted") this.#deleteTopic(change.topic);
     else if (change.kind === "broker-configs-changed") this.#readConfig();
-    else this.replicas.brokerChanged(change.broker);
+    else if (change.kind === "broker-changed") this.replicas.brokerChanged(change.broker);
   }
 
-  #openTopic(topic: TopicRecord, options: { isNew: boolean }): void {
-    const slots = this.#topics.get(topic.name) ?? [];
-    this.#topics.set(topic.name, slots);
-    for (const record of topic.partitions) {
-      if (!record.replicas.includes(this.#brokerId) || slots[record.partition]) continue;
-      slots[record.partition] = this.#openPartition(topic, record.partition, options.isNew);
+  /** At the start: with the files it has. */
+  #openTopic(topic: TopicRecord): void {
+    const slots = this.#slots(topic.name);
+    for (const { partition, replicas } of topic.partitions) {
+      if (!replicas.includes(this.#brokerId)) continue;
+      slots[partition] = this.#openPartition(topic, partition, false);
     }
     this.#assignTopic(topic);
   }
@@ -180,6 +204,60 @@ export class LocalPartitions {
       if (replicas?.includes(this.#brokerId) || reservedTopics.has(topic)) continue;
       this.#folder.setAside(partitionFolder(topic, partition));
     }
+  }
+
+  /** A topic is new or has new partitions: few of them are open at once, many a little later. */
+  #grow(name: string): void {
+    this.#growing.add(name);
+    if (this.#nextSlice === undefined) this.#openSlice();
+  }
+
+  #openSlice(): void {
+    this.#nextSlice = undefined;
+    const endMs = this.#clock.monotonicMs() + sliceMsMax;
+    for (const name of this.#growing) {
+      const topic = this.#controlPlane.state().topics.get(name);
+      const slots = this.#slots(name);
+      for (const { partition, replicas } of topic?.partitions ?? []) {
+        if (slots[partition] !== undefined || !replicas.includes(this.#brokerId)) continue;
+        if (this.#clock.monotonicMs() >= endMs) {
+          this.#nextSlice = this.#clock.after(0, () => this.#openSlice());
+          return;
+        }
+        this.#openNew(topic!, partition);
+      }
+      this.#growing.delete(name);
+    }
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Somebody asks for a partition before its slice. */
+  #openAsked({ topic: name, partition }: TopicPartition): Slot | undefined {
+    if (!this.#growing.has(name)) return undefined;
+    const topic = this.#controlPlane.state().topics.get(name);
+    if (!topic?.partitions[partition]?.replicas.includes(this.#brokerId)) return undefined;
+    return this.#openNew(topic, partition);
+  }
+
+  /** In a cluster a topic that is new to this view may have been here before. */
+  #openNew(topic: TopicRecord, partition: number): Slot {
+    const slot = this.#openPartition(topic, partition, this.#isAlone);
+    this.#slots(topic.name)[partition] = slot;
+    if (!(slot instanceof BrokerError)) this.#assign(slot, topic.partitions[partition]!);
+    return slot;
+  }
+
+  #slots(name: string): (Slot | undefined)[] {
+    let slots = this.#topics.get(name);
+    if (slots === undefined) {
+      slots = [];
+      this.#topics.set(name, slots);
+    }
+    return slots;
   }
 
   /** A disk that was full may have space by now; any other reason needs a person. */
@@ -222,7 +300,8 @@ export class LocalPartitions {
       if (slot !== undefined && !(slot instanceof BrokerError)) slot.config = config;
     }
     this.#dropMoved(topic);
-    this.#openTopic(topic, { isNew: this.#isAlone });
+    this.#grow(topic.name);
+    this.#assignTopic(topic);
   }
 
   /** A reassignment took this broker out of the replicas: its copy goes. */
@@ -248,6 +327,7 @@ export class LocalPartitions {
   #deleteTopic(topic: TopicRecord): void {
     const slots = this.#topics.get(topic.name) ?? [];
     this.#topics.delete(topic.name);
+    this.#growing.delete(topic.name);
     this.#metrics.forgetTopic(topic.name);
     for (const slot of slots) {
       if (slot !== undefined && !(slot instanceof BrokerError)) this.#delete(slot);

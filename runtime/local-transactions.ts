@@ -4,6 +4,7 @@
 import type { ClusterState, ControlPlane } from "../cluster/control-plane.ts";
 import type { Appended, AppendRequest } from "./broker.ts";
 import type { BrokerConfig } from "./config.ts";
+import { coordinatorPartition } from "./coordinator-partition.ts";
 import { BrokerError } from "./errors.ts";
 import type { Coordinator as GroupCoordinator } from "./groups/coordinator.ts";
 import type { LocalPartitions } from "./local-partitions.ts";
@@ -16,7 +17,6 @@ import type { TransactionalOffsets } from "./transaction-coordinator.ts";
 import { Coordinator } from "./transactions/coordinator.ts";
 import type { CoordinatorHost } from "./transactions/coordinator-host.ts";
 import { type AskBroker, remoteTransactions } from "./transactions/peer-questions.ts";
-import { partitionOf } from "./transactions/state-log.ts";
 
 /** Where a batch says whose it is. */
 const batchHeaderBytes = 61;
@@ -24,6 +24,7 @@ const attributesLowByteAt = 22;
 const transactionalBit = 0x10;
 const producerIdAt = 43;
 const producerEpochAt = 51;
+const baseSequenceAt = 53;
 /** TxnOffsetCommit knows the errors of an OffsetCommit of its time. */
 const commitVersion = 8;
 
@@ -86,7 +87,7 @@ export function transactionalOffsets(
   return {
     async partitionOf(groupId) {
       await groups.find(groupId);
-      return partitionOf(groupId, cluster().topics.get(offsetsTopic)!.partitions.length);
+      return coordinatorPartition(groupId, cluster().topics.get(offsetsTopic)!.partitions.length);
     },
     commitInTransaction: (request) =>
       groups.commitOffsetsInTransaction(
@@ -109,7 +110,7 @@ export function isTransactional(batch: Uint8Array): boolean {
 
 /** Appends a producer's batch that belongs to a transaction, once the coordinator knows of it. */
 export function appendInTransaction(
-  coordinator: Coordinator,
+  coordinator: Pick<Coordinator, "admit">,
   partition: Partition,
   request: AppendRequest,
 ): Appended | Promise<Appended> {
@@ -122,16 +123,30 @@ export function appendInTransaction(
   if (producers.isInTransaction(producerId, producerEpoch)) return partition.append(batch, options);
   const mayAdd = request.joinsTransaction ?? false;
   const { transactionalId } = request;
+  const baseSequence = view.getInt32(baseSequenceAt);
+  // The batch lies in a buffer that is used again before the coordinator has answered, or in the core's memory,
+  // which may move when the coordinator encodes a state.
+  const own = batch.slice();
+  const append = () => {
+    const isFirst = !producers.isInTransaction(producerId, producerEpoch);
+    if (mayAdd && isFirst && baseSequence !== 0) throw notTheFirst(producerId, baseSequence);
+    return partition.append(own, options);
+  };
   const producer = { transactionalId, producerId, producerEpoch };
   const admitted = admit(coordinator, producer, request, mayAdd);
-  if (admitted === undefined) return partition.append(batch, options);
-  // The batch lies in a buffer that is used again before the coordinator has answered.
-  const own = batch.slice();
-  return admitted.then(() => partition.append(own, options));
+  return admitted === undefined ? append() : admitted.then(append);
+}
+
+/** Protocol V2 has an epoch for each transaction: what comes first begins at 0, or something was refused before it. */
+function notTheFirst(producerId: number, baseSequence: number): BrokerError {
+  return new BrokerError(
+    "OUT_OF_ORDER_SEQUENCE_NUMBER",
+    `producer ${producerId} began a transaction with sequence ${baseSequence}, expected 0`,
+  );
 }
 
 function admit(
-  coordinator: Coordinator,
+  coordinator: Pick<Coordinator, "admit">,
   producer: Parameters<Coordinator["admit"]>[0],
   { topic, partition }: AppendRequest,
   mayAdd: boolean,

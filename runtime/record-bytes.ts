@@ -232,7 +232,7 @@ function uuidToText(bytes: Uint8Array): string {
   return text.slice(0, 22).replaceAll("+", "-").replaceAll("/", "_");
 }
 
-function uuidToBytes(text: string): Uint8Array {
+export function uuidToBytes(text: string): Uint8Array {
   const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }

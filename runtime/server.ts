@@ -66,8 +66,13 @@ export interface Server {
   readonly metrics: Metrics;
   /** Why the broker is not ready for work; empty when it is. */
   readiness(): readonly string[];
-  /** Drains, flushes, writes the clean-shutdown marker. Idempotent. */
-  close(): Promise<void>;
+  /** Resolves when the log directory failed: nothing is taken or served any more, only a restart helps. */
+  readonly failed: Promise<Error>;
+  /**
+   * Drains, flushes, writes the clean-shutdown marker. Idempotent. False when the disk refused some of that: the
+   * next start checks the logs.
+   */
+  close(): Promise<boolean>;
 }
 
 /** How long a question to another broker's coordinator may take. */
@@ -95,6 +100,10 @@ export async function createServer(options: ServerOptions): Promise<Server> {
 
 class RunningServer implements Server {
   readonly metrics: Metrics;
+  #noteFailure: (error: Error) => void = () => {};
+  readonly failed = new Promise<Error>((resolve) => {
+    this.#noteFailure = resolve;
+  });
   brokerId = -1;
   clusterId = "";
   readonly #options: ServerOptions;
@@ -108,7 +117,7 @@ class RunningServer implements Server {
   #httpListener: Listener | undefined;
   #stopProbe: () => void = () => {};
   #state: "starting" | "ready" | "draining" = "starting";
-  #closed: Promise<void> | undefined;
+  #closed: Promise<boolean> | undefined;
 
   constructor(options: ServerOptions, storage: Storage) {
     this.#options = options;
@@ -189,12 +198,12 @@ class RunningServer implements Server {
     });
   }
 
-  close(): Promise<void> {
+  close(): Promise<boolean> {
     this.#closed ??= this.#close();
     return this.#closed;
   }
 
-  async #close(): Promise<void> {
+  async #close(): Promise<boolean> {
     const wasReady = this.#state === "ready";
     this.#state = "draining";
     this.#stopProbe();
@@ -205,10 +214,11 @@ class RunningServer implements Server {
     await this.#kafkaListener?.close();
     this.#broker?.close();
     // A start that failed half-way opened nothing that a clean stop could vouch for.
-    if (wasReady) await this.#folder?.close(this.broker.self().epoch);
+    const isClean = wasReady && (await this.#folder!.close(this.broker.self().epoch));
     await this.#controlPlane?.close();
     this.#peers?.close();
     this.#storage.close();
+    return isClean;
   }
 
   /** Others take over before this broker stops; where nobody can, it stops all the same. */
@@ -410,6 +420,7 @@ class RunningServer implements Server {
   #reportFolder(event: LogFolderEvent): void {
     const log = this.#options.logger.child("log");
     if (event.kind === "failed") {
+      this.#noteFailure(this.#folder?.fault ?? event.error);
       log.error(
         "log-dir-failed",
         "the log directory failed: its partitions are offline; mend the disk and restart",

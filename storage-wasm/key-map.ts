@@ -9,6 +9,8 @@ const slotBytes = 24;
 const fillMax = 0.75;
 const slotsMin = 64;
 const slotsFirst = 32_768;
+/** Marks may take this part of what the map may. */
+const marksPart = 1 / 8;
 const noRoom = -1;
 const badRecord = -2;
 const ruleDropTombstones = 1;
@@ -22,19 +24,25 @@ export function newKeyMap(
   const allowed = Math.max(slotsMin, options.bytesMax / slotBytes);
   let slotsMax = slotsMin;
   while (slotsMax < wanted && slotsMax * 2 <= allowed) slotsMax *= 2;
-  return new CoreKeyMap(memory, slotsMax, options.seed);
+  return new CoreKeyMap(memory, { ...options, slotsMax });
 }
 
 class CoreKeyMap implements KeyMap {
   readonly #memory: CoreMemory;
   readonly #slotsMax: number;
+  readonly #markedMax: number;
   readonly #seed: Uint8Array;
   #slots: number;
   #map: Address;
 
-  constructor(memory: CoreMemory, slotsMax: number, seed: Uint8Array) {
+  constructor(
+    memory: CoreMemory,
+    options: { slotsMax: number; bytesMax: number; seed: Uint8Array },
+  ) {
+    const { slotsMax, bytesMax, seed } = options;
     this.#memory = memory;
     this.#slotsMax = slotsMax;
+    this.#markedMax = bytesMax * marksPart * 8;
     this.#seed = seed.slice(0, 16);
     this.#slots = Math.min(slotsFirst, slotsMax);
     this.#map = this.#new(this.#slots);
@@ -60,6 +68,12 @@ class CoreKeyMap implements KeyMap {
       if (found !== noRoom) return true;
       if (this.#slots >= this.#slotsMax) return false;
       this.#grow();
+    }
+  }
+
+  markNewest(from: number, to: number): void {
+    if (to > from && to - from <= this.#markedMax) {
+      this.#memory.raw.markNewest(this.#map, from, to - from);
     }
   }
 

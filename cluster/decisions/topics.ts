@@ -96,6 +96,15 @@ export function decideBrokerConfigs(
   return [change, ...edits.changes()];
 }
 
+export function decideGroupConfigs(
+  image: ClusterImage,
+  groupId: string,
+  changes: ConfigChanges,
+): readonly ImageChange[] {
+  const configs = merged(image.groupConfigs.get(groupId) ?? NO_CONFIGS, changes);
+  return [{ put: "group-configs", groupId, configs }];
+}
+
 /** Fault: topic-unknown. */
 export function topicOf(image: ClusterImage, name: string): TopicRecord {
   const topic = image.topics.get(name);

@@ -2,6 +2,7 @@
 // to see how messages lie on disk. Pure: bytes in, lines out.
 
 import type { DecodedRecord } from "../../storage-wasm/core.ts";
+import { codecWord } from "../compression/codecs.ts";
 import { toHex, toText } from "./format-write.ts";
 import { formatTimeIso } from "./time-spec.ts";
 
@@ -14,7 +15,6 @@ export interface HexLine {
   readonly note: string;
 }
 
-const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"];
 const RECORDS_AT = 61;
 /** Longer payloads are cut in the hex column; their length is told. */
 const HEX_BYTES_SHOWN = 16;
@@ -67,7 +67,7 @@ const HEADER: readonly (readonly [string, number, Read, string])[] = [
 ];
 
 export function describeAttributes(attributes: number): string {
-  const parts = [`codec ${CODECS[attributes & 7] ?? "unknown"}`];
+  const parts = [`codec ${codecWord(attributes & 7)}`];
   parts.push(attributes & 8 ? "LogAppendTime" : "CreateTime");
   if (attributes & 16) parts.push("transactional");
   if (attributes & 32) parts.push("control");

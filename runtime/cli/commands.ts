@@ -39,6 +39,7 @@ export const GLOBAL_OPTIONS: readonly (readonly [flags: string, help: string])[]
     "brokers to ask first (TIMBERLINE_BOOTSTRAP; 127.0.0.1:9092)",
   ],
   ["-o, --output <format>", "table, wide, json, ndjson or csv (table)"],
+  ["--json", "the same as -o json"],
   ["-q, --quiet", "no notes, only data and errors"],
   ["-v, --verbose", "more notes, stacks of errors"],
   ["--timeout <duration>", "give up after this long without an answer (10s)"],

@@ -42,6 +42,7 @@ const BY_NAME: Readonly<Record<string, FileKind>> = {
   "recovery-point-offset-checkpoint": "offsets",
   "log-start-offset-checkpoint": "offsets",
   "replication-offset-checkpoint": "offsets",
+  "cleaner-offset-checkpoint": "offsets",
 };
 
 const BY_SUFFIX: readonly (readonly [string, FileKind])[] = [

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import type { Core, DecodedRecord } from "../../storage-wasm/core.ts";
+import { codecNames, codecWord } from "../compression/codecs.ts";
 import {
   decodeEpochs,
   decodeOffsets,
@@ -9,7 +10,7 @@ import {
   decodeProperties,
 } from "../log/checkpoints.ts";
 import { decodeSnapshot } from "../log/producer-snapshot.ts";
-import type { CodecName, Codecs } from "../platform.ts";
+import type { Codecs } from "../platform.ts";
 import type { DumpFile, FileKind } from "./dump-files.ts";
 import { CliError } from "./exit.ts";
 import { toBase64, toText } from "./format-write.ts";
@@ -20,7 +21,6 @@ import { formatTimeIso } from "./time-spec.ts";
 
 /** Decompressed bytes of one batch: above it is a bomb. */
 const RECORDS_BYTES_MAX = 256 * 1024 * 1024;
-const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 const CELL_CHARS_MAX = 60;
 
 export interface DumpTools {
@@ -140,7 +140,7 @@ function batchRow(batch: BatchOnDisk): Row {
     baseOffset: batch.baseOffset,
     lastOffset: batch.lastOffset,
     count: batch.count,
-    codec: CODECS[batch.codec] ?? "unknown",
+    codec: codecWord(batch.codec),
     timestampType: batch.isLogAppendTime ? "LogAppendTime" : "CreateTime",
     baseTimestamp: batch.baseTimestamp,
     maxTimestamp: batch.maxTimestamp,
@@ -183,9 +183,9 @@ export function decodeBatch(
 ): readonly DecodedRecord[] {
   const bytes = reader.read(batch.position, batch.bytes);
   return core.decode(bytes, (codec, packed) => {
-    const name = CODECS[codec];
-    if (name === undefined || name === "none") throw new CliError(`codec ${codec} is not known`);
-    return codecs[name satisfies CodecName].decompress(packed, RECORDS_BYTES_MAX);
+    const name = codecNames[codec];
+    if (name == null) throw new CliError(`codec ${codec} is not known`);
+    return codecs[name].decompress(packed, RECORDS_BYTES_MAX);
   });
 }
 

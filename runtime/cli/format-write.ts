@@ -2,6 +2,7 @@
 // exact, except that for a terminal the control characters of payloads are escaped.
 
 import { Buffer } from "node:buffer";
+import { codecWord } from "../compression/codecs.ts";
 import type { ByteSink } from "./byte-sink.ts";
 import { usageError } from "./exit.ts";
 import type { FormatField, FormatMode, FormatPart, HeaderPart } from "./format.ts";
@@ -33,7 +34,6 @@ export interface WriteOptions {
   readonly isTerminal?: boolean;
 }
 
-const CODEC_NAMES = ["none", "gzip", "snappy", "lz4", "zstd"];
 const COMMA = 0x2c;
 const EQUALS = 0x3d;
 const utf8 = new TextEncoder();
@@ -75,7 +75,7 @@ function compilePart(part: FormatPart, options: WriteOptions): RecordWriter {
       return (record, sink) => sink.int32(record.value?.length ?? -1);
     case "attributes":
       return part.mode?.kind === "codec"
-        ? (record, sink) => sink.ascii(CODEC_NAMES[record.attributes & 7] ?? "unknown")
+        ? (record, sink) => sink.ascii(codecWord(record.attributes & 7))
         : (record, sink) => sink.ascii(String(record.attributes));
     default:
       return compileNumber(part.field);

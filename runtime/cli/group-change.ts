@@ -1,16 +1,24 @@
 // `group reset-offsets delete`: moves committed offsets, and forgets groups. A reset shows its plan first and does
 // nothing without `--execute`: records would be read again, or never.
 
-import type { Admin, Client, GroupOffset, PartitionOffset, TopicPartition } from "../client/mod.ts";
+import {
+  type Admin,
+  type Client,
+  ClientError,
+  type GroupOffset,
+  type Groups,
+  type PartitionOffset,
+  type TopicPartition,
+} from "../client/mod.ts";
 import type { Call } from "./commands.ts";
 import { confirm } from "./confirm.ts";
 import { withClient } from "./connection.ts";
 import { CliError, ExitCode, usageError } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import { parsePartitions } from "./offset-spec.ts";
-import { type Column, printRows } from "./output.ts";
+import { type Column, formatCounted, printRows } from "./output.ts";
 import { thePlatform } from "./platform.ts";
-import { reportError } from "./report.ts";
+import { describeError, exitCodeOf } from "./report.ts";
 import { parseTimeMs } from "./time-spec.ts";
 
 type Target =
@@ -56,7 +64,7 @@ export async function groupResetOffsets({ shell, args, flags }: Call): Promise<E
       return { topic, partition, before, after, error: errors[i]?.code ?? null };
     });
     await printRows(shell, columns, rows);
-    if (!isForReal) shell.note("nothing was changed: --execute does it");
+    if (!isForReal) shell.note(await whatExecuteDoes(groups, groupId));
     const failed = errors.find((error) => error !== null);
     if (failed?.code === "UNKNOWN_MEMBER_ID") {
       throw new CliError(`group ${groupId} has members: offsets can be moved when they are gone`, {
@@ -76,17 +84,37 @@ export async function groupDelete({ shell, args }: Call): Promise<ExitCode> {
         await client.groups().delete(groupId);
         shell.note(`${groupId} is forgotten, with its offsets`);
       } catch (error) {
-        code = reportError(error, shell.isVerbose);
+        shell.warn(describeError(error, shell.isVerbose));
+        code = exitCodeOf(error);
       }
     }
     return code;
   });
 }
 
+/** Who only looks is told what stands in the way of doing it. */
+async function whatExecuteDoes(groups: Groups, groupId: string): Promise<string> {
+  const members = await membersOf(groups, groupId);
+  const nothing = "nothing was changed: --execute does it";
+  if (members === 0) return nothing;
+  return `${nothing}, once those who read now (${formatCounted(members, "member")}) have stopped`;
+}
+
+async function membersOf(groups: Groups, groupId: string): Promise<number> {
+  try {
+    return (await groups.describe(groupId)).members.length;
+  } catch (error) {
+    // A group may begin with the offsets it is given.
+    if (error instanceof ClientError && error.code === "GROUP_ID_NOT_FOUND") return 0;
+    throw error;
+  }
+}
+
 function parseTarget(flags: Flags): Target {
   const to = flags.text("to");
   const shift = flags.text("shift");
-  if ((to === undefined) === (shift === undefined)) throw usageError("say where to", hint);
+  if (to !== undefined && shift !== undefined) throw usageError("--to and --shift: only one", hint);
+  if (to === undefined && shift === undefined) throw usageError("say where to", hint);
   if (shift !== undefined) {
     if (!/^[+-]?\d{1,15}$/.test(shift)) throw usageError(`--shift ${shift}: not a count`, hint);
     return { kind: "shift", by: Number(shift) };

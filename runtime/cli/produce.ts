@@ -8,6 +8,7 @@ import type {
   ProducerOptions,
   SentRange,
 } from "../client/mod.ts";
+import { codecWords } from "../compression/codecs.ts";
 import type { Clock, Timer } from "../platform.ts";
 import type { Call } from "./commands.ts";
 import { type Connection, withClient } from "./connection.ts";
@@ -21,7 +22,6 @@ import { exitCodeOf } from "./report.ts";
 import { aborted, type Shell } from "./shell.ts";
 import { formatDurationMs } from "./time-spec.ts";
 
-const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 const COUNT_RANGE = { min: 1, max: Number.MAX_SAFE_INTEGER };
 const PARTITION_RANGE = { min: 0, max: 2 ** 31 - 1 };
 const BATCH_BYTES_DEFAULT = 500_000;
@@ -92,7 +92,7 @@ async function producerOptions(
   const batchBytes = asked ?? (await fittingBatchBytes(topic, connection));
   return {
     acks: acks[flags.oneOf("acks", ["all", "-1", "1", "0"]) ?? "all"],
-    compression: flags.oneOf("codec", CODECS) ?? "none",
+    compression: flags.oneOf("codec", codecWords) ?? "none",
     batchBytes,
     ...(asked === undefined ? {} : { requestBytesMax: Math.max(asked * 2, 1024 * 1024) }),
     lingerMs: flags.durationMs("linger") ?? LINGER_MS_DEFAULT,

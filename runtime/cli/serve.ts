@@ -52,11 +52,38 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
     shell.note(nextSteps(server));
   }
   const parent = watchParent();
-  await Promise.race([stopped, parent.gone]);
+  const failure = await Promise.race([stopped, parent.gone, server.failed]);
   parent.cancel();
-  await server.close();
-  logger.info("server-stopped", "all is flushed, the clean-shutdown marker is written");
-  return ExitCode.done;
+  if (failure instanceof Error) throw await failed(server, failure);
+  if (await server.close()) {
+    logger.info("server-stopped", "all is flushed, the clean-shutdown marker is written");
+    return ExitCode.done;
+  }
+  logger.error(
+    "server-stopped",
+    "the disk refused some of the last writes: the next start checks the logs",
+  );
+  return ExitCode.failed;
+}
+
+/** After its log directory failed, the broker still tells those who wait that nothing was written. */
+const failedGraceMs = 1000;
+/** A disk that neither fails nor answers must not keep a broker alive that is of no use. */
+const failedCloseMsMax = 5000;
+
+/** As Kafka, whose process ends when its last log directory has failed. */
+async function failed(server: Server, failure: Error): Promise<CliError> {
+  await wait(failedGraceMs);
+  await Promise.race([server.close(), wait(failedCloseMsMax)]);
+  return new CliError(`${failure.message}: the broker has ended`, {
+    hints: ["mend the disk and start the broker again: it checks its logs"],
+  });
+}
+
+function wait(durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    thePlatform().clock.after(durationMs, resolve, { keepAlive: true });
+  });
 }
 
 function openLog(config: BrokerConfig, format: LogFormat): Log {

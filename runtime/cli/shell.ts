@@ -46,7 +46,7 @@ export function createShell(flags: Flags): Shell {
   const isErrorTerminal = process.stderr.isTTY === true;
   const isQuiet = flags.isSet("quiet");
   return {
-    output: flags.oneOf("output", OUTPUTS) ?? "table",
+    output: flags.oneOf("output", OUTPUTS) ?? (flags.isSet("json") ? "json" : "table"),
     isQuiet,
     isVerbose: flags.isSet("verbose"),
     isYes: flags.isSet("yes"),

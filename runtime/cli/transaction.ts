@@ -79,12 +79,19 @@ export async function transactionHanging({ shell, flags }: Call): Promise<ExitCo
 
 export async function transactionAbort({ shell, args, flags }: Call): Promise<undefined> {
   const id = flags.text("id");
+  if (id !== undefined && args.length > 0) {
+    throw usageError("--id ends all that is open of an id: leave TOPIC PARTITION FIRST-OFFSET out");
+  }
   if (id !== undefined) {
     await confirm(shell, {
       what: `abort what is open of ${id} and shut its producer out`,
       answer: id,
     });
-    await withAdmin(shell, (admin) => admin.transactions.terminate(id));
+    await withAdmin(shell, async (admin) => {
+      // Ending what was never there would make it.
+      await admin.transactions.describe(id);
+      await admin.transactions.terminate(id);
+    });
     shell.note(`${id}: nothing is open any more`);
     return;
   }

@@ -286,11 +286,15 @@ function wireResource(resource: ConfigResource): { resourceType: number; resourc
   if (resource.kind === "topic") {
     return { resourceType: resourceType.topic, resourceName: resource.name };
   }
+  if (resource.kind === "group") {
+    return { resourceType: resourceType.group, resourceName: resource.groupId };
+  }
   const resourceName = resource.broker === null ? "" : String(resource.broker);
   return { resourceType: resourceType.broker, resourceName };
 }
 
 function resourceText(resource: ConfigResource): string {
   if (resource.kind === "topic") return `topic ${resource.name}`;
+  if (resource.kind === "group") return `group ${resource.groupId}`;
   return resource.broker === null ? "all brokers" : `broker ${resource.broker}`;
 }

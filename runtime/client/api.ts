@@ -14,6 +14,11 @@ import type {
 import type { CodecName, Platform } from "../platform.ts";
 import type { ClientError } from "./error.ts";
 import type { GroupConsumer, GroupConsumerOptions, Groups } from "./group-api.ts";
+import type {
+  ExactlyOnceOptions,
+  TransactionalProducer,
+  TransactionalProducerOptions,
+} from "./transaction-api.ts";
 
 export type { ConfigOperation, ConfigResource, OffsetSpec, TopicPartition };
 
@@ -41,11 +46,18 @@ export interface ClientOptions {
 
 export interface Client {
   producer(options?: ProducerOptions): Producer;
+  /** A producer whose records become visible together or not at all. */
+  transactionalProducer(options: TransactionalProducerOptions): TransactionalProducer;
   consumer(options?: ConsumerOptions): Consumer;
   admin(): Admin;
   groups(): Groups;
   /** A consumer that shares partitions with the others of its group. */
   groupConsumer(options: GroupConsumerOptions): GroupConsumer;
+  /**
+   * Until the consumer is stopped: each batch, what `process` sends, and the group's offset in one transaction.
+   * Rejects with what `process` throws, and when trying again does not help; both stay open.
+   */
+  processExactlyOnce(options: ExactlyOnceOptions): Promise<void>;
   /** Closes what it made: producers are flushed, consumers stopped. */
   close(): Promise<void>;
 }

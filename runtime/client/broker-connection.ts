@@ -39,6 +39,8 @@ export class BrokerConnection {
   readonly #frames: FrameCutter;
   readonly #pending = new Map<number, Pending>();
   readonly #versions = new Map<number, { min: number; max: number }>();
+  /** Finalized feature levels (KIP-584), by name. */
+  readonly #features = new Map<string, number>();
   readonly #writers: Writer[] = [];
   readonly #onClosed: () => void;
   #correlationId = 0;
@@ -113,6 +115,11 @@ export class BrokerConnection {
     const theirs = this.#versions.get(api.key);
     if (theirs === undefined) return false;
     return theirs.max >= api.versions.min && theirs.min <= api.versions.max;
+  }
+
+  /** The level the cluster has agreed on for a feature; 0: none. */
+  featureLevel(name: string): number {
+    return this.#features.get(name) ?? 0;
   }
 
   /** Sends a request and resolves with its answer. */
@@ -275,6 +282,9 @@ export class BrokerConnection {
     }
     for (const { apiKey, minVersion, maxVersion } of answer.apiKeys) {
       this.#versions.set(apiKey, { min: minVersion, max: maxVersion });
+    }
+    for (const { name, maxVersionLevel } of answer.finalizedFeatures) {
+      this.#features.set(name, maxVersionLevel);
     }
   }
 

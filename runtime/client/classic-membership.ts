@@ -1,27 +1,34 @@
-// ClassicMembership: a member of the classic protocol. It joins, lets the leader assign (or does it, by ranges),
-// fetches its part, and sends heartbeats until one says that the group rebalances. Then it gives everything back
-// and joins again.
+// ClassicMembership: a member of the classic protocol. It joins, lets the leader assign (or leads itself), fetches its
+// part, and sends heartbeats until the group rebalances. Eager members give everything back before they join again;
+// cooperative ones keep it, give back what is no longer theirs, and join once more (KIP-429).
 
 import type { TopicPartition } from "../broker.ts";
 import {
   consumerProtocolType,
   readAssignment,
-  readSubscription,
+  type TopicPartitions,
   writeAssignment,
   writeSubscription,
 } from "../consumer-protocol.ts";
-import { heartbeat } from "../kafka/apis/heartbeat.ts";
 import { joinGroup } from "../kafka/apis/join-group.ts";
 import { leaveGroup } from "../kafka/apis/leave-group.ts";
 import { syncGroup } from "../kafka/apis/sync-group.ts";
 import type { ResponseOf } from "../kafka/schema.ts";
+import { type ClassicAssignor, classicAssignors } from "./classic-assignors.ts";
+import { ClassicLeader } from "./classic-leader.ts";
 import { asClientError, type ClientError, errorFromCode } from "./error.ts";
-import { type Membership, type MembershipParts, rebalanceTimeoutMsDefault } from "./membership.ts";
-import { assignRange } from "./range-assignment.ts";
+import { byTopic } from "./group-calls.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import {
+  type Membership,
+  type MembershipParts,
+  rebalanceTimeoutMsDefault,
+  without,
+} from "./membership.ts";
 
 type Joined = ResponseOf<typeof joinGroup>;
 
-const protocolName = "range";
+const assignorsDefault = ["range"] as const;
 const assignmentVersion = 0;
 const sessionTimeoutMsDefault = 45_000;
 const heartbeatIntervalMsDefault = 3_000;
@@ -30,11 +37,23 @@ export class ClassicMembership implements Membership {
   memberId = "";
   generation = -1;
   readonly #parts: MembershipParts;
+  readonly #assignors: readonly ClassicAssignor[];
+  readonly #isCooperative: boolean;
+  readonly #leader: ClassicLeader;
+  /** The last assignment, for assignors that keep it; other than what is owned once that was given back. */
+  #assigned: readonly TopicPartition[] = [];
+  #assignedIn = -1;
+  #subscribed: readonly string[] = [];
   #isRunning = false;
   #isStopped = false;
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
+    const names = parts.options.assignors ?? assignorsDefault;
+    this.#assignors = names.map((name) => classicAssignors[name]);
+    // One eager assignor makes the member an eager one: any of those named may be chosen.
+    this.#isCooperative = this.#assignors.every(({ isCooperative }) => isCooperative);
+    this.#leader = new ClassicLeader(parts.groups.calls.metadata);
   }
 
   start(): void {
@@ -58,14 +77,13 @@ export class ClassicMembership implements Membership {
   }
 
   async #run(): Promise<void> {
-    const { groups, options, owner } = this.#parts;
+    const { groups, options } = this.#parts;
     const { context } = groups.calls;
     for (let failures = 0; !this.#isStopped && !context.closed; ) {
       try {
-        await this.#rebalance();
-        failures = 0;
-        await this.#stay();
-        await owner.revoke(owner.owned(), { isLost: false });
+        await this.#liveThroughGeneration(() => {
+          failures = 0;
+        });
       } catch (thrown) {
         const error = asClientError(thrown, `Group ${options.groupId}`);
         if (this.#isStopped) return;
@@ -75,19 +93,44 @@ export class ClassicMembership implements Membership {
     }
   }
 
-  async #rebalance(): Promise<void> {
+  async #liveThroughGeneration(joined: () => void): Promise<void> {
     const { owner } = this.#parts;
-    const joined = await this.#join();
-    const partitions = await this.#sync(joined);
-    this.generation = joined.generationId;
-    if (!this.#isStopped) await owner.assign(partitions);
+    const answer = await this.#join();
+    const partitions = await this.#sync(answer);
+    joined();
+    this.generation = answer.generationId;
+    this.#assigned = partitions;
+    this.#assignedIn = answer.generationId;
+    const beats = this.#startHeartbeats();
+    try {
+      const gaveBack = await this.#take(partitions);
+      if (!gaveBack) await beats.ended;
+      if (!this.#isCooperative && !this.#isStopped) {
+        await owner.revoke(owner.owned(), { isLost: false });
+      }
+    } finally {
+      beats.stop();
+    }
   }
 
+  /** True if something was given back: then the group has to share it out. */
+  async #take(partitions: readonly TopicPartition[]): Promise<boolean> {
+    const { owner } = this.#parts;
+    if (this.#isStopped) return false;
+    const gone = without(owner.owned(), partitions);
+    if (gone.length > 0) await owner.revoke(gone, { isLost: false });
+    await owner.assign(without(partitions, owner.owned()));
+    return gone.length > 0;
+  }
+
+  // ---- joining ----
+
   async #join(): Promise<Joined> {
-    const { groups, options } = this.#parts;
+    const { groups, joining, options, choice } = this.#parts;
     const { groupId } = options;
     const where = `Joining group ${groupId}`;
     const rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault;
+    this.#subscribed = await choice.names(groups.calls.metadata);
     const message = {
       groupId,
       sessionTimeoutMs: options.sessionTimeoutMs ?? sessionTimeoutMsDefault,
@@ -95,10 +138,10 @@ export class ClassicMembership implements Membership {
       memberId: this.memberId,
       groupInstanceId: options.groupInstanceId ?? null,
       protocolType: consumerProtocolType,
-      protocols: [{ name: protocolName, metadata: writeSubscription(options.topics, []) }],
+      protocols: this.#assignors.flatMap((assignor) => this.#protocols(assignor)),
     };
     // The answer comes when all have joined.
-    const answer = await groups.once(groupId, where, (connection) =>
+    const answer = await joining.once(groupId, where, (connection) =>
       connection.call(joinGroup, message, { extraTimeoutMs: rebalanceTimeoutMs }),
     );
     const error = errorFromCode(answer.errorCode, where);
@@ -108,11 +151,21 @@ export class ClassicMembership implements Membership {
     return answer;
   }
 
+  #protocols(assignor: ClassicAssignor) {
+    const generation = this.#assignedIn;
+    const owned = topicsOf(this.#parts.owner.owned());
+    const userData = assignor.userData({ owned: topicsOf(this.#assigned), generation });
+    const topics = this.#subscribed;
+    const metadata = writeSubscription({ topics, userData, owned, generation });
+    return assignor.protocolNames.map((name) => ({ name, metadata }));
+  }
+
   async #sync(joined: Joined): Promise<readonly TopicPartition[]> {
-    const { groups, options } = this.#parts;
+    const { joining, options } = this.#parts;
     const { groupId } = options;
     const where = `Fetching the assignment of group ${groupId}`;
-    const isLeader = joined.leader === joined.memberId && !joined.skipAssignment;
+    const isLeader = joined.leader === joined.memberId;
+    if (!isLeader) this.#leader.resign();
     const message = {
       groupId,
       generationId: joined.generationId,
@@ -120,10 +173,12 @@ export class ClassicMembership implements Membership {
       groupInstanceId: options.groupInstanceId ?? null,
       protocolType: consumerProtocolType,
       protocolName: joined.protocolName,
-      assignments: isLeader ? await this.#assign(joined) : [],
+      assignments: isLeader && !joined.skipAssignment ? await this.#assign(joined) : [],
     };
-    const answer = await groups.once(groupId, where, (connection) =>
-      connection.call(syncGroup, message),
+    const rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault;
+    // The answer comes when the leader has assigned.
+    const answer = await joining.once(groupId, where, (connection) =>
+      connection.call(syncGroup, message, { extraTimeoutMs: rebalanceTimeoutMs }),
     );
     const error = errorFromCode(answer.errorCode, where);
     if (error !== null) throw error;
@@ -132,52 +187,34 @@ export class ClassicMembership implements Membership {
     );
   }
 
-  /** This member leads: it says who reads what. */
-  async #assign({ members }: Joined) {
-    const { metadata } = this.#parts.groups.calls;
-    const subscribers = members.map(({ memberId, groupInstanceId, metadata: bytes }) => ({
-      memberId,
-      groupInstanceId,
-      topics: readSubscription(bytes)?.topics ?? [],
-    }));
-    const names = [...new Set(subscribers.flatMap(({ topics }) => topics))].sort();
-    const partitionsOf = new Map<string, number>();
-    for (const name of names) {
-      const topic = await metadata.load(name, { create: false }).catch(() => undefined);
-      if (topic) partitionsOf.set(name, topic.partitions.length);
-    }
-    const assigned = assignRange(subscribers, partitionsOf);
+  async #assign({ members, protocolName }: Joined) {
+    const assigned = await this.#leader.assign(members, protocolName ?? "");
     return Array.from(assigned, ([memberId, topics]) => ({
       memberId,
       assignment: writeAssignment(assignmentVersion, topics),
     }));
   }
 
-  /** Heartbeats until the group rebalances. */
-  async #stay(): Promise<void> {
+  // ---- staying ----
+
+  #startHeartbeats(): Heartbeats {
     const { groups, options } = this.#parts;
-    const { groupId } = options;
-    const where = `Heartbeat of group ${groupId}`;
-    const { context } = groups.calls;
-    while (!this.#isStopped && !context.closed) {
-      await context.sleep(options.heartbeatIntervalMs ?? heartbeatIntervalMsDefault);
-      if (this.#isStopped) return;
-      const message = {
-        groupId,
-        generationId: this.generation,
-        memberId: this.memberId,
-        groupInstanceId: options.groupInstanceId ?? null,
-      };
-      const answer = await groups.at(groupId, where, (connection) =>
-        connection.call(heartbeat, message).then((told) => {
-          const error = errorFromCode(told.errorCode, where);
-          if (error?.retriable) throw error;
-          return error;
-        }),
-      );
-      if (answer?.code === "REBALANCE_IN_PROGRESS") return;
-      if (answer !== null) throw answer;
-    }
+    return new Heartbeats(groups, {
+      groupId: options.groupId,
+      generationId: this.generation,
+      memberId: this.memberId,
+      groupInstanceId: options.groupInstanceId ?? null,
+      intervalMs: options.heartbeatIntervalMs ?? heartbeatIntervalMsDefault,
+      checkMs: groups.calls.context.settings.metadataAgeMsMax,
+      isOutdated: () => this.#isOutdated(),
+    });
+  }
+
+  async #isOutdated(): Promise<boolean> {
+    const { groups, choice } = this.#parts;
+    if (await this.#leader.isOutdated()) return true;
+    const names = await choice.names(groups.calls.metadata);
+    return names.join() !== this.#subscribed.join();
   }
 
   /** Who is no longer a member begins anew; other errors that stay are the program's. */
@@ -188,6 +225,8 @@ export class ClassicMembership implements Membership {
     if (isOut) {
       if (error.code === "UNKNOWN_MEMBER_ID") this.memberId = "";
       this.generation = -1;
+      this.#assigned = [];
+      this.#assignedIn = -1;
       await owner.revoke(owner.owned(), { isLost: true }).catch(() => {});
       return true;
     }
@@ -195,4 +234,11 @@ export class ClassicMembership implements Membership {
     owner.fail(error);
     return false;
   }
+}
+
+function topicsOf(places: readonly TopicPartition[]): TopicPartitions[] {
+  return byTopic(places, ({ partition }) => partition).map(({ name, partitions }) => ({
+    topic: name,
+    partitions,
+  }));
 }

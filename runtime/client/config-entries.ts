@@ -27,7 +27,7 @@ export function configEntry(entry: WireEntry): ConfigEntry {
   };
 }
 
-/** Sources that other brokers may have (loggers, groups) were set while running. */
+/** Sources that other brokers may have (loggers, client metrics) were set while running. */
 function sourceOf(wire: number): ConfigSource {
   return sources.get(wire) ?? "DYNAMIC_BROKER_CONFIG";
 }

@@ -5,7 +5,7 @@ import type { TopicPartition } from "../broker.ts";
 import { consumerGroupHeartbeat } from "../kafka/apis/consumer-group-heartbeat.ts";
 import type { ResponseOf } from "../kafka/schema.ts";
 import { zeroUuid } from "../kafka/uuid.ts";
-import { asClientError, type ClientError, errorFromCode } from "./error.ts";
+import { asClientError, ClientError, errorFromCode } from "./error.ts";
 import {
   type Membership,
   type MembershipParts,
@@ -14,10 +14,13 @@ import {
 } from "./membership.ts";
 
 type Answer = ResponseOf<typeof consumerGroupHeartbeat>;
+type Target = readonly { readonly topicId: string; readonly partitions: readonly number[] }[];
 
 const joinEpoch = 0;
 const leaveEpoch = -1;
 const awayEpoch = -2;
+/** The first version with a regular expression. */
+const regexSince = 1;
 
 export class ConsumerMembership implements Membership {
   readonly memberId: string;
@@ -26,7 +29,11 @@ export class ConsumerMembership implements Membership {
   #isStopped = false;
   /** What was last said; only changes are told. */
   #toldOwned = "";
+  /** What the coordinator wants this member to hold; null before it has said so. */
+  #target: Target | null = null;
   #changing: Promise<void> | null = null;
+  /** By topic id. */
+  readonly #names = new Map<string, string>();
   readonly #parts: MembershipParts;
 
   constructor(parts: MembershipParts) {
@@ -60,10 +67,6 @@ export class ConsumerMembership implements Membership {
         if (this.#isStopped) return;
         failures = 0;
         await this.#follow(answer);
-        // What changed is told at once, so that others get what was given back.
-        if (this.#ownedText() === this.#toldOwned || this.#changing !== null) {
-          await context.sleep(answer.heartbeatIntervalMs);
-        }
       } catch (thrown) {
         const error = asClientError(thrown, `Group ${this.#parts.options.groupId}`);
         if (!(await this.#survives(error))) return;
@@ -73,7 +76,7 @@ export class ConsumerMembership implements Membership {
   }
 
   async #send(memberEpoch: number): Promise<Answer> {
-    const { groups, options, owner } = this.#parts;
+    const { groups, options, owner, choice } = this.#parts;
     const { groupId } = options;
     const where = `Heartbeat of group ${groupId}`;
     const joins = memberEpoch === joinEpoch;
@@ -85,35 +88,52 @@ export class ConsumerMembership implements Membership {
       memberEpoch,
       instanceId: options.groupInstanceId ?? null,
       rebalanceTimeoutMs: joins ? (options.rebalanceTimeoutMs ?? rebalanceTimeoutMsDefault) : -1,
-      subscribedTopicNames: joins ? options.topics : null,
+      subscribedTopicNames: joins && choice.regex === null ? choice.topics : null,
+      subscribedTopicRegex: joins ? choice.regex : null,
+      serverAssignor: joins ? (options.serverAssignor ?? null) : null,
       topicPartitions: tellsOwned ? this.#wire(joins ? [] : owner.owned()) : null,
     };
-    const answer = await groups.once(groupId, where, (connection) =>
-      connection.call(consumerGroupHeartbeat, message),
-    );
+    const answer = await groups.once(groupId, where, (connection) => {
+      if (choice.regex !== null && connection.version(consumerGroupHeartbeat) < regexSince) {
+        const what = `${where}: the broker takes no patterns. Give topics, or use a newer broker.`;
+        throw new ClientError("UNSUPPORTED_VERSION", what);
+      }
+      return connection.call(consumerGroupHeartbeat, message);
+    });
     const error = errorFromCode(answer.errorCode, where, answer.errorMessage);
     if (error !== null) throw error;
     if (tellsOwned) this.#toldOwned = owned;
     return answer;
   }
 
+  /** Works towards the target while heartbeats go on, and waits until the next one is due. */
   async #follow(answer: Answer): Promise<void> {
+    const { context } = this.#parts.groups.calls;
     this.#epoch = answer.memberEpoch;
-    if (answer.assignment === null) return;
-    const target = await this.#named(answer.assignment.topicPartitions);
-    const { owner } = this.#parts;
-    // Heartbeats go on while the program finishes with what it gives back.
-    await this.#changing;
-    const gone = without(owner.owned(), target);
-    this.#changing = owner
-      .revoke(gone, { isLost: false })
-      .then(() => owner.assign(without(target, owner.owned())))
-      .catch((error: unknown) => owner.fail(asClientError(error, "Changing partitions")))
-      .finally(() => {
+    if (answer.assignment !== null) this.#target = answer.assignment.topicPartitions;
+    if (this.#target !== null && this.#changing === null) {
+      this.#changing = this.#change(this.#target).finally(() => {
         this.#changing = null;
       });
-    const { context } = this.#parts.groups.calls;
-    await Promise.race([this.#changing, context.sleep(answer.heartbeatIntervalMs)]);
+    }
+    const due = context.sleep(answer.heartbeatIntervalMs);
+    await (this.#changing === null ? due : Promise.race([this.#changing, due]));
+    // What changed is told at once, so that others get what was given back.
+    if (this.#changing === null && this.#ownedText() === this.#toldOwned) await due;
+  }
+
+  async #change(target: Target): Promise<void> {
+    const { owner } = this.#parts;
+    try {
+      const wanted = await this.#named(target);
+      const gone = without(owner.owned(), wanted);
+      if (gone.length > 0) await owner.revoke(gone, { isLost: false });
+      const added = without(wanted, owner.owned());
+      if (added.length > 0) await owner.assign(added);
+    } catch (thrown) {
+      const error = asClientError(thrown, "Changing partitions");
+      if (!error.retriable) owner.fail(error);
+    }
   }
 
   /** Fenced and forgotten members join again with nothing; other errors that stay are the program's. */
@@ -123,6 +143,8 @@ export class ConsumerMembership implements Membership {
     if (isOut) {
       this.#epoch = joinEpoch;
       this.#toldOwned = "";
+      this.#target = null;
+      await this.#changing;
       await owner.revoke(owner.owned(), { isLost: true }).catch(() => {});
       return true;
     }
@@ -150,17 +172,16 @@ export class ConsumerMembership implements Membership {
     return Array.from(topics, ([topicId, partitions]) => ({ topicId, partitions }));
   }
 
-  async #named(
-    assigned: readonly { topicId: string; partitions: readonly number[] }[],
-  ): Promise<TopicPartition[]> {
-    const { options, groups } = this.#parts;
-    const { metadata } = groups.calls;
-    const known = await Promise.all(
-      options.topics.map((topic) => metadata.load(topic, { create: false }).catch(() => undefined)),
-    );
-    const names = new Map(known.flatMap((topic) => (topic ? [[topic.id, topic.name]] : [])));
-    return assigned.flatMap(({ topicId, partitions }) => {
-      const topic = names.get(topicId);
+  /** Without those of topics that are not known here yet: the next heartbeat looks again. */
+  async #named(target: Target): Promise<TopicPartition[]> {
+    const { choice, groups } = this.#parts;
+    if (target.some(({ topicId }) => !this.#names.has(topicId))) {
+      this.#names.clear();
+      for (const { id, name } of await choice.look(groups.calls.metadata))
+        this.#names.set(id, name);
+    }
+    return target.flatMap(({ topicId, partitions }) => {
+      const topic = this.#names.get(topicId);
       return topic === undefined ? [] : partitions.map((partition) => ({ topic, partition }));
     });
   }

@@ -40,16 +40,26 @@ export class PartitionConsumer implements Consumer {
     this.#fetcher = new Fetcher(calls, options, () => this.#wake());
   }
 
-  async assign(assignments: readonly Assignment[]): Promise<void> {
+  assign(assignments: readonly Assignment[]): Promise<void> {
+    return this.change({ gone: this.#readers, added: assignments });
+  }
+
+  /** Partitions come and go; the others are read on as if nothing happened. One may do both, to begin elsewhere. */
+  async change(places: {
+    readonly gone: readonly TopicPartition[];
+    readonly added: readonly Assignment[];
+  }): Promise<void> {
     if (this.#isStopped || this.#calls.context.closed) throw closedError("Assigning partitions");
-    const offsets = await this.#startOffsets(assignments);
-    this.#partial = null;
-    this.#turn = 0;
-    // What is still on its way for the old ones finds no reader that is asked.
-    for (const reader of this.#readers) reader.seek(0);
-    this.#readers = assignments.map(
+    const offsets = await this.#startOffsets(places.added);
+    const gone = new Set(places.gone.map(({ topic, partition }) => this.#find(topic, partition)));
+    // What is still on its way for these finds no reader that is asked.
+    for (const reader of gone) reader?.seek(0);
+    const added = places.added.map(
       ({ topic, partition }, i) => new PartitionReader(topic, partition, offsets[i]!),
     );
+    this.#readers = [...this.#readers.filter((reader) => !gone.has(reader)), ...added];
+    if (this.#partial !== null && gone.has(this.#partial.reader)) this.#partial = null;
+    this.#turn = 0;
     this.#fetcher.assign(this.#readers);
   }
 

@@ -2,7 +2,7 @@
 // `client.ts` makes one; connections, metadata, producer, consumer and admin get it handed in.
 
 import type { ClientOptions, ClientPlatform } from "./api.ts";
-import { asClientError, ClientError } from "./error.ts";
+import { asClientError, ClientError, type ClientErrorCode, retryWaitMsMax } from "./error.ts";
 
 export interface Settings {
   readonly clientId: string;
@@ -62,10 +62,11 @@ export class Context {
   }
 
   /** The wait before attempt number `attempt` (1 is the first retry): doubling, with up to 20 % jitter. */
-  backoffMs(attempt: number): number {
+  backoffMs(attempt: number, code?: ClientErrorCode): number {
     const { retryBackoffMs, retryBackoffMsMax } = this.settings;
     const doublings = Math.min(Math.max(attempt - 1, 0), backoffDoublingsMax);
-    const wait = Math.min(retryBackoffMs * 2 ** doublings, retryBackoffMsMax);
+    const waitMsMax = code === undefined ? retryBackoffMsMax : retryWaitMsMax(code);
+    const wait = Math.min(retryBackoffMs * 2 ** doublings, retryBackoffMsMax, waitMsMax);
     return wait * (0.8 + this.platform.random.integer(401) / 1000);
   }
 
@@ -92,7 +93,7 @@ export class Context {
         return await run(attempt);
       } catch (thrown) {
         const error = asClientError(thrown, options.where);
-        const waitMs = this.backoffMs(attempt);
+        const waitMs = this.backoffMs(attempt, error.code);
         const again = options.retry?.(error) ?? error.retriable;
         if (!again || this.nowMs() + waitMs > deadlineMs) throw error;
         await this.sleep(waitMs);

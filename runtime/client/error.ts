@@ -7,6 +7,8 @@ export type ClientErrorCode =
   | Exclude<ErrorCodeName, "NONE">
   /** More was sent than `bufferBytesMax` allows without waiting for `ready`. */
   | "BUFFER_FULL"
+  /** Nobody answered whether a transaction was committed. */
+  | "OUTCOME_UNKNOWN"
   /** The client, producer or consumer was closed before this was done. */
   | "CLOSED";
 
@@ -23,7 +25,7 @@ export class ClientError extends Error {
   }
 }
 
-/** Kafka's retriable errors, as far as a client without groups and transactions meets them. */
+/** Kafka's retriable errors, as far as this client meets them. */
 const retriable: ReadonlySet<ClientErrorCode> = new Set<ClientErrorCode>([
   "CORRUPT_MESSAGE",
   "UNKNOWN_TOPIC_OR_PARTITION",
@@ -51,7 +53,16 @@ const retriable: ReadonlySet<ClientErrorCode> = new Set<ClientErrorCode>([
   "UNKNOWN_TOPIC_ID",
   "INCONSISTENT_TOPIC_ID",
   "CONCURRENT_TRANSACTIONS",
+  "UNSTABLE_OFFSET_COMMIT",
 ]);
+
+/** An earlier transaction is being ended, which takes milliseconds. */
+const transactionEndWaitMs = 20;
+
+/** The longest sensible wait before this is tried again. */
+export function retryWaitMsMax(code: ClientErrorCode): number {
+  return code === "CONCURRENT_TRANSACTIONS" ? transactionEndWaitMs : Number.POSITIVE_INFINITY;
+}
 
 /** Errors after which the partition is asked for elsewhere: what is known of its leader is out of date. */
 const staleMetadata: ReadonlySet<ClientErrorCode> = new Set<ClientErrorCode>([
@@ -121,6 +132,20 @@ const advice: Partial<Record<ClientErrorCode, string>> = {
   CORRUPT_MESSAGE: "Try again; if it stays, look at the disks and the network.",
   TOPIC_AUTHORIZATION_FAILED: "Ask for the rights on this topic.",
   CLUSTER_AUTHORIZATION_FAILED: "Ask for the rights on the cluster.",
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "Ask for the rights on this transactional id.",
+  INVALID_TRANSACTION_TIMEOUT: "Lower transactionTimeoutMs, or raise transaction.max.timeout.ms.",
+  TRANSACTION_ABORTABLE: "Abort the transaction and begin it anew.",
+  TRANSACTIONAL_ID_NOT_FOUND: "Check the id: ids that are not used are forgotten in time.",
+  GROUP_ID_NOT_FOUND: "Check its name: a group begins with its first member or commit.",
+  NON_EMPTY_GROUP: "Stop its members first, and wait for their sessions to end.",
+  ILLEGAL_GENERATION: "The group has moved on: abort, and read again from what is committed.",
+  UNKNOWN_MEMBER_ID: "The group goes on without this member: it has to join again.",
+  FENCED_INSTANCE_ID: "Another member joined under the same groupInstanceId: give each its own.",
+  INCONSISTENT_GROUP_PROTOCOL: "Choose assignors that all members of the group have.",
+  INVALID_SESSION_TIMEOUT:
+    "Choose sessionTimeoutMs within the broker's group.*.session.timeout.ms.",
+  GROUP_MAX_SIZE_REACHED: "Stop a member, or raise the broker's group.max.size.",
+  UNSTABLE_OFFSET_COMMIT: "Wait until the transaction that holds these offsets has ended.",
 };
 
 /** From a wire number; `where` begins the sentence, e.g. "Producing to orders-0". Null for NONE. */

@@ -3,35 +3,46 @@
 // commits them, and hands out records.
 
 import type { TopicPartition } from "../broker.ts";
-import type { Assignment, ConsumedRecord } from "./api.ts";
+import type { Assignment, ConsumedBatch, ConsumedRecord } from "./api.ts";
 import { ClassicMembership } from "./classic-membership.ts";
 import type { ClusterCalls } from "./cluster-calls.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { PartitionConsumer } from "./consumer.ts";
 import { ConsumerMembership } from "./consumer-membership.ts";
-import { asClientError, type ClientError } from "./error.ts";
-import type { GroupConsumer, GroupConsumerOptions } from "./group-api.ts";
+import { closedError } from "./context.ts";
+import { asClientError, ClientError } from "./error.ts";
+import type { GroupBatch, GroupConsumer, GroupConsumerOptions } from "./group-api.ts";
 import { type Committer, GroupCalls } from "./group-calls.ts";
-import { type Membership, type Owner, placeKey } from "./membership.ts";
+import { type Membership, type Owner, placeKey, without } from "./membership.ts";
+import { TopicChoice } from "./topic-choice.ts";
+import type { GroupMember } from "./transaction-api.ts";
 
 const autoCommitMsDefault = 5_000;
 /** How long the iteration waits for records before it looks whether something else happened. */
 const pollMs = 200;
 
+/** A partition for as long as it is owned without a break. */
+interface Hold extends TopicPartition {
+  /** Where reading goes on after what was read; null: nothing was read yet. */
+  position: number | null;
+}
+
+interface Polled {
+  readonly batch: ConsumedBatch;
+  readonly hold: Hold;
+}
+
 export class SharedConsumer implements GroupConsumer, Owner {
   readonly #calls: ClusterCalls;
   readonly #options: GroupConsumerOptions;
-  readonly #pool: ConnectionPool;
+  /** Requests that wait for others have connections of their own: heartbeats and commits must not wait behind. */
+  readonly #pools: { readonly soon: ConnectionPool; readonly joining: ConnectionPool };
   readonly #groups: GroupCalls;
   readonly #reader: PartitionConsumer;
   readonly #membership: Membership;
-  /** Read so far, by partition: what a commit stores. */
-  readonly #positions = new Map<string, TopicPartition & { offset: number }>();
-  /** Where reading began, for partitions of which nothing was read yet. */
-  readonly #begins = new Map<string, number>();
-  #owned: readonly TopicPartition[] = [];
-  /** Rises when partitions come or go. */
-  #version = 0;
+  readonly #held = new Map<string, Hold>();
+  /** No longer read, but nobody else's yet: the program may still commit them. */
+  #going: readonly Hold[] = [];
   #failure: ClientError | null = null;
   #isStopped = false;
   #isCommitting: Promise<void> | null = null;
@@ -40,13 +51,16 @@ export class SharedConsumer implements GroupConsumer, Owner {
   #changing: Promise<void> = Promise.resolve();
 
   constructor(calls: ClusterCalls, options: GroupConsumerOptions) {
+    const choice = new TopicChoice(options);
     this.#calls = calls;
     this.#options = options;
-    this.#pool = new ConnectionPool(calls.context);
-    this.#groups = new GroupCalls(calls, this.#pool);
+    const { context } = calls;
+    this.#pools = { soon: new ConnectionPool(context), joining: new ConnectionPool(context) };
+    this.#groups = new GroupCalls(calls, this.#pools.soon);
+    const joining = new GroupCalls(calls, this.#pools.joining);
     this.#reader = new PartitionConsumer(calls, { ...options, offsetReset: this.#reset });
-    this.#committedMs = calls.context.nowMs();
-    const parts = { groups: this.#groups, options, owner: this };
+    this.#committedMs = context.nowMs();
+    const parts = { groups: this.#groups, joining, options, choice, owner: this };
     this.#membership =
       options.protocol === "consumer"
         ? new ConsumerMembership(parts)
@@ -54,7 +68,11 @@ export class SharedConsumer implements GroupConsumer, Owner {
   }
 
   get partitions(): readonly TopicPartition[] {
-    return this.#owned;
+    return Array.from(this.#held.values(), ({ topic, partition }) => ({ topic, partition }));
+  }
+
+  get groupId(): string {
+    return this.#options.groupId;
   }
 
   get memberId(): string {
@@ -66,31 +84,38 @@ export class SharedConsumer implements GroupConsumer, Owner {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterableIterator<ConsumedRecord> {
-    this.#membership.start();
-    while (!this.#isStopped) {
-      if (this.#failure !== null) throw this.#failure;
-      await this.#changing;
-      this.#commitIfDue();
-      const batch = await this.#reader.poll(pollMs);
-      if (batch === null) continue;
-      const { topic, partition } = batch;
-      const version = this.#version;
+    for await (const { batch, hold } of this.#polled()) {
+      const { topic, partition } = hold;
       for (const record of batch.records) {
-        // Partitions may have moved while the last record was worked on: what is kept is read again from there.
-        if (this.#isStopped || version !== this.#version) break;
+        // The partition may have gone while the last record was worked on: who has it now reads on from there.
+        if (this.#isStopped || !this.#isHeld(hold)) break;
         yield { topic, partition, ...record };
-        if (this.#owns(batch)) this.#note({ topic, partition }, record.offset + 1);
+        hold.position = record.offset + 1;
         this.#commitIfDue();
       }
-      if (version === this.#version) this.#note({ topic, partition }, batch.nextOffset);
+      if (!this.#isStopped && this.#isHeld(hold)) hold.position = batch.nextOffset;
+    }
+  }
+
+  async *batches(): AsyncIterableIterator<GroupBatch> {
+    for await (const { batch, hold } of this.#polled()) {
+      yield { ...batch, member: this.#memberFor(hold) };
+      hold.position = batch.nextOffset;
     }
   }
 
   commit(): Promise<void> {
-    const places = [...this.#positions.values()];
     this.#committedMs = this.#calls.context.nowMs();
-    if (places.length === 0 || this.#membership.generation < 0) return Promise.resolve();
-    return this.#store(places);
+    return this.#membership.generation < 0
+      ? Promise.resolve()
+      : this.#store([...this.#held.values(), ...this.#going]);
+  }
+
+  rewind(): Promise<void> {
+    return this.#change(async () => {
+      const places = this.partitions;
+      await this.#begin(places, places, await this.#starts(places));
+    });
   }
 
   async stop(): Promise<void> {
@@ -100,46 +125,44 @@ export class SharedConsumer implements GroupConsumer, Owner {
     await this.#changing.catch(() => {});
     if (this.#commitsItself) await this.commit().catch(() => {});
     await this.#membership.stop();
-    this.#pool.close();
+    this.#pools.soon.close();
+    this.#pools.joining.close();
   }
 
   // ---- what the membership says ----
 
   owned(): readonly TopicPartition[] {
-    return this.#owned;
+    return this.partitions;
   }
 
   /** Partitions go: their positions are committed before anybody else gets them. */
   revoke(partitions: readonly TopicPartition[], options: { isLost: boolean }): Promise<void> {
     return this.#change(async () => {
       if (partitions.length === 0) return;
-      const gone = new Set(partitions.map(placeKey));
-      const kept = this.#owned.filter((place) => !gone.has(placeKey(place)));
-      this.#owned = kept;
-      this.#version++;
-      if (!options.isLost) {
+      const gone = partitions.flatMap((place) => this.#held.get(placeKey(place)) ?? []);
+      for (const place of partitions) this.#held.delete(placeKey(place));
+      await this.#reader.change({ gone: partitions, added: [] });
+      if (options.isLost) {
+        await this.#options.lost?.(partitions);
+        return;
+      }
+      this.#going = gone;
+      try {
         await this.#options.revoked?.(partitions);
-        const places = [...this.#positions.values()].filter((each) => gone.has(placeKey(each)));
-        if (this.#commitsItself && places.length > 0) await this.#store(places).catch(() => {});
+        if (this.#commitsItself) await this.#store(gone).catch(() => {});
+      } finally {
+        this.#going = [];
       }
-      for (const key of gone) {
-        this.#positions.delete(key);
-        this.#begins.delete(key);
-      }
-      await this.#read(kept, []);
     });
   }
 
   assign(partitions: readonly TopicPartition[]): Promise<void> {
     return this.#change(async () => {
-      const known = new Set(this.#owned.map(placeKey));
-      const added = partitions.filter((place) => !known.has(placeKey(place)));
+      const added = without(partitions, this.partitions);
       if (added.length === 0) return;
       const starts = await this.#starts(added);
       await this.#options.assigned?.(added);
-      const before = this.#owned;
-      this.#owned = [...before, ...added];
-      await this.#read(before, starts);
+      await this.#begin(added, [], starts);
     });
   }
 
@@ -149,12 +172,27 @@ export class SharedConsumer implements GroupConsumer, Owner {
 
   // ---- reading ----
 
+  async *#polled(): AsyncGenerator<Polled> {
+    this.#membership.start();
+    while (!this.#isStopped) {
+      if (this.#failure !== null) throw this.#failure;
+      this.#commitIfDue();
+      const batch = await this.#reader.poll(pollMs);
+      const hold = batch && this.#held.get(placeKey(batch));
+      if (batch && hold) yield { batch, hold };
+    }
+  }
+
   get #reset(): "earliest" | "latest" | "error" {
     return this.#options.offsetReset ?? "latest";
   }
 
   get #commitsItself(): boolean {
     return this.#options.autoCommitMs !== 0;
+  }
+
+  #isHeld(hold: Hold): boolean {
+    return this.#held.get(placeKey(hold)) === hold;
   }
 
   #change(run: () => Promise<void>): Promise<void> {
@@ -164,43 +202,39 @@ export class SharedConsumer implements GroupConsumer, Owner {
     return changed;
   }
 
-  /** Reads on with the kept ones where they are, and with the others from their start. */
-  async #read(kept: readonly TopicPartition[], starts: readonly Assignment[]): Promise<void> {
+  /** Reading begins; what `gone` names is no longer read from where it was. */
+  async #begin(
+    places: readonly TopicPartition[],
+    gone: readonly TopicPartition[],
+    added: readonly Assignment[],
+  ): Promise<void> {
     if (this.#isStopped) return;
-    this.#version++;
-    const going = kept.map(({ topic, partition }) => {
-      const key = placeKey({ topic, partition });
-      const offset = this.#positions.get(key)?.offset ?? this.#begins.get(key) ?? 0;
-      return { topic, partition, offset };
-    });
-    await this.#reader.assign([...going, ...starts]);
-    for (const place of starts) {
-      this.#begins.set(placeKey(place), this.#reader.position(place) ?? 0);
-    }
+    await this.#reader.change({ gone, added });
+    for (const place of places) this.#held.set(placeKey(place), { ...place, position: null });
   }
 
+  /** Waits, if need be, for a transaction that commits them, and for a coordinator. */
   async #starts(places: readonly TopicPartition[]): Promise<readonly Assignment[]> {
     const { groupId } = this.#options;
-    const found = await this.#groups.committed(groupId, places, this.#committer());
+    const { context } = this.#calls;
+    const where = `Fetching offsets of group ${groupId}`;
+    const retry = (error: ClientError) => error.retriable && !this.#isStopped;
+    const found = await context.retry({ where, timeoutMs: Number.POSITIVE_INFINITY, retry }, () =>
+      this.#isStopped
+        ? Promise.reject(closedError(where))
+        : this.#groups.committed(groupId, places, { timeoutMs: 0 }),
+    );
     const offsets = new Map(found.map((each) => [placeKey(each), each.offset]));
     return places.map(({ topic, partition }) => {
       const committed = offsets.get(placeKey({ topic, partition }));
       if (committed !== undefined) return { topic, partition, offset: committed };
       if (this.#reset !== "error") return { topic, partition, offset: this.#reset };
-      const what = `Group ${groupId} has committed nothing of ${topic}-${partition}.`;
-      throw asClientError(Object.assign(new Error(what), { code: "OFFSET_NOT_AVAILABLE" }), what);
+      const what = `Group ${groupId} has committed nothing of ${topic}-${partition}. Commit, or set offsetReset.`;
+      throw new ClientError("OFFSET_OUT_OF_RANGE", what);
     });
   }
 
-  #owns({ topic, partition }: TopicPartition): boolean {
-    return this.#owned.some((each) => each.partition === partition && each.topic === topic);
-  }
-
   // ---- committing ----
-
-  #note(place: TopicPartition, offset: number): void {
-    this.#positions.set(placeKey(place), { ...place, offset });
-  }
 
   #commitIfDue(): void {
     const everyMs = this.#options.autoCommitMs ?? autoCommitMsDefault;
@@ -214,9 +248,12 @@ export class SharedConsumer implements GroupConsumer, Owner {
       });
   }
 
-  async #store(places: readonly (TopicPartition & { offset: number })[]): Promise<void> {
-    const { groupId } = this.#options;
-    const errors = await this.#groups.commit(groupId, places, this.#committer());
+  async #store(holds: readonly Hold[]): Promise<void> {
+    const places = holds.flatMap(({ topic, partition, position }) =>
+      position === null ? [] : [{ topic, partition, offset: position }],
+    );
+    if (places.length === 0) return;
+    const errors = await this.#groups.commit(this.groupId, places, this.#committer());
     const failed = errors.find((error) => error !== null);
     if (failed) throw failed;
   }
@@ -224,5 +261,21 @@ export class SharedConsumer implements GroupConsumer, Owner {
   #committer(): Committer {
     const { memberId, generation } = this.#membership;
     return { memberId, generation, groupInstanceId: this.#options.groupInstanceId ?? null };
+  }
+
+  /** In the newest generation as long as the partition is held without a break, else in that of the reading. */
+  #memberFor(hold: Hold): GroupMember {
+    const read = this.#committer();
+    const now = () => (this.#isHeld(hold) ? this.#committer() : read);
+    return {
+      groupId: this.groupId,
+      groupInstanceId: read.groupInstanceId,
+      get memberId() {
+        return now().memberId;
+      },
+      get generation() {
+        return now().generation;
+      },
+    };
   }
 }

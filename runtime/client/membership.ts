@@ -5,6 +5,7 @@ import type { TopicPartition } from "../broker.ts";
 import type { ClientError } from "./error.ts";
 import type { GroupConsumerOptions } from "./group-api.ts";
 import type { GroupCalls } from "./group-calls.ts";
+import type { TopicChoice } from "./topic-choice.ts";
 
 export interface Membership {
   readonly memberId: string;
@@ -27,6 +28,9 @@ export interface Owner {
 
 export interface MembershipParts {
   readonly groups: GroupCalls;
+  /** The same, for requests whose answers wait for other members. */
+  readonly joining: GroupCalls;
+  readonly choice: TopicChoice;
   readonly options: GroupConsumerOptions;
   readonly owner: Owner;
 }

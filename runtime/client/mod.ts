@@ -5,3 +5,4 @@ export type * from "./api.ts";
 export { createClient } from "./client.ts";
 export { ClientError, type ClientErrorCode } from "./error.ts";
 export type * from "./group-api.ts";
+export type * from "./transaction-api.ts";

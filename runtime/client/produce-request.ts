@@ -10,6 +10,8 @@ import { ClientError, errorFromCode } from "./error.ts";
 export interface ProduceTerms {
   readonly acks: -1 | 0 | 1;
   readonly timeoutMs: number;
+  readonly transactionalId: string | null;
+  readonly versionMax: number;
   /** `zeroUuid` if not known. */
   topicId(topic: string): string;
 }
@@ -31,12 +33,12 @@ const topicIdVersion = 13;
 export async function sendProduce(
   connection: BrokerConnection,
   batches: readonly OutgoingBatch[],
-  { acks, timeoutMs, topicId }: ProduceTerms,
+  { acks, timeoutMs, transactionalId, versionMax, topicId }: ProduceTerms,
 ): Promise<readonly ProduceOutcome[]> {
   const topicData = groupByTopic(batches, topicId);
   const hasIds = topicData.every((topic) => topic.topicId !== zeroUuid);
-  const options = hasIds ? {} : { versionMax: topicIdVersion - 1 };
-  const message = { acks, timeoutMs, topicData };
+  const options = { versionMax: hasIds ? versionMax : Math.min(versionMax, topicIdVersion - 1) };
+  const message = { acks, timeoutMs, transactionalId, topicData };
   if (acks === 0) {
     await connection.tell(produce, message, options);
     return batches.map((batch) => ({ batch, error: null, baseOffset: -1, appendTimeMs: -1 }));

@@ -1,7 +1,8 @@
-// ProducerId: the identity of an idempotent producer, fetched when first needed and again when the broker no
-// longer goes along with its sequences. Only `sender.ts` uses it.
+// Identity: what a sender numbers its batches under. ProducerId is that of an idempotent producer, fetched when first
+// needed and again when the broker no longer goes along with its sequences; `transaction-scope.ts` has the other.
 
 import { initProducerId } from "../kafka/apis/init-producer-id.ts";
+import { produce } from "../kafka/apis/produce.ts";
 import type { Context } from "./context.ts";
 import { asClientError, ClientError, errorFromCode } from "./error.ts";
 import type { Metadata } from "./metadata.ts";
@@ -9,9 +10,29 @@ import type { Metadata } from "./metadata.ts";
 /** Only transactions have one; the protocol wants a number. */
 const noTransactionTimeoutMs = 2 ** 31 - 1;
 
-export class ProducerId {
+export interface Identity {
+  readonly id: number;
+  readonly epoch: number;
+  readonly isKnown: boolean;
+  /** Null without transactions. */
+  readonly transactionalId: string | null;
+  readonly produceVersionMax: number;
+  /** Whether what has failed is worth another attempt. */
+  readonly isRetrying: boolean;
+  /** Makes it known, then calls one of the two; batches are numbered from 0 again. */
+  load(loaded: () => void, failed: (error: ClientError) => void): void;
+  /** The broker's sequences differ from ours. False: there is no going on under another identity. */
+  forget(): boolean;
+  /** Whether records may go to this partition; if not now, `wake` is called when that may have changed. */
+  admits(topic: string, partition: number, wake: () => void): boolean;
+}
+
+export class ProducerId implements Identity {
   id = -1;
   epoch = -1;
+  readonly transactionalId = null;
+  readonly produceVersionMax = produce.versions.max;
+  readonly isRetrying = true;
   readonly #context: Context;
   readonly #metadata: Metadata;
   #loading = false;
@@ -25,11 +46,16 @@ export class ProducerId {
     return this.id >= 0;
   }
 
-  forget(): void {
+  forget(): boolean {
     this.id = -1;
+    return true;
   }
 
-  /** Asks for a new one unless that is already happening; then calls one of the two. */
+  admits(): boolean {
+    return true;
+  }
+
+  /** Asks for a new one unless that is already happening. */
   load(loaded: () => void, failed: (error: ClientError) => void): void {
     if (this.#loading) return;
     this.#loading = true;

@@ -26,6 +26,7 @@ import { ConnectionPool } from "./connection-pool.ts";
 import { type Context, closedError } from "./context.ts";
 import { asClientError, ClientError } from "./error.ts";
 import type { Metadata, TopicMetadata } from "./metadata.ts";
+import type { Identity } from "./producer-id.ts";
 import { Sender } from "./sender.ts";
 
 interface Waiting {
@@ -63,7 +64,13 @@ export class TopicProducer implements Producer {
   #room: { promise: Promise<void>; resolve: () => void } | null = null;
   #isClosed = false;
 
-  constructor(context: Context, metadata: Metadata, options: ProducerOptions = {}) {
+  /** `identity`: a transactional producer's, which outlives single transactions. */
+  constructor(
+    context: Context,
+    metadata: Metadata,
+    options: ProducerOptions = {},
+    identity?: Identity,
+  ) {
     this.#context = context;
     this.#metadata = metadata;
     this.#pool = new ConnectionPool(context);
@@ -79,11 +86,12 @@ export class TopicProducer implements Producer {
     this.#sender = new Sender(context, metadata, this.#pool, {
       acks,
       idempotent,
+      identity,
       lingerMs: options.lingerMs ?? 0,
       requestBytesMax: this.#requestBytesMax,
       inFlightMax: options.inFlightMax ?? 5,
       deliveryTimeoutMs: options.deliveryTimeoutMs ?? 120_000,
-      encode: encoderOf(context, options.compression ?? "none"),
+      encode: encoderOf(context, options.compression ?? "none", identity !== undefined),
       finished: (batch) => this.#finished(batch),
       replaced: (batch, halves) => this.#replaced(batch, halves),
     });
@@ -128,6 +136,13 @@ export class TopicProducer implements Producer {
     }
     const open = new Set(this.#unfinished);
     await new Promise<void>((done) => this.#flushes.add({ open, done }));
+  }
+
+  /** Gives up what is not on its way, and waits for the rest. */
+  async cancel(error: ClientError): Promise<void> {
+    await Promise.all(this.#lookups);
+    this.#sender.abort(error);
+    await this.flush();
   }
 
   async close(): Promise<void> {
@@ -255,7 +270,11 @@ export class TopicProducer implements Producer {
   }
 }
 
-function encoderOf(context: Context, compression: NonNullable<ProducerOptions["compression"]>) {
+function encoderOf(
+  context: Context,
+  compression: NonNullable<ProducerOptions["compression"]>,
+  isTransactional: boolean,
+) {
   const { core, codecs } = context.platform;
   const codec = compression === "none" ? null : codecs[compression];
   const id = codecId(compression);
@@ -263,7 +282,8 @@ function encoderOf(context: Context, compression: NonNullable<ProducerOptions["c
   return (
     batch: OutgoingBatch,
     identity: { producerId: number; producerEpoch: number; baseSequence: number },
-  ): Uint8Array => core.encode(batch.records, { compression: compress, ...identity });
+  ): Uint8Array =>
+    core.encode(batch.records, { compression: compress, isTransactional, ...identity });
 }
 
 /** By key among all partitions, without key sticky among those with a leader. */

@@ -2,19 +2,14 @@
 // members that read it. The same on every client, so that mixed groups agree. Pure.
 
 import type { TopicPartitions } from "../consumer-protocol.ts";
-
-export interface Subscriber {
-  readonly memberId: string;
-  readonly groupInstanceId: string | null;
-  readonly topics: readonly string[];
-}
+import { type Assigned, inMemberOrder, type Subscriber } from "./subscriber.ts";
 
 /** `partitionsOf`: partition count by topic; topics without are left out. All members are in the answer. */
 export function assignRange(
   members: readonly Subscriber[],
   partitionsOf: ReadonlyMap<string, number>,
-): Map<string, TopicPartitions[]> {
-  const ordered = [...members].sort(inOrder);
+): Assigned {
+  const ordered = inMemberOrder(members);
   const assigned = new Map(members.map(({ memberId }) => [memberId, [] as TopicPartitions[]]));
   for (const [topic, count] of partitionsOf) {
     const readers = ordered.filter(({ topics }) => topics.includes(topic));
@@ -31,13 +26,4 @@ export function assignRange(
     }
   }
   return assigned;
-}
-
-/** Static members first, by their instance; the others by id. */
-function inOrder(a: Subscriber, b: Subscriber): number {
-  if ((a.groupInstanceId === null) !== (b.groupInstanceId === null)) {
-    return a.groupInstanceId === null ? 1 : -1;
-  }
-  const [x, y] = [a.groupInstanceId ?? a.memberId, b.groupInstanceId ?? b.memberId];
-  return x < y ? -1 : x > y ? 1 : 0;
 }

@@ -15,15 +15,18 @@ import {
   isTooLarge,
   mayHaveAppended,
 } from "./error.ts";
+import { type Lane, Lanes } from "./lanes.ts";
 import type { BrokerMetadata, Metadata } from "./metadata.ts";
 import { PartitionQueue } from "./partition-queue.ts";
 import { sendProduce } from "./produce-request.ts";
-import { ProducerId } from "./producer-id.ts";
+import { type Identity, ProducerId } from "./producer-id.ts";
 import { Pump } from "./pump.ts";
 
 export interface SenderSettings {
   readonly acks: -1 | 0 | 1;
   readonly idempotent: boolean;
+  /** Instead of an idempotent producer's own. */
+  readonly identity?: Identity | undefined;
   readonly lingerMs: number;
   readonly requestBytesMax: number;
   readonly inFlightMax: number;
@@ -39,25 +42,17 @@ export interface SenderSettings {
   replaced(batch: OutgoingBatch, halves: readonly OutgoingBatch[]): void;
 }
 
-/** Requests on their way to one broker. */
-interface Lane {
-  inFlight: number;
-  isConnecting: boolean;
-  notBeforeMs: number;
-  failures: number;
-}
-
 export class Sender {
   readonly #context: Context;
   readonly #metadata: Metadata;
   readonly #pool: ConnectionPool;
   readonly #settings: SenderSettings;
-  readonly #identity: ProducerId;
+  readonly #identity: Identity;
   /** Partitions with something to send. */
   readonly #active = new Set<PartitionQueue>();
   /** By topic, then partition (with holes, which `flat` leaves out). */
   readonly #queues = new Map<string, PartitionQueue[]>();
-  readonly #lanes = new Map<number, Lane>();
+  readonly #lanes: Lanes;
   readonly #loading = new Set<string>();
   #inFlight = 0;
   readonly #pump: Pump;
@@ -72,8 +67,9 @@ export class Sender {
     this.#metadata = metadata;
     this.#pool = pool;
     this.#settings = settings;
-    this.#identity = new ProducerId(context, metadata);
+    this.#identity = settings.identity ?? new ProducerId(context, metadata);
     this.#pump = new Pump(context, () => this.#sendAll());
+    this.#lanes = new Lanes(context, { metadata, pool, wake: () => this.#pump.soon() });
   }
 
   queue(topic: string, partition: number): PartitionQueue {
@@ -142,12 +138,16 @@ export class Sender {
       this.#pump.at(queue.notBeforeMs);
       return false;
     }
-    if (queue.waiting.length > 0) return true;
-    const open = queue.open!;
-    const dueMs = open.createdMs + this.#settings.lingerMs;
-    if (open.isDue || dueMs <= nowMs) return true;
-    this.#pump.at(dueMs);
-    return false;
+    const dueMs = queue.waiting.length > 0 ? nowMs : this.#dueMs(queue.open!);
+    if (dueMs > nowMs) {
+      this.#pump.at(dueMs);
+      return false;
+    }
+    return this.#identity.admits(queue.topic, queue.partition, () => this.#pump.soon());
+  }
+
+  #dueMs(open: OutgoingBatch): number {
+    return open.isDue ? 0 : open.createdMs + this.#settings.lingerMs;
   }
 
   #leaderOf(queue: PartitionQueue, nowMs: number): BrokerMetadata | null {
@@ -193,15 +193,6 @@ export class Sender {
     else parts.push({ queue, bytes });
   }
 
-  #lane(broker: number): Lane {
-    let lane = this.#lanes.get(broker);
-    if (lane === undefined) {
-      lane = { inFlight: 0, isConnecting: false, notBeforeMs: 0, failures: 0 };
-      this.#lanes.set(broker, lane);
-    }
-    return lane;
-  }
-
   #allQueues(): PartitionQueue[] {
     return [...this.#queues.values()].flat();
   }
@@ -214,10 +205,12 @@ export class Sender {
     parts: readonly { queue: PartitionQueue; bytes: number }[],
     nowMs: number,
   ): boolean {
-    const lane = this.#lane(leader.id);
+    const lane = this.#lanes.of(leader);
     const connection = this.#pool.open(leader);
     if (connection === undefined) {
-      this.#connect(leader, lane, parts, nowMs);
+      const topics = parts.map(({ queue }) => queue.topic);
+      const notBeforeMs = this.#lanes.connect(leader, topics, nowMs);
+      if (notBeforeMs > nowMs) this.#pump.at(notBeforeMs);
       return false;
     }
     let from = 0;
@@ -234,35 +227,6 @@ export class Sender {
     }
     const takesMore = lane.inFlight < this.#settings.inFlightMax;
     return takesMore && parts.some(({ queue }) => queue.waiting.length > 0);
-  }
-
-  #connect(
-    leader: BrokerMetadata,
-    lane: Lane,
-    parts: readonly { queue: PartitionQueue }[],
-    nowMs: number,
-  ): void {
-    if (lane.isConnecting) return;
-    if (lane.notBeforeMs > nowMs) {
-      this.#pump.at(lane.notBeforeMs);
-      return;
-    }
-    lane.isConnecting = true;
-    const done = () => {
-      lane.isConnecting = false;
-      this.#pump.soon();
-    };
-    const opened = () => {
-      lane.failures = 0;
-      done();
-    };
-    this.#pool.to(leader).then(opened, () => {
-      lane.failures++;
-      lane.notBeforeMs = this.#context.nowMs() + this.#context.backoffMs(lane.failures);
-      // The partition may have moved away from a broker that is gone.
-      for (const { queue } of parts) this.#metadata.invalidate(queue.topic);
-      done();
-    });
   }
 
   /** The queue's first batch, numbered and encoded. */
@@ -289,6 +253,8 @@ export class Sender {
     const { acks } = this.#settings;
     const timeoutMs = this.#context.settings.requestTimeoutMs;
     const topicId = (topic: string) => this.#metadata.known(topic)?.id ?? zeroUuid;
+    const { transactionalId, produceVersionMax: versionMax } = this.#identity;
+    const terms = { acks, timeoutMs, transactionalId, versionMax, topicId };
     lane.inFlight++;
     this.#inFlight++;
     const settled = () => {
@@ -303,7 +269,7 @@ export class Sender {
       settled();
     };
     try {
-      sendProduce(connection, batches, { acks, timeoutMs, topicId }).then((outcomes) => {
+      sendProduce(connection, batches, terms).then((outcomes) => {
         for (const { batch, error, baseOffset, appendTimeMs } of outcomes) {
           if (error === null) this.#delivered(batch, baseOffset, appendTimeMs);
           else this.#failed(batch, error);
@@ -336,8 +302,8 @@ export class Sender {
       this.#split(queue, batch);
     } else if (this.#settings.idempotent && isSequenceError(code)) {
       const isOvertaken = code === "OUT_OF_ORDER_SEQUENCE_NUMBER" && queue.hasOlder(batch);
-      if (!isOvertaken) this.#identity.forget();
-      this.#again(queue, batch);
+      if (isOvertaken || this.#identity.forget()) this.#again(queue, batch);
+      else this.#giveUp(queue, batch, error);
     } else if (error.retriable && this.#settings.acks !== 0) {
       this.#again(queue, batch, error);
     } else {
@@ -347,12 +313,13 @@ export class Sender {
 
   #again(queue: PartitionQueue, batch: OutgoingBatch, error?: ClientError): void {
     const nowMs = this.#context.nowMs();
-    if (error !== undefined && nowMs - batch.createdMs > this.#settings.deliveryTimeoutMs) {
+    const isLate = nowMs - batch.createdMs > this.#settings.deliveryTimeoutMs;
+    if (error !== undefined && (isLate || !this.#identity.isRetrying)) {
       this.#giveUp(queue, batch, error);
       return;
     }
     queue.putBack([batch]);
-    queue.notBeforeMs = nowMs + this.#context.backoffMs(batch.attempts);
+    queue.notBeforeMs = nowMs + this.#context.backoffMs(batch.attempts, error?.code);
     this.#active.add(queue);
   }
 

@@ -30,8 +30,20 @@ const zstdLevelParameter = 100;
 const chunkBytesMin = 4_096;
 const chunkBytesMax = 1_048_576;
 
-/** By the number in a record batch's attributes; `none` is 0. */
-export const codecNames: readonly (CodecName | null)[] = [null, "gzip", "snappy", "lz4", "zstd"];
+/**
+ * By the number in a record batch's attributes: the words that options take and tables show.
+ * Persisted: never renumber.
+ */
+export const codecWords = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
+
+/** The same for code, which has no codec where nothing is compressed. */
+export const codecNames: readonly (CodecName | null)[] = codecWords.map((word) =>
+  word === "none" ? null : word,
+);
+
+export function codecWord(codec: number): string {
+  return codecWords[codec] ?? "unknown";
+}
 
 export function codecId(name: CodecName | "none"): number {
   return name === "none" ? 0 : codecNames.indexOf(name);

@@ -1,6 +1,6 @@
 // Values that are each allowed and do not fit together: what forbids the start, and what deserves a warning.
 
-import type { BrokerConfig } from "./broker-config.ts";
+import type { BrokerConfig, NumberKey } from "./broker-config.ts";
 import type { ConfigProblem } from "./problem.ts";
 import { isEveryAddress } from "./rules.ts";
 
@@ -10,7 +10,7 @@ interface Found {
 }
 
 export function contradictions(config: BrokerConfig): Found {
-  const problems = [unreachable(config), samePort(config)];
+  const problems = [unreachable(config), samePort(config), ...noRoomForGroups(config)];
   const warnings = [tooFewReplicas(config), neverSent(config), noSpareReplica(config)];
   return { problems: problems.filter(isFound), warnings: warnings.filter(isFound) };
 }
@@ -57,6 +57,37 @@ function noSpareReplica(config: BrokerConfig): ConfigProblem | undefined {
     allowed: `${least - 1}, or one more replica`,
     paste: null,
   });
+}
+
+/** Bounds that exclude each other, and members that are put out before they are due to report. */
+function noRoomForGroups(config: BrokerConfig): (ConfigProblem | undefined)[] {
+  const above = (low: NumberKey, high: NumberKey, isFine: (a: number, b: number) => boolean) =>
+    isFine(config.number(low), config.number(high))
+      ? undefined
+      : found(config, low, {
+          message: `does not fit ${high} (${config.number(high)})`,
+          allowed: `below ${config.number(high)}`,
+          paste: null,
+        });
+  const notAbove = (a: number, b: number) => a <= b;
+  return [
+    above("group.min.session.timeout.ms", "group.max.session.timeout.ms", notAbove),
+    above(
+      "group.consumer.min.session.timeout.ms",
+      "group.consumer.max.session.timeout.ms",
+      notAbove,
+    ),
+    above(
+      "group.consumer.min.heartbeat.interval.ms",
+      "group.consumer.max.heartbeat.interval.ms",
+      notAbove,
+    ),
+    above(
+      "group.consumer.heartbeat.interval.ms",
+      "group.consumer.session.timeout.ms",
+      (interval, session) => interval < session,
+    ),
+  ];
 }
 
 function neverSent(config: BrokerConfig): ConfigProblem | undefined {

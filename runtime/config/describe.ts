@@ -4,6 +4,8 @@
 
 import type { ConfigEntry, ConfigSource } from "../broker.ts";
 import type { BrokerConfig, LayerName, Setting } from "./broker-config.ts";
+import { groupValue } from "./group-config.ts";
+import type { GroupConfigKeyName } from "./group-config-keys.ts";
 import type { ConfigKey } from "./key.ts";
 import { allKeys, findBrokerKey, type TopicKeyName } from "./keys.ts";
 import { topicValue } from "./topic-config.ts";
@@ -33,6 +35,19 @@ export function describeTopicConfigs(
       synonyms.unshift({ name: key.name, value, source: "DYNAMIC_TOPIC_CONFIG" });
     }
     return entry(key, { value, synonyms, readOnly: false });
+  });
+}
+
+/** All configs of a consumer group, or those named. Kafka names no synonym but the group's own. */
+export function describeGroupConfigs(
+  overrides: ReadonlyMap<string, string>,
+  broker: BrokerConfig,
+  names: readonly string[] | null = null,
+): ConfigEntry[] {
+  return selected("group", names).map((key) => {
+    const value = groupValue(key.name as GroupConfigKeyName, overrides, broker);
+    const own: Synonym = { name: key.name, value, source: "DYNAMIC_GROUP_CONFIG" };
+    return entry(key, { value, synonyms: overrides.has(key.name) ? [own] : [], readOnly: false });
   });
 }
 

@@ -3,7 +3,7 @@
 
 import type { BrokerConfig, LayerName, Setting } from "./broker-config.ts";
 import type { ConfigKey, KeyDynamic } from "./key.ts";
-import { allKeys, findBrokerKey, findTopicKey, variableOf } from "./keys.ts";
+import { allKeys, findBrokerKey, findGroupKey, findTopicKey, variableOf } from "./keys.ts";
 import { unitExamples } from "./value.ts";
 
 export interface ExplainedLayer {
@@ -17,7 +17,7 @@ export interface ExplainedLayer {
 
 export interface Explanation {
   readonly name: string;
-  readonly scope: "broker" | "topic";
+  readonly scope: ConfigKey["scope"];
   readonly doc: string;
   readonly type: string;
   readonly unit: string | null;
@@ -25,13 +25,13 @@ export interface Explanation {
   /** How else a number may be written in files, variables and flags. */
   readonly units: string | null;
   readonly default: string | null;
-  /** read-only: takes effect at the next start. Topic keys are always dynamic. */
-  readonly dynamic: KeyDynamic | "topic";
+  /** read-only: takes effect at the next start. Keys of topics and groups are always dynamic. */
+  readonly dynamic: KeyDynamic | "topic" | "group";
   /** Whether Kafka has a key of this name. */
   readonly kafka: boolean;
-  /** Environment variable; topic keys have none. */
+  /** Environment variable; keys of topics and groups have none. */
   readonly variable: string | null;
-  /** Of a topic key: the broker key with its default. */
+  /** Of a topic's or group's key: the broker key with its default. */
   readonly brokerKey: string | null;
   /** Of a broker key: the topic keys it is the default of. */
   readonly topicKeys: readonly string[];
@@ -42,9 +42,9 @@ export interface Explanation {
   readonly layers: readonly ExplainedLayer[];
 }
 
-/** A broker key, or a topic key with what the broker gives it; undefined for an unknown name. */
+/** A broker key, or a topic's or group's with what the broker gives it; undefined for an unknown name. */
 export function explain(name: string, config: BrokerConfig): Explanation | undefined {
-  const key = findBrokerKey(name) ?? findTopicKey(name);
+  const key = findBrokerKey(name) ?? findTopicKey(name) ?? findGroupKey(name);
   return key && explainKey(key, config);
 }
 
@@ -57,7 +57,7 @@ export function explainDifferences(config: BrokerConfig): Explanation[] {
 
 function explainKey(key: ConfigKey, config: BrokerConfig): Explanation {
   const layers = layersOf(key, config);
-  const source = key.scope === "topic" ? key.brokerKey : key.name;
+  const source = key.scope === "broker" ? key.name : key.brokerKey;
   const value = (source === null ? undefined : config.effective(source)?.text) ?? key.default;
   return {
     name: key.name,
@@ -68,9 +68,9 @@ function explainKey(key: ConfigKey, config: BrokerConfig): Explanation {
     allowed: key.rule.allowed,
     units: unitExamples(key) ?? null,
     default: key.default,
-    dynamic: key.scope === "topic" ? "topic" : key.dynamic,
+    dynamic: key.scope === "broker" ? key.dynamic : key.scope,
     kafka: !key.name.startsWith("timberline."),
-    variable: key.scope === "topic" ? null : variableOf(key.name),
+    variable: key.scope === "broker" ? variableOf(key.name) : null,
     brokerKey: key.brokerKey,
     topicKeys: topicKeysOf(key),
     weakerNames: key.fallbacks.map(({ name }) => name),
@@ -81,7 +81,7 @@ function explainKey(key: ConfigKey, config: BrokerConfig): Explanation {
 }
 
 function layersOf(key: ConfigKey, config: BrokerConfig): ExplainedLayer[] {
-  const broker = key.scope === "topic" ? findBrokerKey(key.brokerKey ?? "") : key;
+  const broker = key.scope === "broker" ? key : findBrokerKey(key.brokerKey ?? "");
   if (!broker) return [];
   const winner = config.effective(broker.name);
   const names = [broker.name, ...broker.fallbacks.map(({ name }) => name)];
@@ -97,7 +97,7 @@ function layersOf(key: ConfigKey, config: BrokerConfig): ExplainedLayer[] {
 }
 
 function topicKeysOf(key: ConfigKey): string[] {
-  if (key.scope === "topic") return [];
+  if (key.scope !== "broker") return [];
   return allKeys("topic")
     .filter(({ brokerKey }) => brokerKey === key.name)
     .map(({ name }) => name);

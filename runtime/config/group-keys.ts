@@ -1,9 +1,8 @@
 // Broker keys of consumer groups: limits of their members, life of committed offsets, the topic that holds both.
-// Kafka's names, defaults and dynamic rules.
+// Kafka's names, defaults and dynamic rules. What a single group sets for itself is in `group-config-keys.ts`.
 
-import { int, list, long } from "./key.ts";
-
-const dynamic = "cluster-wide" as const;
+import { int, list, long, string } from "./key.ts";
+import { MIGRATION_RULE } from "./rules.ts";
 
 export const GROUP_KEYS = {
   "group.consumer.assignors": list({
@@ -15,9 +14,20 @@ export const GROUP_KEYS = {
     default: 5000,
     unit: "ms",
     min: 1,
-    dynamic,
     doc: "How often members of the consumer protocol are told to report.",
     related: ["group.consumer.session.timeout.ms"],
+  }),
+  "group.consumer.max.heartbeat.interval.ms": int({
+    default: 15_000,
+    unit: "ms",
+    min: 1,
+    doc: "Longest consumer.heartbeat.interval.ms that a group may set for itself.",
+  }),
+  "group.consumer.max.session.timeout.ms": int({
+    default: 60_000,
+    unit: "ms",
+    min: 1,
+    doc: "Longest consumer.session.timeout.ms that a group may set for itself.",
   }),
   "group.consumer.max.size": int({
     default: 2_147_483_647,
@@ -25,11 +35,29 @@ export const GROUP_KEYS = {
     min: 1,
     doc: "Members of one group of the consumer protocol; more are refused with GROUP_MAX_SIZE_REACHED.",
   }),
+  "group.consumer.migration.policy": string({
+    default: "bidirectional",
+    rule: MIGRATION_RULE,
+    doc:
+      "Which living groups change their protocol: upgrade, to the consumer protocol when its first member joins; " +
+      "downgrade, back when its last one leaves; bidirectional, disabled. Empty groups always do.",
+  }),
+  "group.consumer.min.heartbeat.interval.ms": int({
+    default: 5000,
+    unit: "ms",
+    min: 1,
+    doc: "Shortest consumer.heartbeat.interval.ms that a group may set for itself.",
+  }),
+  "group.consumer.min.session.timeout.ms": int({
+    default: 45_000,
+    unit: "ms",
+    min: 1,
+    doc: "Shortest consumer.session.timeout.ms that a group may set for itself.",
+  }),
   "group.consumer.session.timeout.ms": int({
     default: 45_000,
     unit: "ms",
     min: 1,
-    dynamic,
     doc: "A member of the consumer protocol that is silent for this long is put out of its group.",
     related: ["group.consumer.heartbeat.interval.ms"],
   }),

@@ -32,7 +32,7 @@ export interface KeySpec<T extends KeyType = KeyType> {
   readonly dynamic: KeyDynamic;
   readonly doc: string;
   readonly sensitive: boolean;
-  /** Topic keys: the broker key that holds the default. */
+  /** Keys of topics and groups: the broker key that holds the default. */
   readonly brokerKey: string | null;
   /** Broker keys: weaker names for the same thing, strongest first. */
   readonly fallbacks: readonly KeyFallback[];
@@ -43,7 +43,7 @@ export interface KeySpec<T extends KeyType = KeyType> {
 /** A key in a table: its spec and where it stands. */
 export interface ConfigKey extends KeySpec {
   readonly name: string;
-  readonly scope: "broker" | "topic";
+  readonly scope: "broker" | "topic" | "group";
 }
 
 export interface KeyOptions {

@@ -1,6 +1,7 @@
 // Look-ups in the tables of keys: by name, by environment variable, and the nearest to a mistyped name.
 
 import { BROKER_KEYS, type BrokerKeyName } from "./broker-keys.ts";
+import { GROUP_CONFIG_KEYS } from "./group-config-keys.ts";
 import type { ConfigKey, KeySpec } from "./key.ts";
 import { TOPIC_KEYS, type TopicKeyName } from "./topic-keys.ts";
 
@@ -13,11 +14,13 @@ const VARIABLE_PREFIX = "TIMBERLINE_";
 
 const brokerKeys = table("broker", BROKER_KEYS);
 const topicKeys = table("topic", TOPIC_KEYS);
+const groupKeys = table("group", GROUP_CONFIG_KEYS);
+const tables = { broker: brokerKeys, topic: topicKeys, group: groupKeys } as const;
 let variables: Map<string, ConfigKey> | undefined;
 
 /** All keys of a scope, by name. */
 export function allKeys(scope: ConfigKey["scope"]): readonly ConfigKey[] {
-  return [...(scope === "broker" ? brokerKeys : topicKeys).values()];
+  return [...tables[scope].values()];
 }
 
 export function findBrokerKey(name: string): ConfigKey | undefined {
@@ -26,6 +29,10 @@ export function findBrokerKey(name: string): ConfigKey | undefined {
 
 export function findTopicKey(name: string): ConfigKey | undefined {
   return topicKeys.get(name);
+}
+
+export function findGroupKey(name: string): ConfigKey | undefined {
+  return groupKeys.get(name);
 }
 
 /** The broker key a variable such as TIMBERLINE_LOG_RETENTION_MS stands for. */
@@ -53,7 +60,7 @@ export function isOurVariable(variable: string): boolean {
 /** The known name a person most likely meant, or undefined when none is near. */
 export function nearestKey(name: string, scope: ConfigKey["scope"]): string | undefined {
   const wanted = name.toLowerCase().replaceAll("_", ".").replaceAll("-", ".");
-  return nearest(wanted, [...(scope === "broker" ? brokerKeys : topicKeys).keys()]);
+  return nearest(wanted, [...tables[scope].keys()]);
 }
 
 function nearest(wanted: string, names: readonly string[]): string | undefined {

@@ -67,7 +67,7 @@ export const LOG_KEYS = {
     default: Number.MAX_VALUE,
     min: 1,
     dynamic,
-    doc: "Bytes a second that the cleaner may read. Without a limit it still gives way to requests.",
+    doc: "Bytes a second that the cleaner may read and write, together. Without a limit it still gives way to requests.",
   }),
   "log.cleaner.max.compaction.lag.ms": long({
     default: LONG_MAX,

@@ -1,17 +1,19 @@
 // AlterConfigs: from operations (set, append, subtract, delete) to the changes the control plane keeps, checked
-// as Kafka checks them. Topics refuse with INVALID_CONFIG, brokers with INVALID_REQUEST, as Kafka's do.
+// as Kafka checks them. Topics and groups refuse with INVALID_CONFIG, brokers with INVALID_REQUEST, as Kafka's do.
 
 import type { ConfigChanges } from "../../cluster/control-plane.ts";
 import type { ConfigOperation } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
 import type { BrokerConfig } from "./broker-config.ts";
+import { groupValue, validateGroupConfigs } from "./group-config.ts";
+import type { GroupConfigKeyName } from "./group-config-keys.ts";
 import { type ConfigKey, splitList } from "./key.ts";
-import { findBrokerKey, findTopicKey, type TopicKeyName } from "./keys.ts";
+import { findBrokerKey, findGroupKey, findTopicKey, type TopicKeyName } from "./keys.ts";
 import { invalidValue, topicValue, unknownKey, validateTopicConfigs } from "./topic-config.ts";
 import { checkPlain } from "./value.ts";
 
-/** Whose configs: a topic's, one broker's, or the default of all brokers. */
-export type ConfigScope = "topic" | "broker" | "cluster";
+/** Whose configs: a topic's, a consumer group's, one broker's, or the default of all brokers. */
+export type ConfigScope = "topic" | "group" | "broker" | "cluster";
 
 export interface ConfigTarget {
   readonly scope: ConfigScope;
@@ -87,6 +89,7 @@ function wanted(
 /** Lists grow from the value that counts now, the default included. */
 function valueNow(key: ConfigKey, { scope, current, config }: ConfigTarget): string {
   if (scope === "topic") return topicValue(key.name as TopicKeyName, current, config);
+  if (scope === "group") return groupValue(key.name as GroupConfigKeyName, current, config);
   return current.get(key.name) ?? config.effective(key.name)?.text ?? "";
 }
 
@@ -96,18 +99,20 @@ function checked(key: ConfigKey, value: string): string {
   throw refusal(key, invalidValue(key, value, result.complaint));
 }
 
+const finders = { topic: findTopicKey, group: findGroupKey, broker: findBrokerKey };
+
 function requireDynamic(
   name: string,
   scope: ConfigScope,
   { unknownAllowed }: { unknownAllowed: boolean },
 ): ConfigKey | undefined {
-  const key = scope === "topic" ? findTopicKey(name) : findBrokerKey(name);
+  const owner = scope === "cluster" ? "broker" : scope;
+  const key = finders[owner](name);
   if (!key) {
     if (unknownAllowed) return undefined;
-    const code = scope === "topic" ? "INVALID_CONFIG" : "INVALID_REQUEST";
-    throw new BrokerError(code, unknownKey(name, scope === "topic" ? "topic" : "broker"));
+    throw new BrokerError(refusalCode(owner), unknownKey(name, owner));
   }
-  if (scope === "topic") return key;
+  if (owner !== "broker") return key;
   if (key.dynamic === "read-only") {
     throw refusal(
       key,
@@ -123,12 +128,13 @@ function requireDynamic(
   return key;
 }
 
-/** A topic's values must also fit each other. */
-function checkWhole(target: ConfigTarget, changes: ConfigChanges): void {
-  if (target.scope !== "topic") return;
-  const merged = mergeChanges(target.current, changes);
-  for (const name of merged.keys()) if (!findTopicKey(name)) merged.delete(name);
-  validateTopicConfigs(merged);
+/** The values of a topic or a group must also fit each other. */
+function checkWhole({ scope, current, config }: ConfigTarget, changes: ConfigChanges): void {
+  if (scope !== "topic" && scope !== "group") return;
+  const merged = mergeChanges(current, changes);
+  for (const name of merged.keys()) if (!finders[scope](name)) merged.delete(name);
+  if (scope === "topic") validateTopicConfigs(merged);
+  else validateGroupConfigs(merged, config);
 }
 
 function refuseTwice(names: readonly string[]): void {
@@ -138,5 +144,9 @@ function refuseTwice(names: readonly string[]): void {
 }
 
 function refusal(key: ConfigKey, message: string): BrokerError {
-  return new BrokerError(key.scope === "topic" ? "INVALID_CONFIG" : "INVALID_REQUEST", message);
+  return new BrokerError(refusalCode(key.scope), message);
+}
+
+function refusalCode(scope: ConfigKey["scope"]): "INVALID_CONFIG" | "INVALID_REQUEST" {
+  return scope === "broker" ? "INVALID_REQUEST" : "INVALID_CONFIG";
 }

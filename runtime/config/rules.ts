@@ -39,6 +39,17 @@ export const FLUSH_RULE: KeyRule = {
     parseFlushMode(text) ? undefined : "must be group, os or interval:MS, e.g. interval:1000",
 };
 
+export const MIGRATION_POLICIES = ["disabled", "downgrade", "upgrade", "bidirectional"] as const;
+
+/** In any case, as Kafka takes it. */
+export const MIGRATION_RULE: KeyRule = {
+  allowed: `one of ${MIGRATION_POLICIES.join(", ")}`,
+  check: (text) =>
+    MIGRATION_POLICIES.some((policy) => policy === text.toLowerCase())
+      ? undefined
+      : `String must be one of (case insensitive): ${MIGRATION_POLICIES.join(", ").toUpperCase()}`,
+};
+
 export interface HostPort {
   readonly host: string;
   readonly port: number;

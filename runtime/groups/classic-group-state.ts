@@ -10,6 +10,13 @@ import type { GroupRecord, StoredClassicGroup } from "./group-records.ts";
 
 export const noBytes = new Uint8Array(0);
 
+/** What else a commit is judged by. */
+export interface CommitTerms {
+  readonly isTransactional: boolean;
+  /** OffsetCommit's. */
+  readonly version: number;
+}
+
 export class ClassicGroupState {
   readonly type = "classic";
   readonly isForgotten = false;

@@ -3,6 +3,7 @@
 // an injected clock: Empty → PreparingRebalance → CompletingRebalance → Stable, and back with every change.
 // Called by `coordinator.ts` only, which finds the group and persists what it asks to.
 
+import { consumerProtocolType } from "../consumer-protocol.ts";
 import { BrokerError } from "../errors.ts";
 import type {
   JoinAnswer,
@@ -12,10 +13,11 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../group-coordinator.ts";
-import { illegalGeneration, noBytes } from "./classic-group-state.ts";
+import { type CommitTerms, illegalGeneration, noBytes } from "./classic-group-state.ts";
 import {
   type ClassicMember,
   failedJoin,
+  rebalanceInProgress,
   sameProtocols,
   unknownMember,
   type Waiting,
@@ -25,10 +27,33 @@ import { ClassicRebalance, newMemberJoinMsMax } from "./classic-rebalance.ts";
 /** Ids given out to members that then never join. */
 const pendingMembersMax = 10_000;
 
+export type AdoptedMember = Omit<
+  ClassicMember,
+  "awaitingJoin" | "awaitingSync" | "isNew" | "session"
+>;
+
 export class ClassicGroup extends ClassicRebalance {
   /** No member, none on its way. */
   get isVacant(): boolean {
     return this.state === "Empty" && this.pending.size === 0;
+  }
+
+  /** Takes over members, all in one generation and in force; they are asked to join again. */
+  adopt({ generation, members }: { generation: number; members: readonly AdoptedMember[] }): void {
+    this.generation = generation;
+    this.protocolType = consumerProtocolType;
+    for (const member of members) {
+      const waits = { awaitingJoin: null, awaitingSync: null, isNew: false, session: null };
+      this.members.add({ ...member, ...waits });
+    }
+    this.protocolName = this.members.chooseProtocol();
+    this.moveTo("Stable");
+    this.noteSubscriptions();
+  }
+
+  /** A rebalance that no member asked for. */
+  rebalance(): void {
+    this.prepareRebalance();
   }
 
   /** After loading: members have their whole session to be heard of. */
@@ -277,21 +302,17 @@ export class ClassicGroup extends ClassicRebalance {
   }
 
   /** Whether an offset commit is the members' to make now; see KIP-848 for what each version is told. */
-  checkCommit(request: MemberRequest, options: { isTransactional: boolean }): void {
+  checkCommit(request: MemberRequest, { isTransactional }: CommitTerms): void {
     const { memberId, groupInstanceId, generation } = request;
     this.requireAlive();
     if (generation < 0 && this.state === "Empty") return;
     if (generation >= 0 || memberId !== "" || groupInstanceId !== null) {
       const member = this.members.require(memberId, groupInstanceId);
       if (generation !== this.generation) throw illegalGeneration(generation, this.generation);
-      this.renewSession(member);
-    } else if (this.state !== "Empty") throw unknownMember(memberId);
-    if (!options.isTransactional && this.state === "CompletingRebalance") {
+      if (!isTransactional) this.renewSession(member);
+    } else if (!isTransactional && this.state !== "Empty") throw unknownMember(memberId);
+    if (!isTransactional && this.state === "CompletingRebalance") {
       throw rebalanceInProgress();
     }
   }
-}
-
-function rebalanceInProgress(): BrokerError {
-  return new BrokerError("REBALANCE_IN_PROGRESS", "the group rebalances: join again");
 }

@@ -227,6 +227,10 @@ export function unknownMember(memberId: string): BrokerError {
   return new BrokerError("UNKNOWN_MEMBER_ID", `the group has no member '${memberId}'`);
 }
 
+export function rebalanceInProgress(): BrokerError {
+  return new BrokerError("REBALANCE_IN_PROGRESS", "the group rebalances: join again");
+}
+
 export function fencedInstance(groupInstanceId: string, memberId: string): BrokerError {
   return new BrokerError(
     "FENCED_INSTANCE_ID",

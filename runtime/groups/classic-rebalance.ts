@@ -192,10 +192,8 @@ export class ClassicRebalance extends ClassicGroupState {
       return;
     }
     write.then(done, (cause: unknown) => {
-      const error = new BrokerError("COORDINATOR_NOT_AVAILABLE", "the group cannot be stored", {
-        cause,
-      });
-      failed(error);
+      if (cause instanceof BrokerError) failed(cause);
+      else failed(new BrokerError("COORDINATOR_NOT_AVAILABLE", "it cannot be stored", { cause }));
     });
   }
 }

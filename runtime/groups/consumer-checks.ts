@@ -37,9 +37,10 @@ export function requireEpoch(current: CurrentAssignment, request: ConsumerHeartb
   );
 }
 
-/** A static member's place is free when it said that it goes, or for itself. */
+/** A static member's place is free when it said that it goes, or for itself, or to change over from the classic protocol. */
 export function requireReleased(member: ConsumerMember, memberId: string): void {
-  if (member.current.memberEpoch === awayEpoch || member.memberId === memberId) return;
+  const isReleased = member.current.memberEpoch === awayEpoch || member.details.classic !== null;
+  if (isReleased || member.memberId === memberId) return;
   throw new BrokerError(
     "UNRELEASED_INSTANCE_ID",
     `instance '${member.details.instanceId}' is still used by member '${member.memberId}'`,

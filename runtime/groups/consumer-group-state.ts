@@ -4,6 +4,7 @@
 import { BrokerError } from "../errors.ts";
 import type { ConsumerGroupView, GroupState, MemberRequest } from "../group-coordinator.ts";
 import type { Clock } from "../platform.ts";
+import { type CommitTerms, illegalGeneration } from "./classic-group-state.ts";
 import { unknownMember } from "./classic-members.ts";
 import type { ConsumerRecord } from "./consumer-group-records.ts";
 import {
@@ -21,7 +22,12 @@ import { type KnownTopics, Subscriptions } from "./subscriptions.ts";
 
 export interface ConsumerGroupHost {
   readonly clock: Clock;
+  /** A new object whenever the topics change. */
   topics(): KnownTopics;
+  /** Of a topic that exists. */
+  topicName(topicId: string): string | undefined;
+  /** A fresh random id. */
+  newId(): string;
   settings(): {
     readonly heartbeatIntervalMs: number;
     readonly sessionTimeoutMs: number;
@@ -30,9 +36,16 @@ export interface ConsumerGroupHost {
   };
   /** Appends now, throws if it cannot; the promise is for durability. */
   persist(records: readonly ConsumerRecord[]): Promise<unknown> | undefined;
+  /** Whether the group may become a classic one when this many members of that protocol are all it has. */
+  mayDowngrade(members: number): boolean;
+  /** Makes it one, without the member named; this object is closed then. */
+  downgrade(withoutMemberId: string | null): Promise<unknown> | undefined;
   rebalanced(): void;
   failed(error: unknown): void;
 }
+
+/** First version of OffsetCommit that knows the errors of the consumer protocol. */
+export const memberEpochsSince = 9;
 
 export class ConsumerGroupState {
   readonly type = "consumer";
@@ -48,7 +61,7 @@ export class ConsumerGroupState {
   /** Member id by instance id. */
   protected readonly static = new Map<string, string>();
   protected readonly subscriptions: Subscriptions;
-  protected target: ReadonlyMap<string, PartitionSet> = new Map();
+  target: ReadonlyMap<string, PartitionSet> = new Map();
   /** Who has a partition, or has not given it back: by topic id and partition. */
   readonly #holders = new Map<string, Map<number, string>>();
 
@@ -93,11 +106,17 @@ export class ConsumerGroupState {
 
   checkCommit(
     { memberId, groupInstanceId, generation }: MemberRequest,
-    { isTransactional }: { isTransactional: boolean },
+    { isTransactional, version }: CommitTerms,
   ): void {
     if (generation < 0 && this.members.size === 0) return;
     const isAnonymous = memberId === "" && groupInstanceId === null && generation < 0;
     if (isTransactional && isAnonymous) return;
+    const member = this.members.get(memberId);
+    const knowsErrors = isTransactional || version >= memberEpochsSince;
+    if (member && member.details.classic === null && !knowsErrors) {
+      const message = `members of the consumer protocol commit with OffsetCommit ${memberEpochsSince}`;
+      throw new BrokerError("UNSUPPORTED_VERSION", message);
+    }
     this.#requireMemberAt(memberId, generation);
   }
 
@@ -145,6 +164,8 @@ export class ConsumerGroupState {
     } else if (record.kind === "consumer-member") {
       if (record.value === null) this.drop(record.memberId);
       else this.put({ ...this.#orNew(record.memberId), details: record.value });
+    } else if (record.kind === "consumer-regex") {
+      this.subscriptions.replay(record.regex, record.value);
     } else if (record.kind === "consumer-current" && this.members.has(record.memberId)) {
       const current = record.value === null ? newcomer : restoreCurrent(record.value);
       this.put({ ...this.#orNew(record.memberId), current });
@@ -156,6 +177,7 @@ export class ConsumerGroupState {
     const ofMembers = [...this.members.keys()].flatMap((id) => memberTombstones(groupId, id));
     return [
       ...ofMembers,
+      ...this.subscriptions.tombstones(groupId),
       { kind: "consumer-target", groupId, value: null },
       { kind: "consumer-group", groupId, value: null },
     ];
@@ -171,6 +193,7 @@ export class ConsumerGroupState {
     const member = this.members.get(memberId);
     if (member === undefined) throw unknownMember(memberId);
     if (member.current.memberEpoch === epoch) return;
+    if (member.details.classic !== null) throw illegalGeneration(epoch, member.current.memberEpoch);
     throw new BrokerError(
       "STALE_MEMBER_EPOCH",
       `the request is of member epoch ${epoch}, the member's is ${member.current.memberEpoch}`,

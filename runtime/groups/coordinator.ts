@@ -26,12 +26,10 @@ import type {
 } from "../group-coordinator.ts";
 import type { Platform, Timer } from "../platform.ts";
 import { offsetsTopic } from "../topic-name.ts";
-import { ClassicGroup } from "./classic-group.ts";
 import { failedJoin, unknownMember } from "./classic-members.ts";
-import { ConsumerGroup } from "./consumer-group.ts";
-import type { GroupRecord } from "./group-records.ts";
-import { type GroupEntry, GroupTable, type Membership } from "./group-table.ts";
+import type { GroupEntry, GroupTable } from "./group-table.ts";
 import { classicView, listing, summaryOf } from "./group-views.ts";
+import { Memberships } from "./memberships.ts";
 import { OffsetCommits } from "./offset-commits.ts";
 import { OffsetsLog, type OffsetsLogOptions, type TransactionalProducer } from "./offsets-log.ts";
 import {
@@ -48,12 +46,16 @@ export interface CoordinatorOptions extends OwnPartitionsOptions {
 }
 
 const minuteMs = 60_000;
+/** Far above what clients offer; the bytes are what a record of the offsets topic holds by default. */
+const protocolsMax = 100;
+const protocolBytesMax = 1_000_000;
 
 export type { GroupEvent };
 
 export class Coordinator implements GroupCoordinator {
   readonly #options: CoordinatorOptions;
   readonly #log: OffsetsLog;
+  readonly #memberships: Memberships;
   readonly #table: GroupTable;
   readonly #commits: OffsetCommits;
   readonly #own: OwnPartitions;
@@ -65,10 +67,8 @@ export class Coordinator implements GroupCoordinator {
     const { platform, config } = options;
     this.#options = options;
     this.#log = new OffsetsLog(options);
-    this.#table = new GroupTable({
-      classic: (groupId) => this.#newClassic(groupId),
-      consumer: (groupId) => this.#newConsumer(groupId),
-    });
+    this.#memberships = new Memberships(options, this.#log);
+    this.#table = this.#memberships.table;
     this.#own = new OwnPartitions(options, this.#log, this.#table);
     this.#commits = new OffsetCommits({
       table: this.#table,
@@ -124,19 +124,22 @@ export class Coordinator implements GroupCoordinator {
       const message = `the session timeout must be ${min} to ${max} ms`;
       throw new BrokerError("INVALID_SESSION_TIMEOUT", message);
     }
-    const group = this.#classicFor(request);
+    checkProtocols(request);
+    const group = this.#memberships.joining(request);
     if (group === undefined) return failedJoin(request.memberId, unknownMember(request.memberId));
     return group.join(request);
   }
 
   async sync(request: SyncRequest): Promise<SyncAnswer> {
     this.#requireGroup(request.groupId);
-    return this.#members(request).sync(request);
+    return this.#memberships.joined(request).sync(request);
   }
 
   heartbeat(request: MemberRequest): void {
     this.#requireGroup(request.groupId);
-    this.#members(request).heartbeat(request);
+    const group = this.#memberships.joined(request);
+    if (group.type === "classic") group.heartbeat(request);
+    else group.classicHeartbeat(request);
   }
 
   async leave(
@@ -144,16 +147,15 @@ export class Coordinator implements GroupCoordinator {
     members: readonly LeavingMember[],
   ): Promise<readonly (BrokerError | null)[]> {
     this.#requireGroup(groupId);
-    const group = this.#table.get(groupId)?.group;
-    if (group?.type !== "classic") throw unknownMember(members[0]?.memberId ?? "");
-    return group.leave(members);
+    const memberId = members[0]?.memberId ?? "";
+    return this.#memberships.joined({ groupId, memberId }).leave(members);
   }
 
   // ---- consumer protocol ----
 
   async consumerHeartbeat(request: ConsumerHeartbeat): Promise<ConsumerHeartbeatAnswer> {
     this.#requireGroup(request.groupId);
-    return this.#consumerFor(request).heartbeat(request);
+    return this.#memberships.heartbeating(request).heartbeat(request);
   }
 
   // ---- offsets ----
@@ -240,110 +242,14 @@ export class Coordinator implements GroupCoordinator {
     throw new BrokerError("GROUP_ID_NOT_FOUND", `there is no group '${groupId}'`);
   }
 
-  /** Undefined: the member says it is of a group that does not exist. */
-  #classicFor(request: JoinRequest): ClassicGroup | undefined {
-    const found = this.#table.get(request.groupId)?.group;
-    if (found?.type === "classic") return found;
-    if (found && !found.isVacant) {
-      const message = `group '${request.groupId}' speaks the consumer protocol`;
-      throw new BrokerError("INCONSISTENT_GROUP_PROTOCOL", message);
-    }
-    if (request.memberId !== "") return undefined;
-    return this.#become(request.groupId, this.#newClassic(request.groupId));
-  }
-
-  #consumerFor(request: ConsumerHeartbeat): ConsumerGroup {
-    const { groupId } = request;
-    const found = this.#table.get(groupId)?.group;
-    if (found?.type === "consumer") return found;
-    if (request.memberEpoch !== 0 || (found && !found.isVacant)) {
-      throw new BrokerError("GROUP_ID_NOT_FOUND", `Group ${groupId} is not a consumer group.`);
-    }
-    return this.#become(groupId, this.#newConsumer(groupId));
-  }
-
-  /** Puts a new group in the place of a vacant one, whose offsets stay. */
-  #become<T extends Membership>(groupId: string, group: T): T {
-    const entry = this.#table.obtain(groupId);
-    const old = entry.group;
-    if (old) {
-      const written = this.#persist(groupId, old.tombstones());
-      if (written) this.#background(`replacing group '${groupId}'`, written);
-      old.close(unknownMember(""));
-    }
-    entry.group = group;
-    return group;
-  }
-
-  #members(request: MemberRequest): ClassicGroup {
-    const group = this.#table.get(request.groupId)?.group;
-    if (group?.type !== "classic") throw unknownMember(request.memberId);
-    return group;
-  }
-
-  #newClassic(groupId: string): ClassicGroup {
-    const { platform, config, metrics } = this.#options;
-    return new ClassicGroup(
-      {
-        clock: platform.clock,
-        newId: () => randomUuid(platform.random.bytes(16)),
-        limits: () => ({
-          initialRebalanceDelayMs: config().number("group.initial.rebalance.delay.ms"),
-          membersMax: config().number("group.max.size"),
-        }),
-        persist: (group, assignments) =>
-          this.#persist(groupId, [
-            { kind: "classic-group", groupId, value: group.stored(assignments) },
-          ]),
-        rebalanced: () => {
-          metrics.rebalances++;
-        },
-      },
-      groupId,
-    );
-  }
-
-  #newConsumer(groupId: string): ConsumerGroup {
-    const { platform, config, metrics } = this.#options;
-    return new ConsumerGroup(
-      {
-        clock: platform.clock,
-        topics: () => this.#cluster().topics,
-        settings: () => ({
-          heartbeatIntervalMs: config().number("group.consumer.heartbeat.interval.ms"),
-          sessionTimeoutMs: config().number("group.consumer.session.timeout.ms"),
-          membersMax: config().number("group.consumer.max.size"),
-          assignors: config().list("group.consumer.assignors"),
-        }),
-        persist: (records) => this.#log.append(this.#table.partitionOf(groupId), records).durable,
-        rebalanced: () => {
-          metrics.rebalances++;
-        },
-        failed: (error) => {
-          this.#options.report({ kind: "failed", context: `storing group '${groupId}'`, error });
-        },
-      },
-      groupId,
-    );
-  }
-
-  /** Never throws: what fails at once rejects. */
-  #persist(groupId: string, records: readonly GroupRecord[]): void | Promise<void> {
-    try {
-      const { durable } = this.#log.append(this.#table.partitionOf(groupId), records);
-      return durable?.then(() => {});
-    } catch (error) {
-      this.#options.report({ kind: "failed", context: `storing group '${groupId}'`, error });
-      return Promise.reject(error);
-    }
-  }
-
   async #remove(entry: GroupEntry): Promise<void> {
     const { groupId } = entry;
     const records = this.#commits.tombstones(entry);
     records.push(...(entry.group?.tombstones() ?? []));
-    const durable =
-      records.length === 0 ? undefined : this.#log.append(entry.partition, records).durable;
+    const { durable } =
+      records.length === 0
+        ? { durable: undefined }
+        : this.#log.append(entry.partition, records, { maySplit: true });
     entry.group?.close(unknownMember(""));
     this.#table.remove(groupId);
     await durable;
@@ -390,14 +296,15 @@ export class Coordinator implements GroupCoordinator {
   }
 }
 
-/** A version 4 uuid in the usual form. */
-function randomUuid(bytes: Uint8Array): string {
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const at = [0, 8, 12, 16, 20, 32];
-  return at
-    .slice(1)
-    .map((end, i) => hex.slice(at[i], end))
-    .join("-");
+/** A client asks with a handful. INCONSISTENT_GROUP_PROTOCOL for what could never be stored. */
+function checkProtocols({ protocols }: JoinRequest): void {
+  const bytes = protocols.reduce(
+    (sum, { name, metadata }) => sum + name.length + metadata.length,
+    0,
+  );
+  if (protocols.length <= protocolsMax && bytes <= protocolBytesMax) return;
+  throw new BrokerError(
+    "INCONSISTENT_GROUP_PROTOCOL",
+    `a member offers ${protocolsMax} protocols of ${protocolBytesMax} bytes in total at most`,
+  );
 }

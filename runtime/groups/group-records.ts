@@ -2,7 +2,7 @@
 // record is, a null value forgets it. Persisted: never renumber. Old formats are read, the newest stable ones
 // of Kafka 4.1 written. The records of KIP-848 are in `consumer-group-records.ts`.
 
-import { RecordReader, RecordWriter } from "../record-bytes.ts";
+import { RecordReader, RecordWriter, uuidToBytes } from "../record-bytes.ts";
 import {
   type ConsumerRecord,
   decodeConsumerRecord,
@@ -47,6 +47,8 @@ export interface OffsetRecord {
   readonly groupId: string;
   readonly topic: string;
   readonly partition: number;
+  /** Written, so that Kafka knows offsets of another topic of this name; not read. Absent: not known. */
+  readonly topicId?: string;
   /** Null: forgotten. */
   readonly value: CommittedOffset | null;
 }
@@ -66,9 +68,13 @@ export interface RawRecord {
 
 const offsetKeyVersion = 1;
 const groupKeyVersion = 2;
-const valueVersion = 3;
+const groupValueVersion = 3;
+const offsetValueVersion = 4;
+/** Only this version of offsets can hold an expiry; it cannot hold a leader epoch. */
+const expiringValueVersion = 1;
 /** First flexible version of both values. */
 const flexibleSince = 4;
+const topicIdTag = 0;
 
 export function encodeGroupRecord(record: GroupRecord): RawRecord {
   if (record.kind === "offset") return encodeOffset(record);
@@ -94,7 +100,7 @@ export function decodeGroupRecord({ key, value }: RawRecord): GroupRecord | unde
   return decodeConsumerRecord(version, reader, value);
 }
 
-function encodeOffset({ groupId, topic, partition, value }: OffsetRecord): RawRecord {
+function encodeOffset({ groupId, topic, topicId, partition, value }: OffsetRecord): RawRecord {
   const key = new RecordWriter({ flexible: false });
   key.int16(offsetKeyVersion);
   key.string(groupId);
@@ -102,15 +108,16 @@ function encodeOffset({ groupId, topic, partition, value }: OffsetRecord): RawRe
   key.int32(partition);
   if (value === null) return { key: key.finish(), value: null };
   const { offset, leaderEpoch, metadata, commitTimestampMs, expireTimestampMs } = value;
-  const writer = new RecordWriter({ flexible: false });
   const hasExpiry = expireTimestampMs >= 0;
-  // Only version 1 can hold an expiry, and it cannot hold a leader epoch.
-  writer.int16(hasExpiry ? 1 : valueVersion);
+  const writer = new RecordWriter({ flexible: !hasExpiry });
+  writer.int16(hasExpiry ? expiringValueVersion : offsetValueVersion);
   writer.int64(offset);
   if (!hasExpiry) writer.int32(leaderEpoch);
   writer.string(metadata);
   writer.int64(commitTimestampMs);
   if (hasExpiry) writer.int64(expireTimestampMs);
+  else if (topicId === undefined) writer.tagged();
+  else writer.tagged([{ tag: topicIdTag, bytes: uuidToBytes(topicId) }]);
   return { key: key.finish(), value: writer.finish() };
 }
 
@@ -122,7 +129,7 @@ function decodeOffset(value: Uint8Array): CommittedOffset {
   const leaderEpoch = version >= 3 ? reader.int32() : -1;
   const metadata = reader.string();
   const commitTimestampMs = reader.int64();
-  const expireTimestampMs = version === 1 ? reader.int64() : -1;
+  const expireTimestampMs = version === expiringValueVersion ? reader.int64() : -1;
   return { offset, leaderEpoch, metadata, commitTimestampMs, expireTimestampMs };
 }
 
@@ -132,7 +139,7 @@ function encodeClassicGroup({ groupId, value }: ClassicGroupRecord): RawRecord {
   key.string(groupId);
   if (value === null) return { key: key.finish(), value: null };
   const writer = new RecordWriter({ flexible: false });
-  writer.int16(valueVersion);
+  writer.int16(groupValueVersion);
   writer.string(value.protocolType);
   writer.int32(value.generation);
   writer.nullableString(value.protocol);

@@ -1,6 +1,7 @@
 // GroupTable: the groups this broker coordinates, by id, each with its membership and its committed offsets, and
 // which partition of __consumer_offsets it is kept in. Replays that log at start. Knows no requests.
 
+import { coordinatorPartition } from "../coordinator-partition.ts";
 import { BrokerError } from "../errors.ts";
 import type { ClassicGroup } from "./classic-group.ts";
 import type { ConsumerGroup } from "./consumer-group.ts";
@@ -42,7 +43,7 @@ export class GroupTable {
   }
 
   partitionOf(groupId: string): number {
-    return this.#partitions === 0 ? -1 : Math.abs(javaHash(groupId)) % this.#partitions;
+    return this.#partitions === 0 ? -1 : coordinatorPartition(groupId, this.#partitions);
   }
 
   get(groupId: string): GroupEntry | undefined {
@@ -132,11 +133,4 @@ export class GroupTable {
     if (entry.group === undefined) entry.group = group;
     return group;
   }
-}
-
-/** Java's String.hashCode, on UTF-16 units with 32-bit overflow. Kafka takes 0 for what has no absolute value. */
-export function javaHash(text: string): number {
-  let hash = 0;
-  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
-  return hash === -(2 ** 31) ? 0 : hash;
 }

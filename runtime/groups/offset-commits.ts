@@ -12,6 +12,7 @@ import type {
 } from "../group-coordinator.ts";
 import type { Clock } from "../platform.ts";
 import { offsetsTopic } from "../topic-name.ts";
+import { memberEpochsSince } from "./consumer-group-state.ts";
 import type { GroupRecord, OffsetRecord } from "./group-records.ts";
 import type { GroupEntry, GroupTable } from "./group-table.ts";
 import type { OffsetsLog, TransactionalProducer } from "./offsets-log.ts";
@@ -27,9 +28,6 @@ export interface OffsetCommitsOptions {
 }
 
 type Results = readonly (BrokerError | null)[];
-
-/** First version of OffsetCommit that knows the errors of the consumer protocol. */
-const newErrorsSince = 9;
 
 export class OffsetCommits {
   readonly #options: OffsetCommitsOptions;
@@ -48,9 +46,10 @@ export class OffsetCommits {
     for (const [i, offset] of request.offsets.entries()) {
       if (results[i] !== null) continue;
       const { topic, partition, leaderEpoch, metadata } = offset;
+      const topicId = this.#options.cluster().topics.get(topic)!.id;
       const times = { commitTimestampMs: nowMs, expireTimestampMs };
       const value = { offset: offset.offset, leaderEpoch, metadata, ...times };
-      records.push({ kind: "offset", groupId: request.groupId, topic, partition, value });
+      records.push({ kind: "offset", groupId: request.groupId, topic, topicId, partition, value });
     }
     if (records.length > 0) await this.#store(entry, records, producer);
     return results;
@@ -128,16 +127,17 @@ export class OffsetCommits {
     const entry = table.get(request.groupId);
     const isKnown = entry !== undefined && (entry.group !== undefined || request.generation < 0);
     if (!isKnown && request.generation >= 0) {
-      throw request.version >= newErrorsSince
+      throw request.version >= memberEpochsSince && !isTransactional
         ? new BrokerError("GROUP_ID_NOT_FOUND", `there is no group '${request.groupId}'`)
         : new BrokerError("ILLEGAL_GENERATION", `there is no group '${request.groupId}'`);
     }
     try {
-      entry?.group?.checkCommit(request, { isTransactional });
+      entry?.group?.checkCommit(request, { isTransactional, version: request.version });
     } catch (error) {
-      const isNew = error instanceof BrokerError && error.code === "STALE_MEMBER_EPOCH";
-      if (!isNew || isTransactional || request.version >= newErrorsSince) throw error;
-      throw new BrokerError("UNSUPPORTED_VERSION", "the consumer protocol needs OffsetCommit 9");
+      const isStale = error instanceof BrokerError && error.code === "STALE_MEMBER_EPOCH";
+      // TxnOffsetCommit knows generations only, in all its versions.
+      if (!isStale || !isTransactional) throw error;
+      throw new BrokerError("ILLEGAL_GENERATION", error.message, { cause: error });
     }
     return table.obtain(request.groupId);
   }
@@ -181,7 +181,7 @@ export class OffsetCommits {
     producer: TransactionalProducer | undefined,
   ) {
     try {
-      return this.#options.log.append(entry.partition, records, producer);
+      return this.#options.log.append(entry.partition, records, { producer });
     } catch (cause) {
       throw commitError(cause);
     }
@@ -190,7 +190,7 @@ export class OffsetCommits {
   async #forget(entry: GroupEntry, places: readonly TopicPartition[]): Promise<void> {
     if (places.length === 0) return;
     const records = places.map((place) => tombstone(entry.groupId, place));
-    const { durable } = this.#options.log.append(entry.partition, records);
+    const { durable } = this.#options.log.append(entry.partition, records, { maySplit: true });
     for (const place of places) entry.offsets.delete(place);
     await durable;
   }

@@ -7,6 +7,7 @@ import { BrokerError } from "../errors.ts";
 import type { Partition } from "../log/partition.ts";
 import type { Clock, Codecs } from "../platform.ts";
 import { collect } from "../records.ts";
+import { offsetsTopic } from "../topic-name.ts";
 import {
   decodeGroupRecord,
   encodeGroupRecord,
@@ -27,6 +28,12 @@ export interface TransactionalProducer {
   readonly producerEpoch: number;
 }
 
+export interface AppendOptions {
+  /** The records belong to its transaction. */
+  readonly producer?: TransactionalProducer | undefined;
+  readonly maySplit?: boolean;
+}
+
 /** What a start finds in the log, in order. */
 export type Loaded =
   | { readonly kind: "record"; readonly record: GroupRecord; readonly place: RecordPlace }
@@ -42,7 +49,7 @@ export interface RecordPlace {
   readonly producerId: number;
 }
 
-/** Records of one batch at most take about this much; larger commits become several batches. */
+/** Where records may be split, those of one batch take about this much at most. */
 const batchBytesTarget = 400_000;
 const recordOverheadBytes = 24;
 const loadChunkBytes = 4 * 1024 * 1024;
@@ -65,19 +72,30 @@ export class OffsetsLog {
 
   /**
    * Appends now; the promise, if there is one, is for durability. Throws or rejects with `BrokerError`. Returns
-   * the offset of the first record.
+   * the offset of the first record. All records or none survive a crash, and more than a batch of the topic may hold
+   * is MESSAGE_TOO_LARGE, unless they may be split.
    */
   append(
     index: number,
     records: readonly GroupRecord[],
-    producer?: TransactionalProducer,
+    { producer, maySplit = false }: AppendOptions = {},
   ): { readonly baseOffset: number; readonly durable: Promise<unknown> | undefined } {
     const waits: Promise<unknown>[] = [];
     let baseOffset: number;
     try {
       const partition = this.#options.partition(index);
+      const bytesMax = partition.config.maxMessageBytes;
+      const batches = this.#batches(records, {
+        producer,
+        bytesTarget: maySplit ? batchBytesTarget : Infinity,
+      });
+      const largest = batches.find((batch) => batch.length > bytesMax);
+      if (largest !== undefined) {
+        const message = `${largest.length} bytes, a batch of ${offsetsTopic} holds ${bytesMax}`;
+        throw new BrokerError("MESSAGE_TOO_LARGE", message);
+      }
       baseOffset = partition.log.endOffset;
-      for (const batch of this.#batches(records, producer)) {
+      for (const batch of batches) {
         const appended = partition.append(batch, { waits: true, isOwn: true });
         if (appended instanceof Promise) waits.push(appended);
       }
@@ -125,7 +143,10 @@ export class OffsetsLog {
     return bytes;
   }
 
-  #batches(records: readonly GroupRecord[], producer?: TransactionalProducer): Uint8Array[] {
+  #batches(
+    records: readonly GroupRecord[],
+    { producer, bytesTarget }: Pick<AppendOptions, "producer"> & { bytesTarget: number },
+  ): Uint8Array[] {
     const { core, clock } = this.#options.platform;
     const timestampMs = clock.nowMs();
     const batches: Uint8Array[] = [];
@@ -141,7 +162,7 @@ export class OffsetsLog {
     for (const record of records) {
       const raw = encodeGroupRecord(record);
       const size = raw.key.length + (raw.value?.length ?? 0) + recordOverheadBytes;
-      if (bytes + size > batchBytesTarget) close();
+      if (bytes + size > bytesTarget) close();
       pending.push({ ...raw, timestampMs });
       bytes += size;
     }

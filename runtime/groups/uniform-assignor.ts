@@ -39,24 +39,26 @@ function keepOld(
   const total = [...partitionsOf.values()].reduce((sum, count) => sum + count, 0);
   const quota = Math.floor(total / shares.length);
   let extra = total % shares.length;
-  const taken = new Set<string>();
+  const taken = new Map<string, Uint8Array>();
+  for (const [topicId, count] of partitionsOf) taken.set(topicId, new Uint8Array(count));
   for (const { member, places } of shares) {
     for (const [topicId, partitions] of member.target) {
-      if (!member.topicIds.has(topicId)) continue;
+      const isTaken = member.topicIds.has(topicId) ? taken.get(topicId) : undefined;
+      if (isTaken === undefined) continue;
       for (const partition of partitions) {
-        if (partition >= (partitionsOf.get(topicId) ?? 0)) continue;
-        if (isSame && places.length >= quota + (extra > 0 ? 1 : 0)) continue;
-        if (taken.has(`${topicId}-${partition}`)) continue;
-        taken.add(`${topicId}-${partition}`);
+        if (isSame && places.length >= quota + (extra > 0 ? 1 : 0)) break;
+        // Not there any more, or another member's.
+        if (isTaken[partition] !== 0) continue;
+        isTaken[partition] = 1;
         places.push({ topicId, partition });
       }
     }
     if (isSame && places.length > quota) extra--;
   }
   const free: Place[] = [];
-  for (const [topicId, count] of partitionsOf) {
-    for (let partition = 0; partition < count; partition++) {
-      if (!taken.has(`${topicId}-${partition}`)) free.push({ topicId, partition });
+  for (const [topicId, isTaken] of taken) {
+    for (const [partition, mark] of isTaken.entries()) {
+      if (mark === 0) free.push({ topicId, partition });
     }
   }
   return free;

@@ -68,7 +68,8 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     ...groupRoutes(door),
     ...operations,
   ];
-  const app = new Hono();
+  // A slash at the end of a path is no other resource.
+  const app = new Hono({ strict: false });
   app.onError((error, context) => failed(error, context, report));
   app.notFound((context) => failed(notFound(context, routes), context, report));
   if (config.corsOrigins.length > 0) app.use(crossOrigin(config.corsOrigins));

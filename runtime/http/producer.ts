@@ -3,6 +3,7 @@
 
 import type { Context } from "hono";
 import type { EncodeOptions } from "../../storage-wasm/core.ts";
+import { codecId } from "../compression/codecs.ts";
 import { BrokerError } from "../errors.ts";
 import { type KeylessPartitioner, partitionForKey } from "../partitioner.ts";
 import type { CodecName } from "../platform.ts";
@@ -134,8 +135,6 @@ export function noPartition(topic: string, partition: number | null, count: numb
   );
 }
 
-/** Codec numbers in a batch's attributes. Persisted: never renumber. */
-const codecIds: { readonly [name in CodecName]: number } = { gzip: 1, snappy: 2, lz4: 3, zstd: 4 };
 const plain: EncodeOptions = { compression: null };
 
 export function encodeOptions(
@@ -145,6 +144,6 @@ export function encodeOptions(
   if (compression === null) return plain;
   const codec = door.platform.codecs[compression];
   return {
-    compression: { id: codecIds[compression], compress: (bytes) => codec.compress(bytes) },
+    compression: { id: codecId(compression), compress: (bytes) => codec.compress(bytes) },
   };
 }

@@ -2,6 +2,7 @@
 // Loaded on the first request that needs one (7 ms that the start does not pay); others import types only.
 
 import * as v from "valibot";
+import { codecWords } from "../compression/codecs.ts";
 
 /** Shared by all whole numbers of a query, so that the OpenAPI document can tell them from other text. */
 export const wholeNumberPattern = /^-?\d{1,16}$/;
@@ -172,7 +173,7 @@ const records = v.union([record, v.array(record), v.object({ records: v.array(re
 const produceQuery = v.strictObject({
   acks: v.optional(v.picklist(["all", "-1", "0", "1"], "must be all, -1, 0 or 1")),
   timeout_ms: v.optional(wholeNumber("How long replicas may take to acknowledge.", 1)),
-  compression: v.optional(v.picklist(["none", "gzip", "snappy", "lz4", "zstd"])),
+  compression: v.optional(v.picklist(codecWords)),
   key_encoding: v.optional(encoding),
   value_encoding: v.optional(encoding),
   partition: v.optional(wholeNumber("The partition; on the route of a topic only.")),

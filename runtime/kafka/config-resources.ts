@@ -20,6 +20,7 @@ export const configSource: Readonly<Record<ConfigSource, number>> = {
   DYNAMIC_DEFAULT_BROKER_CONFIG: 3,
   STATIC_BROKER_CONFIG: 4,
   DEFAULT_CONFIG: 5,
+  DYNAMIC_GROUP_CONFIG: 8,
 };
 
 export const configType: Readonly<Record<ConfigType, number>> = {
@@ -45,7 +46,7 @@ export function resourceKey({ resourceType: type, resourceName }: NamedResource)
 }
 
 /**
- * The topic or broker whose configs a request describes; INVALID_TOPIC_EXCEPTION, UNKNOWN_TOPIC_OR_PARTITION or
+ * The topic, group or broker whose configs a request describes; INVALID_TOPIC_EXCEPTION, UNKNOWN_TOPIC_OR_PARTITION or
  * INVALID_REQUEST if there is none. A broker speaks for itself and, under the empty name, for the defaults of
  * all brokers.
  */
@@ -65,10 +66,14 @@ export function describedResource(
     });
     return { kind: "broker", broker: broker.brokerId };
   }
+  if (type === resourceType.group) {
+    if (name === "") throw new BrokerError("INVALID_REQUEST", "Group name must not be empty");
+    return { kind: "group", groupId: name };
+  }
   throw new BrokerError("INVALID_REQUEST", `Unsupported resource type ${type}.`);
 }
 
-/** The same for configs to be altered: there are no defaults of all topics. */
+/** The same for configs to be altered: there are no defaults of all topics, nor of all groups. */
 export function alteredResource(
   { resourceType: type, resourceName: name }: NamedResource,
   { broker }: Pick<HandlerContext, "broker">,
@@ -84,12 +89,18 @@ export function alteredResource(
     checkOwnId(name, { brokerId: broker.brokerId, expected: ` ${broker.brokerId},` });
     return { kind: "broker", broker: broker.brokerId };
   }
+  if (type === resourceType.group) {
+    if (name === "") {
+      throw new BrokerError("INVALID_REQUEST", "Default group resources are not allowed.");
+    }
+    return { kind: "group", groupId: name };
+  }
   throw new BrokerError("INVALID_REQUEST", `Unknown resource type ${type}`);
 }
 
 /**
- * Altering what has no configs here: a group, a client metrics subscription or a logger. Every name of a config
- * is an unknown one. Returns false for resources that have configs.
+ * Altering what has no configs here: a client metrics subscription or a logger. Every name of a config is an
+ * unknown one. Returns false for resources that have configs.
  */
 export function refuseAltering(
   { resourceType: type, resourceName: name }: NamedResource,
@@ -97,12 +108,6 @@ export function refuseAltering(
   { broker }: Pick<HandlerContext, "broker">,
 ): boolean {
   const key = configs[0]?.name;
-  if (type === resourceType.group) {
-    if (name === "")
-      throw new BrokerError("INVALID_REQUEST", "Default group resources are not allowed.");
-    if (key) throw new BrokerError("INVALID_CONFIG", `Unknown group config name: ${key}`);
-    return true;
-  }
   if (type === resourceType.clientMetrics) {
     if (name === "") throw new BrokerError("INVALID_REQUEST", "Subscription name can't be empty");
     if (key)

@@ -29,7 +29,8 @@ export async function visitBatches(
   const end = segment.bytes;
   let position = from;
   let capacity = Math.min(chunkBytesMin, Math.max(1, end - from));
-  let reading = readChunk(segment, position, Math.min(capacity, end - position));
+  const chunks = new ChunkPair();
+  let reading = chunks.read(segment, position, Math.min(capacity, end - position));
   let at = core.alloc(capacity);
   try {
     while (position < end) {
@@ -52,7 +53,7 @@ export async function visitBatches(
       }
       const next = position + scan.validBytes;
       // The disk works while we do.
-      reading = readChunk(segment, next, Math.min(capacity, end - next));
+      reading = chunks.read(segment, next, Math.min(capacity, end - next));
       for (let i = 0; i < scan.rows; i++) {
         const within = core.row(i);
         if (visit(core.header, at + within, position + within) === false) return;
@@ -67,9 +68,18 @@ export async function visitBatches(
   }
 }
 
-async function readChunk(segment: Segment, position: number, length: number): Promise<Uint8Array> {
-  const chunk = new Uint8Array(length);
-  return chunk.subarray(0, await segment.file.read(chunk, position));
+/** Memory for two chunks, in turn: one is looked at while the next is read. */
+class ChunkPair {
+  #next = new Uint8Array(0);
+  #last = new Uint8Array(0);
+
+  async read(segment: Segment, position: number, length: number): Promise<Uint8Array> {
+    const chunk = this.#last.length < length ? new Uint8Array(length) : this.#last;
+    this.#last = this.#next;
+    this.#next = chunk;
+    const into = chunk.subarray(0, length);
+    return into.subarray(0, await segment.file.read(into, position));
+  }
 }
 
 function batchBytes(chunk: Uint8Array): number {

@@ -1,6 +1,6 @@
 // The log cleaner: looks for compacted logs that are worth cleaning, takes the dirtiest, one at a time, and
 // remembers how far each is clean in Kafka's `cleaner-offset-checkpoint`. It gives way: after each piece of work it
-// waits as the event loop is busy, and never reads and writes more than it may. Called by `log-folder.ts`.
+// rests while the event loop is busy, and it never reads and writes more than it may. Called by `log-folder.ts`.
 
 import type { Core } from "../../storage-wasm/core.ts";
 import type { Clock, Codecs, Random, Timer } from "../platform.ts";
@@ -8,14 +8,16 @@ import { type Storage, StorageError } from "../storage/storage.ts";
 import type { LogMetrics } from "../telemetry/metrics.ts";
 import { type CompactionPlan, planCompaction } from "./compaction-plan.ts";
 import { readCleanedOffsets, writeCleanedOffsets } from "./folder-identity.ts";
-import { compactLog } from "./log-compaction.ts";
+import { compactLog, type Work } from "./log-compaction.ts";
 import { partitionFolder } from "./log-files.ts";
 import type { Partition } from "./partition.ts";
 
-/** An event loop that comes back later than this has other work: then most of the time is left to it. */
-const busyAfterMs = 2;
-/** Of its own working time, how long the cleaner then rests. */
-const restPerWork = 4;
+/** A turn of the event loop that takes longer has other work in it: what came during a piece waits for it. */
+const idleTurnMs = 0.1;
+/** Then others get so many times what the piece took: a seventh of the time stays the cleaner's. */
+const restPerWork = 6;
+/** How long it sleeps at most before it asks again how much it may read and write. */
+const throttleLookMs = 250;
 /** Logs cleaned in one round, so that a round ends. */
 const logsPerRoundMax = 10_000;
 const fullRetryMs = 300_000;
@@ -82,6 +84,13 @@ export class Cleaner {
     return this.#round;
   }
 
+  /** The partition is deleted: another of its name begins anew. */
+  forget(partition: Partition): void {
+    const folder = folderOf(partition);
+    this.#left.delete(folder);
+    if (this.#cleaned.delete(folder)) this.#checkpoint();
+  }
+
   async #runRound(): Promise<void> {
     for (let logs = 0; logs < logsPerRoundMax; logs++) {
       const next = this.#isClosed ? undefined : this.#dirtiest();
@@ -96,12 +105,28 @@ export class Cleaner {
     for (const partition of this.#options.partitions()) {
       if (!partition.config.cleanupPolicy.compact || partition.fault) continue;
       if (this.#left.has(folderOf(partition))) continue;
-      const plan = this.#plan(partition);
+      const plan = this.#planned(partition);
       if (plan?.isDue && plan.dirtyRatio > (found?.plan.dirtyRatio ?? -1)) {
         found = { partition, plan };
       }
     }
     return found;
+  }
+
+  /** Undefined also where the files cannot be looked at. */
+  #planned(partition: Partition): CompactionPlan | undefined {
+    try {
+      return this.#plan(partition);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#leave(folderOf(partition), error);
+      return undefined;
+    }
+  }
+
+  #leave(folder: string, error: unknown): void {
+    this.#left.add(folder);
+    this.#options.report(folder, error);
   }
 
   #plan(partition: Partition): CompactionPlan | undefined {
@@ -120,7 +145,10 @@ export class Cleaner {
     const { core, codecs, clock, random, metrics, settings } = this.#options;
     const folder = folderOf(partition);
     const { mapBytesMax } = settings();
-    const rest = (bytes: number) => this.#rest(partition, bytes);
+    const rest = ({ readBytes, writtenBytes }: Work) => {
+      metrics.cleanerBytesRead += readBytes;
+      return this.#rest(partition, readBytes + writtenBytes);
+    };
     this.#workedFromMs = clock.monotonicMs();
     const startedMs = this.#workedFromMs;
     try {
@@ -129,31 +157,40 @@ export class Cleaner {
       if (done === undefined) return;
       this.#cleaned.set(folder, done.endOffset);
       this.#checkpoint();
-      metrics.cleanerBytesRead += done.bytesRead;
       metrics.cleanerBytesFreed += done.bytesBefore - done.bytesAfter;
       metrics.cleanerRuns++;
       metrics.cleanerSeconds += (clock.monotonicMs() - startedMs) / 1000;
     } catch (error) {
-      if (error instanceof Stopped) return;
+      // A partition that went away takes its files with it.
+      if (error instanceof Stopped || partition.fault) return;
       // A full disk may have room later, but not in this round.
-      this.#left.add(folder);
-      this.#options.report(folder, error);
+      this.#leave(folder, error);
       if (isFull(error)) this.#options.clock.after(fullRetryMs, () => this.#left.delete(folder));
     }
   }
 
+  /** After a piece of work that read and wrote `bytes`. */
   async #rest(partition: Partition, bytes: number): Promise<void> {
-    const { clock, settings } = this.#options;
+    const { clock } = this.#options;
     const beganMs = clock.monotonicMs();
     const workedMs = beganMs - this.#workedFromMs;
     await this.#sleep(0);
-    const lateMs = clock.monotonicMs() - beganMs;
-    const byRate = (bytes / settings().bytesPerSecondMax) * 1000 - workedMs - lateMs;
-    const byLoad = lateMs > busyAfterMs ? workedMs * restPerWork - lateMs : 0;
-    const wantedMs = Math.max(byRate, byLoad);
-    if (wantedMs >= 1) await this.#sleep(wantedMs);
+    const turnMs = clock.monotonicMs() - beganMs;
+    if (turnMs > idleTurnMs) await this.#sleep(workedMs * restPerWork - turnMs);
+    await this.#throttle(bytes);
     if (this.#isClosed || partition.fault) throw new Stopped();
     this.#workedFromMs = clock.monotonicMs();
+  }
+
+  /** Sleeps until the bytes since the last piece of work are within the limit, which may change meanwhile. */
+  async #throttle(bytes: number): Promise<void> {
+    const { clock, settings } = this.#options;
+    while (!this.#isClosed) {
+      const sinceMs = clock.monotonicMs() - this.#workedFromMs;
+      const earlyMs = (bytes / settings().bytesPerSecondMax) * 1000 - sinceMs;
+      if (earlyMs < 1) return;
+      await this.#sleep(Math.min(earlyMs, throttleLookMs));
+    }
   }
 
   #sleep(ms: number): Promise<void> {

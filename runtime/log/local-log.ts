@@ -350,6 +350,7 @@ export class LocalLog {
     // Cleaned twice within the delay, two segments of one name would wait for their removal.
     const suffix = `.${this.#leavingCount++}${deletedSuffix}`;
     segment.unloadIndexes();
+    segment.transactions.leave();
     for (const name of this.#filesOf(segment)) {
       if (present.has(name)) storage.rename(name, name + suffix);
     }

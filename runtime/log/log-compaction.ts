@@ -3,6 +3,7 @@
 // a stop at any point loses nothing. Called by `cleaner.ts`.
 
 import type { BatchHeader, Core, KeyMap } from "../../storage-wasm/core.ts";
+import { BrokerError } from "../errors.ts";
 import type { Clock, Codecs, Random } from "../platform.ts";
 import { BatchFilter, type Fate, placeRecords } from "./batch-filter.ts";
 import { visitBatches } from "./batch-stream.ts";
@@ -22,7 +23,13 @@ export interface CompactionParts {
   /** Core memory for the map of keys. */
   readonly mapBytesMax: number;
   /** Awaited after each piece of work; throws to end it all. */
-  readonly rest: (bytes: number) => Promise<void>;
+  readonly rest: (work: Work) => Promise<void>;
+}
+
+/** What a piece of work moved. */
+export interface Work {
+  readonly readBytes: number;
+  readonly writtenBytes: number;
 }
 
 export interface Compacted {
@@ -58,6 +65,8 @@ class CompactionRun {
   /** Last data offset and epoch of each producer: its last batch must stay, if empty. */
   readonly #producers: ReadonlyMap<number, { lastOffset: number; producerEpoch: number }>;
   #bytesRead = 0;
+  /** Since the last rest. */
+  #bytesWritten = 0;
 
   constructor(parts: CompactionParts, partition: Partition, plan: CompactionPlan) {
     this.#parts = parts;
@@ -82,6 +91,8 @@ class CompactionRun {
   async run(): Promise<Compacted | undefined> {
     const { endOffset: planned } = this.#plan;
     const endOffset = await this.#fillMap();
+    if (endOffset === this.#plan.firstDirtyOffset) throw this.#mapTooSmall();
+    this.#map.markNewest(this.#plan.firstDirtyOffset, endOffset);
     const { segmentBytes } = this.#partition.config;
     const segments = this.#held.filter(({ baseOffset }) => baseOffset < endOffset);
     const bytesBefore = sum(segments);
@@ -148,7 +159,9 @@ class CompactionRun {
           const fate = this.#fate(segment, header, position, transactions, nowMs);
           const mustStay = this.#isLastOfProducer(header);
           const bytes = filter.filtered(header, at, { fate, mustStay });
-          if (bytes !== undefined) cleaned.add(bytes, header);
+          if (bytes === undefined) return true;
+          cleaned.add(bytes, header);
+          this.#bytesWritten += bytes.length;
           return true;
         });
       }
@@ -181,8 +194,10 @@ class CompactionRun {
     nowMs: number,
   ): Fate {
     if (!header.isControl) return transactions.isAborted(header) ? "drop" : "filter";
+    // A marker whose record is gone stayed for its producer's epoch only.
+    if (header.count === 0) return "drop";
     const isEmpty = transactions.isEmpty(header, segment.controlAt(position));
-    if (!isEmpty || header.count === 0) return "keep";
+    if (!isEmpty) return "keep";
     const horizon = BatchFilter.horizon(header);
     if (horizon === undefined) return "keep-with-horizon";
     return horizon <= nowMs ? "drop" : "keep";
@@ -200,15 +215,26 @@ class CompactionRun {
     return new CompactionTransactions(this.#partition.log.abortedBetween(from, to));
   }
 
+  #mapTooSmall(): BrokerError {
+    const { topic, partition } = this.#partition;
+    return new BrokerError(
+      "KAFKA_STORAGE_ERROR",
+      `a batch of ${topic}-${partition} has more records than the cleaner's ${this.#map.entriesMax} keys: ` +
+        "raise log.cleaner.dedupe.buffer.size",
+    );
+  }
+
   async #visit(
     segment: Segment,
     from: number,
     visit: (header: BatchHeader, at: number, position: number) => boolean,
   ): Promise<void> {
     const { core } = this.#parts;
-    const rest = (bytes: number) => {
-      this.#bytesRead += bytes;
-      return this.#parts.rest(bytes);
+    const rest = (readBytes: number) => {
+      this.#bytesRead += readBytes;
+      const writtenBytes = this.#bytesWritten;
+      this.#bytesWritten = 0;
+      return this.#parts.rest({ readBytes, writtenBytes });
     };
     await visitBatches({ core, rest }, segment, from, visit);
   }

@@ -36,7 +36,7 @@ import {
 import { Partition } from "./partition.ts";
 import type { PartitionHost } from "./partition-host.ts";
 import { writePlainFile } from "./plain-file.ts";
-import { openPartitionFolder, readEpochs } from "./recovery.ts";
+import { createPartitionFolder, openPartitionFolder, readEpochs } from "./recovery.ts";
 
 /** How often recovery points go to their file: what a crash makes us read again at most. */
 const checkpointIntervalMs = 60_000;
@@ -155,7 +155,7 @@ export class LogFolder {
     topicId: string;
     config: TopicConfig;
     decompressedBytesMax: number;
-    /** There is nothing on disk yet: skip looking. */
+    /** Nothing is on disk yet: no look, and no checkpoint of a deleted partition of the same name. */
     isNew: boolean;
     /** Other brokers have copies: not all that stands here is known to be on them. */
     isReplicated?: boolean;
@@ -168,17 +168,18 @@ export class LogFolder {
     const place = { storage: this.storage, core, folder: () => folder };
     const jitterMs = () => drawJitter(random, request.config.segmentJitterMs);
     const startedMs = clock.monotonicMs();
+    const options = { place, nowMs: clock.nowMs(), jitterMs };
     const checkpoint = request.isNew ? fromScratch : this.#checkpointOf(folder);
     const highWatermark = request.isReplicated ? checkpoint.highWatermark : undefined;
-    const recovered = openPartitionFolder({
-      place,
-      wasClean: this.wasClean || request.isNew,
-      ...checkpoint,
-      highWatermark,
-      indexIntervalBytes: request.config.indexIntervalBytes,
-      nowMs: clock.nowMs(),
-      jitterMs,
-    });
+    const recovered = request.isNew
+      ? createPartitionFolder(options)
+      : openPartitionFolder({
+          ...options,
+          ...checkpoint,
+          highWatermark,
+          wasClean: this.wasClean,
+          indexIntervalBytes: request.config.indexIntervalBytes,
+        });
     this.#noteRecovery(folder, recovered, clock.monotonicMs() - startedMs);
     if (foundId !== request.topicId) {
       const metadata = encodePartitionMetadata(request.topicId);
@@ -203,6 +204,7 @@ export class LogFolder {
     this.#epochsBehind.delete(partition);
     const renamed = deletedFolder(folder, hex(this.#options.random.bytes(16)));
     partition.abandon();
+    this.#guarded(() => this.cleaner.forget(partition));
     this.storage.rename(folder, renamed);
     this.#options.clock.after(partition.config.fileDeleteDelayMs, () => {
       if (!this.#isClosed) this.storage.remove(renamed);
@@ -251,21 +253,21 @@ export class LogFolder {
     this.#checkpointStartOffsets();
   }
 
-  checkpoint(): void {
-    if (this.fault) return;
-    this.#guarded(() =>
-      writeRecoveryPoints(
-        this.storage,
-        // What lies above the newest epoch in its file must be read again after a crash.
-        this.#offsets((each) => Math.min(each.log.recoveryPoint, each.epochsBehindFrom)),
-      ),
-    );
-    this.#checkpointStartOffsets();
+  /** False when the disk refuses it. */
+  checkpoint(): boolean {
+    // What lies above the newest epoch in its file must be read again after a crash.
+    const recoveryPoints = () =>
+      this.#offsets((each) => Math.min(each.log.recoveryPoint, each.epochsBehindFrom));
+    const isWritten = this.#guarded(() => writeRecoveryPoints(this.storage, recoveryPoints()));
     this.#checkpointHighWatermarks();
+    return this.#checkpointStartOffsets() && isWritten;
   }
 
-  /** Clean stop: all durable, checkpoints and the marker written. Skips what a failed disk refuses. */
-  async close(brokerEpoch: number): Promise<void> {
+  /**
+   * Clean stop: all durable, checkpoints and the marker written. False when a full or failed disk refused some of it:
+   * then the marker is absent too, and the next start checks the logs.
+   */
+  async close(brokerEpoch: number): Promise<boolean> {
     this.#isClosed = true;
     for (const timer of this.#timers.values()) timer.cancel();
     await this.cleaner.close();
@@ -276,8 +278,7 @@ export class LogFolder {
       }
     };
     await Promise.all(Array.from({ length: closesAtOnce }, closeNext));
-    this.checkpoint();
-    this.#guarded(() => markCleanShutdown(this.storage, brokerEpoch));
+    return this.checkpoint() && this.#guarded(() => markCleanShutdown(this.storage, brokerEpoch));
   }
 
   async #closePartition(partition: Partition): Promise<void> {
@@ -328,20 +329,15 @@ export class LogFolder {
     return this.fault;
   }
 
-  #checkpointStartOffsets(): void {
-    if (this.fault) return;
-    this.#guarded(() =>
-      writeStartOffsets(
-        this.storage,
-        this.#offsets((each) => each.log.startOffset),
-      ),
-    );
+  #checkpointStartOffsets(): boolean {
+    const startOffsets = () => this.#offsets((each) => each.log.startOffset);
+    return this.#guarded(() => writeStartOffsets(this.storage, startOffsets()));
   }
 
   /** Only of partitions that have a use for it: most folders have no such file. */
   #checkpointHighWatermarks(): void {
     const replicated = [...this.partitions.values()].filter(({ isReplicated }) => isReplicated);
-    if (replicated.length === 0 || this.fault) return;
+    if (replicated.length === 0) return;
     this.#guarded(() =>
       writeHighWatermarks(
         this.storage,
@@ -357,14 +353,16 @@ export class LogFolder {
     }
   }
 
-  /** A full disk refuses checkpoints too; the next one will be written when there is space. */
-  #guarded(write: () => void): void {
-    if (this.fault) return;
+  /** A full disk refuses checkpoints too; the next one will be written when there is space. False: not written. */
+  #guarded(write: () => void): boolean {
+    if (this.fault) return false;
     try {
       write();
+      return true;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       if (error.fault !== "full") this.#fail(error);
+      return false;
     }
   }
 

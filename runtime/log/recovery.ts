@@ -16,7 +16,7 @@ import {
   segmentFile,
 } from "./log-files.ts";
 import { ProducerReplay } from "./producer-replay.ts";
-import type { ProducerState } from "./producer-state.ts";
+import { ProducerState } from "./producer-state.ts";
 import { Segment } from "./segment.ts";
 import type { SegmentPlace } from "./segment-indexes.ts";
 
@@ -75,6 +75,26 @@ export function openPartitionFolder(options: RecoveryOptions): Recovered {
     epochs: loadEpochs(place, { check, nextOffset, logStartOffset }),
     truncatedBytes: check.truncatedBytes,
     checkedBytes: check.checkedBytes,
+  };
+}
+
+/** The folder of a partition that nobody has written to: there is nothing to look for. */
+export function createPartitionFolder(
+  options: Pick<RecoveryOptions, "place" | "nowMs" | "jitterMs">,
+): Recovered {
+  const { place, nowMs, jitterMs } = options;
+  const segment = new Segment(place, {
+    baseOffset: 0,
+    nowMs,
+    rollJitterMs: jitterMs(),
+    isNew: true,
+  });
+  return {
+    state: { segments: [segment], nextOffset: 0, logStartOffset: 0, recoveryPoint: 0 },
+    producers: new ProducerState(),
+    epochs: new LeaderEpochs(),
+    truncatedBytes: 0,
+    checkedBytes: 0,
   };
 }
 

@@ -40,8 +40,11 @@ function dropByTime(
   nowMs: number,
 ): number {
   if (rules.retentionMs < 0) return 0;
-  const isOld = (segment: RetentionSegment) => nowMs - segment.maxTimestamp > rules.retentionMs;
-  return countWhile(segments, rules, (segment) => segment.bytes > 0 && isOld(segment));
+  const active = segments.at(-1);
+  // One that compaction left empty has no time of its own, and must not keep those behind it.
+  return countWhile(segments, rules, (segment) =>
+    segment.bytes === 0 ? segment !== active : nowMs - segment.maxTimestamp > rules.retentionMs,
+  );
 }
 
 function dropBySize(segments: readonly RetentionSegment[], rules: RetentionRules): number {

@@ -78,6 +78,12 @@ export class TransactionIndex {
     this.#entries = undefined;
   }
 
+  /** Its segment left the log and its file has another name: there is nothing to make durable any more. */
+  leave(): void {
+    this.unload();
+    this.#isSynced = true;
+  }
+
   /** Adds to `found` what a reader of [from, to) must know; true when no later entry can matter. */
   collect(range: { from: number; to: number }, found: AbortedTransaction[]): boolean {
     const { entries } = this;

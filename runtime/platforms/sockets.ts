@@ -89,13 +89,12 @@ class SocketConnection implements Connection {
 
   onData(receive: (chunk: Uint8Array) => void): void {
     const discard = this.#discard;
-    if (discard === undefined) this.#socket.on("data", receive);
-    else {
-      this.#socket.on("data", (chunk: Uint8Array) => {
-        receive(chunk);
-        discard(chunk);
-      });
-    }
+    this.#socket.on("data", ({ buffer, byteOffset, length }: Uint8Array) => {
+      // It is a Buffer, whose slice() copies nothing: who keeps a slice would lose it with the chunk.
+      const chunk = new Uint8Array(buffer, byteOffset, length);
+      receive(chunk);
+      discard?.(chunk);
+    });
   }
 
   onClose(closed: (error: Error | undefined) => void): void {

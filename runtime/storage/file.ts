@@ -5,15 +5,10 @@
 import * as fs from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { attempt, errno, failure } from "./file-faults.ts";
 import { acquireLock } from "./file-lock.ts";
 import { removeTree } from "./file-removal.ts";
-import {
-  type Storage,
-  type StorageEntry,
-  StorageError,
-  type StorageFault,
-  type StorageFile,
-} from "./storage.ts";
+import { type Storage, type StorageEntry, StorageError, type StorageFile } from "./storage.ts";
 
 const mebibyte = 1024 * 1024;
 /**
@@ -30,7 +25,8 @@ export function openFileStorage(root: string): Storage {
 
 class FileStorage implements Storage {
   readonly root: string;
-  readonly #files = new Set<DiskFile>();
+  /** Open files by the first folder of their path: a rename must not ask those of all partitions. */
+  readonly #files = new Map<string, Set<DiskFile>>();
   readonly #descriptors = new Descriptors();
   #unlock: (() => void) | undefined;
 
@@ -53,8 +49,7 @@ class FileStorage implements Storage {
 
   open(path: string, options?: { create?: boolean }): StorageFile {
     const file = new DiskFile(this.root, path, this.#descriptors, options?.create ?? false);
-    this.#files.add(file);
-    file.onClose = () => this.#files.delete(file);
+    this.#enter(file);
     return file;
   }
 
@@ -88,7 +83,11 @@ class FileStorage implements Storage {
     attempt(`rename ${from} to ${to}`, () =>
       fs.renameSync(join(this.root, from), join(this.root, to)),
     );
-    for (const file of this.#files) file.moved(from, to);
+    for (const file of this.#files.get(topOf(from)) ?? []) {
+      if (!file.moved(from, to)) continue;
+      file.onClose();
+      this.#enter(file);
+    }
   }
 
   remove(path: string): void {
@@ -109,9 +108,19 @@ class FileStorage implements Storage {
   }
 
   close(): void {
-    for (const file of [...this.#files]) file.close();
+    for (const files of [...this.#files.values()]) for (const file of [...files]) file.close();
     this.#unlock?.();
     this.#unlock = undefined;
+  }
+
+  #enter(file: DiskFile): void {
+    const top = topOf(file.path);
+    const files = this.#files.get(top) ?? new Set();
+    this.#files.set(top, files.add(file));
+    file.onClose = () => {
+      files.delete(file);
+      if (files.size === 0) this.#files.delete(top);
+    };
   }
 }
 
@@ -136,6 +145,7 @@ class DiskFile implements StorageFile {
     this.#descriptors = descriptors;
     const fd = this.#open(create);
     this.size = attempt(`stat ${path}`, () => fs.fstatSync(fd).size);
+    this.#isNew = create && this.size === 0;
   }
 
   append(bytes: Uint8Array): void {
@@ -214,10 +224,11 @@ class DiskFile implements StorageFile {
     if (this.#busy === 0) this.releaseDescriptor();
   }
 
-  /** Follows a rename of the file or of a folder above it. */
-  moved(from: string, to: string): void {
-    if (this.path === from) this.path = to;
-    else if (this.path.startsWith(`${from}/`)) this.path = to + this.path.slice(from.length);
+  /** Follows a rename of the file or of a folder above it; false when neither was renamed. */
+  moved(from: string, to: string): boolean {
+    const isIt = this.path === from || this.path.startsWith(`${from}/`);
+    if (isIt) this.path = to + this.path.slice(from.length);
+    return isIt;
   }
 
   /** Called by `Descriptors` when it needs room; false while the descriptor is in use. */
@@ -238,16 +249,15 @@ class DiskFile implements StorageFile {
 
   #open(create: boolean): number {
     const full = join(this.#root, this.path);
-    const flags = fs.constants.O_RDWR;
+    const flags = fs.constants.O_RDWR | (create ? fs.constants.O_CREAT : 0);
     try {
       this.#fd = this.#descriptors.open(full, flags);
     } catch (cause) {
       if (!create || errno(cause) !== "ENOENT") throw failure(`open ${this.path}`, cause);
       attempt(`create ${this.path}`, () => {
         fs.mkdirSync(dirname(full), { recursive: true });
-        this.#fd = this.#descriptors.open(full, flags | fs.constants.O_CREAT);
+        this.#fd = this.#descriptors.open(full, flags);
       });
-      this.#isNew = true;
     }
     this.#descriptors.touch(this);
     return this.#fd;
@@ -312,6 +322,11 @@ class Descriptors {
   }
 }
 
+function topOf(path: string): string {
+  const end = path.indexOf("/");
+  return end < 0 ? path : path.slice(0, end);
+}
+
 function writeAll(fd: number, bytes: Uint8Array, position: number): void {
   let written = 0;
   while (written < bytes.length) {
@@ -350,35 +365,4 @@ function syncFolder(folder: string): void {
   } finally {
     fs.closeSync(fd);
   }
-}
-
-function attempt<T>(what: string, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    throw failure(what, cause);
-  }
-}
-
-function errno(cause: unknown): string {
-  return (cause as { code?: string } | null)?.code ?? "";
-}
-
-const faults: Record<string, [StorageFault, string]> = {
-  ENOSPC: ["full", "the disk is full: free space or move the data folder"],
-  EDQUOT: ["full", "the disk quota is used up: raise it or move the data folder"],
-  EROFS: [
-    "read-only",
-    "the file system is read-only: mount it writable or choose another --data-dir",
-  ],
-  EACCES: ["read-only", "permission denied: make the folder writable for this user"],
-  EPERM: ["read-only", "not permitted: make the folder writable for this user"],
-  ENOENT: ["missing", "it does not exist"],
-  EMFILE: ["failed", "too many open files: raise the limit (ulimit -n)"],
-};
-
-function failure(what: string, cause: unknown): StorageError {
-  if (cause instanceof StorageError) return cause;
-  const [fault, advice] = faults[errno(cause)] ?? ["failed", (cause as Error).message];
-  return new StorageError(fault, `cannot ${what}: ${advice}`, { cause });
 }

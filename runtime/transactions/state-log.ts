@@ -3,6 +3,7 @@
 
 import { BatchFault, type Core } from "../../storage-wasm/core.ts";
 import { decompressor } from "../compression/codecs.ts";
+import { coordinatorPartition } from "../coordinator-partition.ts";
 import { BrokerError } from "../errors.ts";
 import type { Partition } from "../log/partition.ts";
 import type { Clock, Codecs } from "../platform.ts";
@@ -40,7 +41,7 @@ export class StateLog {
   /** -1 while there is no topic. */
   partitionOf(transactionalId: string): number {
     const count = this.partitionCount;
-    return count === 0 ? -1 : partitionOf(transactionalId, count);
+    return count === 0 ? -1 : coordinatorPartition(transactionalId, count);
   }
 
   /** Under which leadership this broker has the partition; undefined: it does not lead it. */
@@ -146,15 +147,6 @@ export class StateLog {
     if (index >= 0) return this.#host.statePartition(index);
     throw new BrokerError("COORDINATOR_NOT_AVAILABLE", "there is no __transaction_state yet");
   }
-}
-
-/** Kafka's: Java's hash of the id, sign bit off. */
-export function partitionOf(transactionalId: string, count: number): number {
-  let hash = 0;
-  for (let i = 0; i < transactionalId.length; i++) {
-    hash = (Math.imul(hash, 31) + transactionalId.charCodeAt(i)) | 0;
-  }
-  return (hash & 0x7fffffff) % count;
 }
 
 function applyRecord(

@@ -51,6 +51,7 @@ export {
   copyKeyMap,
   freeKeyMap,
   keyMapEntries,
+  markNewest,
   mapRecords,
   filterRecords,
   keptRecordBytes,

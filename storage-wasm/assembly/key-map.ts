@@ -2,8 +2,10 @@
 // keeps only those records. Digests are SipHash-1-3 under a key drawn per map, so that nobody can make two keys
 // meet on purpose. Open addressing with linear steps; a map grows by being copied into a larger one.
 //
-// A handle is the address of: u32 slots (a power of two), u32 entries, u32 entries at most, u32 unused, u64 k0,
-// u64 k1, then slots of 24 bytes: u64 and u64 digest, i64 offset + 1 (0: empty).
+// A handle is the address of: u32 slots (a power of two), u32 entries, u32 entries at most, u32 marks, u64 k0,
+// u64 k1, i64 first marked offset, u32 count of marked offsets, u32 unused, then slots of 24 bytes: u64 and u64
+// digest, i64 offset + 1 (0: empty). Marks are the address of a bit per offset, 0 while there are none: set for
+// the newest of their keys.
 
 import { allocate, release } from "./heap";
 import { fromSafe, toSafe } from "./layout";
@@ -20,8 +22,11 @@ import {
   writeVarlong,
 } from "./record";
 
-const handleBytes: u32 = 32;
+const handleBytes: u32 = 48;
 const slotBytes: u32 = 24;
+const marksAt: usize = 12;
+const markedFromAt: usize = 32;
+const markedCountAt: usize = 40;
 
 // ---- rules of filterRecords ----
 const ruleDropTombstones: u32 = 1;
@@ -32,6 +37,16 @@ const badRecord: i32 = -2;
 
 let digestLow: u64 = 0;
 let digestHigh: u64 = 0;
+
+/**
+ * Records looked at together. A large map lies in no cache: asked one by one, every record waits for memory; asked
+ * together, all their slots are on the way at once.
+ */
+const aheadRecords: u32 = 64;
+const digestBytes: u32 = 16;
+const ahead: usize = memory.data(1024, 16);
+/** Written, so that no compiler leaves the loads out. */
+let touched: i64 = 0;
 
 // ---- what the last filterRecords kept ----
 let keptBytes: u32 = 0;
@@ -64,7 +79,32 @@ export function copyKeyMap(from: usize, to: usize): void {
 }
 
 export function freeKeyMap(map: usize): void {
+  const marks = load<u32>(map, marksAt);
+  if (marks) release(marks);
   release(map);
+}
+
+/**
+ * Marks which of the `count` offsets from `from` on are the newest of their keys: `filterRecords` then asks a bit
+ * instead of the map, which is in no cache. All records there must be in the map. 0 if memory is full.
+ */
+export function markNewest(map: usize, from: f64, count: u32): u32 {
+  const bytes = ((count + 31) >>> 5) << 2;
+  const marks = allocate(bytes);
+  if (marks == 0) return 0;
+  memory.fill(marks, 0, bytes);
+  const first = fromSafe(from);
+  const end = map + handleBytes + load<u32>(map) * slotBytes;
+  for (let slot = map + handleBytes; slot < end; slot += slotBytes) {
+    const delta = load<i64>(slot, 16) - 1 - first;
+    if (delta < 0 || delta >= <i64>count) continue;
+    const at = wordOf(marks, <u32>delta);
+    store<u32>(at, load<u32>(at) | bitOf(<u32>delta));
+  }
+  store<u32>(map, <u32>marks, marksAt);
+  store<i64>(map, first, markedFromAt);
+  store<u32>(map, count, markedCountAt);
+  return 1;
 }
 
 export function keyMapEntries(map: usize): u32 {
@@ -79,9 +119,10 @@ export function mapRecords(map: usize, at: usize, end: usize, count: u32, baseOf
   if (load<u32>(map, 4) + count > load<u32>(map, 8)) return noRoom;
   const base = fromSafe(baseOffset);
   for (let i: u32 = 0; i < count; i++) {
+    if (i % aheadRecords == 0) lookAhead(map, at, end, count - i);
     const next = readRecordAt(at, end);
     if (next == 0) return badRecord;
-    if (keyLength >= 0) put(map, base + offsetDelta);
+    if (keyLength >= 0) put(map, i, base + offsetDelta);
     at = next;
   }
   return <i32>count;
@@ -108,13 +149,16 @@ export function filterRecords(
   const base = fromSafe(baseOffset);
   const latest = fromSafe(latestOffset);
   const shift = fromSafe(timestampShift);
+  const isMarked = load<u32>(map, marksAt) != 0 && base >= load<i64>(map, markedFromAt);
   let kept: i32 = 0;
   keptTombstones = 0;
   keptTimestampDelta = i64.MIN_VALUE;
   for (let i: u32 = 0; i < count; i++) {
+    if (!isMarked && i % aheadRecords == 0) lookAhead(map, at, end, count - i);
     const next = readRecordAt(at, end);
     if (next == 0) return badRecord;
-    if (isKept(map, base + offsetDelta, latest, rules)) {
+    const offset = base + offsetDelta;
+    if (offset > latest || (isWanted(rules) && isLatest(map, i, offset, isMarked))) {
       kept++;
       if (valueLength < 0) keptTombstones++;
       keptTimestampDelta = max<i64>(keptTimestampDelta, timestampDelta);
@@ -139,12 +183,27 @@ export function keptTimestampMax(): f64 {
   return toSafe(keptTimestampDelta);
 }
 
-function isKept(map: usize, offset: i64, latest: i64, rules: u32): bool {
-  if (offset > latest) return true;
-  if (keyLength < 0) return false;
-  if (valueLength < 0 && rules & ruleDropTombstones) return false;
-  const slot = find(map);
-  return load<i64>(slot, 16) <= offset + 1;
+/** Of the record read last, apart from its offset. */
+function isWanted(rules: u32): bool {
+  return keyLength >= 0 && (valueLength >= 0 || !(rules & ruleDropTombstones));
+}
+
+/** Whether nothing newer of its key is known, by its mark or by the map. */
+function isLatest(map: usize, i: u32, offset: i64, isMarked: bool): bool {
+  if (!isMarked) return load<i64>(find(map, i), 16) <= offset + 1;
+  const delta = offset - load<i64>(map, markedFromAt);
+  if (delta >= <i64>load<u32>(map, markedCountAt)) return true;
+  const word = wordOf(load<u32>(map, marksAt), <u32>delta);
+  return (load<u32>(word) & bitOf(<u32>delta)) != 0;
+}
+
+function wordOf(marks: usize, delta: u32): usize {
+  return marks + ((delta >>> 5) << 2);
+}
+
+function bitOf(delta: u32): u32 {
+  const first: u32 = 1;
+  return first << (delta & 31);
 }
 
 function copyRecord(from: usize, end: usize, out: usize): usize {
@@ -164,8 +223,8 @@ function copyShifted(end: usize, shift: i64, out: usize): usize {
 }
 
 /** Offsets only grow while a map is filled, but nothing relies on it. */
-function put(map: usize, offset: i64): void {
-  const slot = find(map);
+function put(map: usize, i: u32, offset: i64): void {
+  const slot = find(map, i);
   if (load<i64>(slot, 16) == 0) {
     store<u64>(slot, digestLow);
     store<u64>(slot, digestHigh, 8);
@@ -174,16 +233,38 @@ function put(map: usize, offset: i64): void {
   store<i64>(slot, max<i64>(load<i64>(slot, 16), offset + 1), 16);
 }
 
-/** The slot of the key read last, or the empty one where it would be. */
-function find(map: usize): usize {
-  digest(keyAt, <u32>keyLength, load<u64>(map, 16), load<u64>(map, 24));
+/** Digests of the keys of the next records, and their slots into the CPU's cache. Stops at a bad record. */
+function lookAhead(map: usize, at: usize, end: usize, count: u32): void {
+  const known = min(count, aheadRecords);
+  const k0 = load<u64>(map, 16);
+  const k1 = load<u64>(map, 24);
+  for (let i: u32 = 0; i < known; i++) {
+    at = readRecordAt(at, end);
+    if (at == 0) return;
+    if (keyLength < 0) continue;
+    digest(keyAt, <u32>keyLength, k0, k1);
+    store<u64>(ahead + i * digestBytes, digestLow);
+    store<u64>(ahead + i * digestBytes, digestHigh, 8);
+  }
   const mask = load<u32>(map) - 1;
-  let i = <u32>digestLow & mask;
+  for (let i: u32 = 0; i < known; i++) {
+    const slot = load<u32>(ahead + i * digestBytes) & mask;
+    touched += load<i64>(map + handleBytes + slot * slotBytes, 16);
+  }
+}
+
+/** The slot of the key of record `i`, or the empty one where it would be; sets the digest. */
+function find(map: usize, i: u32): usize {
+  const known = ahead + (i % aheadRecords) * digestBytes;
+  digestLow = load<u64>(known);
+  digestHigh = load<u64>(known, 8);
+  const mask = load<u32>(map) - 1;
+  let step = <u32>digestLow & mask;
   while (true) {
-    const slot = map + handleBytes + i * slotBytes;
+    const slot = map + handleBytes + step * slotBytes;
     if (load<i64>(slot, 16) == 0) return slot;
     if (load<u64>(slot) == digestLow && load<u64>(slot, 8) == digestHigh) return slot;
-    i = (i + 1) & mask;
+    step = (step + 1) & mask;
   }
 }
 

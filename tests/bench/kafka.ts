@@ -83,7 +83,7 @@ function configuration(
 }
 
 /** KAFKA_LIB, or what `tests/compat/fetch-kafka.sh` brought, or $PEERS/kafka-… */
-function kafkaLib(): string {
+export function kafkaLib(): string {
   const places = [
     process.env.KAFKA_LIB,
     ...librariesIn(join(projectFolder, ".runtimes")),

@@ -13,6 +13,7 @@ import { latencyCases } from "./cases/latency.ts";
 import { lifeCases } from "./cases/life.ts";
 import { partitionCases } from "./cases/partitions.ts";
 import { throughputCases } from "./cases/throughput.ts";
+import { transactionCases } from "./cases/transactions.ts";
 import type { Measure } from "./measure.ts";
 import { type Cores, chooseCores, pinMyself } from "./process-figures.ts";
 import { machine, pinningText, storeReport, tableOf, versionsText } from "./report.ts";
@@ -22,6 +23,7 @@ const cases: readonly BenchCase[] = [
   ...throughputCases,
   ...partitionCases,
   ...latencyCases,
+  ...transactionCases,
   ...lifeCases,
 ];
 const sides: readonly Side[] = ["timberline", "kafka"];

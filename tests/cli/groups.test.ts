@@ -4,7 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { CommitRequest } from "../../runtime/group-coordinator.ts";
-import { type Server, startServer } from "../../runtime/mod.ts";
+import { createClient, createPlatform, type Server, startServer } from "../../runtime/mod.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { callInProcess } from "./command-line.ts";
 
@@ -25,7 +25,9 @@ test.before(async () => {
     configs: new Map(),
   });
 });
-test.after(() => server.close());
+test.after(async () => {
+  await server.close();
+});
 
 function call(...args: string[]) {
   const { host, port } = server.kafka;
@@ -77,6 +79,43 @@ test("group reset-offsets does nothing without --execute, and stays inside the p
   assert.is((await rows("group", "lag", "g"))[0]?.committed, 7);
   assert.is((await rows(...reset, "--topic", "t", "--to", "latest")).length, 2);
   assert.is((await call(...reset)).code, 2);
+  assert.match((await call(...reset, "--to", "1", "--shift", "1")).stderr, /only one/);
+});
+
+test("group reset-offsets of a group with members tells so first and refuses then", async () => {
+  const { host, port } = server.kafka;
+  const client = createClient({ platform: createPlatform(), bootstrap: [`${host}:${port}`] });
+  const consumer = client.groupConsumer({
+    groupId: "busy",
+    topics: ["t"],
+    offsetReset: "earliest",
+  });
+  const records = consumer[Symbol.asyncIterator]();
+  await records.next();
+  const reset = ["group", "reset-offsets", "busy", "--topic", "t", "--to", "latest"];
+  const plan = await call(...reset);
+  assert.equal([plan.code, /1 member\) have stopped/.test(plan.stderr)], [0, true]);
+  const { code, stderr } = await call(...reset, "--execute");
+  assert.equal([code, /busy has members/.test(stderr)], [1, true]);
+  const gone = await call("group", "delete", "busy", "--yes");
+  assert.equal([gone.code, /NON_EMPTY_GROUP. Stop its members/.test(gone.stderr)], [1, true]);
+  await client.close();
+  assert.is((await call("group", "delete", "busy", "--yes")).code, 0);
+});
+
+test("groups that are not there do not hide the others", async () => {
+  const { code, stdout, stderr } = await call("group", "lag", "nobody", "g", "--json");
+  assert.equal([code, (JSON.parse(stdout) as { group: string }[])[0]?.group], [1, "g"]);
+  assert.match(stderr, /nobody: GROUP_ID_NOT_FOUND. Check its name/);
+  const none = await call("group", "describe", "nobody", "--json");
+  assert.equal([none.code, none.stdout], [1, ""]);
+});
+
+test("group list --state takes Kafka's names only", async () => {
+  assert.is((await rows("group", "list", "--state", "empty"))[0]?.group, "g");
+  const { code, stderr } = await call("group", "list", "--state", "idle");
+  assert.is(code, 2);
+  assert.match(stderr, /"idle" is not one of Empty, /);
 });
 
 test("commitOffsets() refuses what cannot be, item by item, and of strangers as a whole", async () => {

@@ -6,10 +6,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { ProcessEnd } from "../support/processes.ts";
+import { type ProcessEnd, TestProcess } from "../support/processes.ts";
 import { TestServer } from "../support/server.ts";
 import { tempFolder } from "../support/temp-folder.ts";
-import { callInProcess, startTimberline, timberline } from "./command-line.ts";
+import { callInProcess, commandLine, startTimberline, timberline } from "./command-line.ts";
 
 const FREE_PORTS = ["--kafka-port", "0", "--http-port", "0"];
 
@@ -61,6 +61,28 @@ test("serve refuses what belongs to others: a folder in use, a port in use, by n
   if (process.platform === "linux") assert.match(end.stderr, `by process ${process.pid}`);
   taken.close();
   await server.stop();
+});
+
+test("serve ends with a sentence when the disk of its log fails, and goes on where it was", async () => {
+  const dataDir = join(tempFolder("failing"), "log");
+  const serve = commandLine(["serve", "--data-dir", dataDir, "--flush", "os", ...FREE_PORTS]);
+  // The system refuses larger files, with an error that is not that of a full disk.
+  const script = 'trap "" XFSZ; ulimit -f 512; exec "$@"';
+  const server = new TestProcess(["bash", "-c", script, "bash", ...serve]);
+  const [, address = ""] = await server.waitFor(/^ready .* http=(\S+)/m);
+  const produced = await fetch(`http://${address}/v1/topics/t/records`, {
+    method: "POST",
+    headers: { "content-type": "application/x-ndjson" },
+    body: `{"value":"${"x".repeat(9_000)}"}\n`.repeat(80),
+  });
+  assert.match(await produced.text(), /KAFKA_STORAGE_ERROR/);
+  const { code, stderr } = await server.end();
+  assert.is(code, 1);
+  assert.match(stderr, /^error: the log directory .* failed: .*: the broker has ended$/m);
+  assert.match(stderr, /try: mend the disk/);
+  const again = await TestServer.start({ dataDir });
+  assert.is((await callInProcess(["topic", "list", "-b", again.bootstrap])).code, 0);
+  await again.stop();
 });
 
 test("serve names every mistake of its configuration at once, with a line to paste", async () => {

@@ -88,6 +88,9 @@ test("unknown ids, states and offsets end with a sentence", async () => {
   assert.match(unknown.stderr, /TRANSACTIONAL_ID_NOT_FOUND/);
   assert.match((await call("list", "--state", "Sleeping")).stderr, /no transaction state Sleeping/);
   assert.is((await call("abort")).code, 2);
+  assert.is((await call("abort", "--id", "payments", "payments", "0", "0")).code, 2);
+  assert.match((await call("abort", "--id", "nobody")).stderr, /TRANSACTIONAL_ID_NOT_FOUND/);
+  assert.is((await call("describe", "nobody")).code, 1, "nothing was made by ending it");
   assert.is((await call("abort", "stuck", "0", "77")).code, 2);
 });
 

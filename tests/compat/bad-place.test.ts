@@ -48,7 +48,9 @@ if (disk !== undefined) {
     assert.match(error.message, /disk is full: free space/);
     await request(`${server.http}/healthz`);
     disk.fill();
-    assert.is((await server.stop()).code, 0);
+    const end = await server.stop();
+    assert.is(end.code, 1);
+    assert.match(end.stderr, /server-stopped: the disk refused .*: the next start checks the logs/);
     await server.restart();
     await expectKept(server, acknowledged);
     disk.change("size=64m");

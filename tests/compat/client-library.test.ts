@@ -9,6 +9,7 @@ import { createPlatform } from "../../runtime/platforms/node.ts";
 import { TestServer } from "../support/server.ts";
 import { KafkaBroker } from "./kafka-broker.ts";
 import { KafkaTools } from "./kafka-tools.ts";
+import { transactionCases } from "./transaction-cases.ts";
 
 const codecs = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 const perCodec = 500;
@@ -51,11 +52,12 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
 }
 
 /** What must hold on every broker. */
-const cases: readonly [string, (client: Client) => Promise<void>][] = [
+const cases: readonly [string, (client: Client, bootstrap: string) => Promise<void>][] = [
   ["records of every codec come back whole, in order per key", roundtrip],
   ["admin describes what it changes", describeChanges],
   ["refusals carry Kafka's names", refusals],
   ["a batch above max.message.bytes is cut by the producer", cutBatches],
+  ...transactionCases,
 ];
 
 async function roundtrip(client: Client): Promise<void> {
@@ -106,7 +108,11 @@ async function describeChanges(client: Client): Promise<void> {
   const [entry] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
   assert.equal([entry?.value, entry?.source, entry?.type], ["-1", "DYNAMIC_TOPIC_CONFIG", "LONG"]);
   await admin.alterConfigs(resource, [{ name: "retention.ms", op: "delete" }]);
-  const [fallback] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
+  let [fallback] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
+  // Kafka's brokers learn of a change a moment after it was made.
+  for (let i = 0; i < 50 && fallback?.value === "-1"; i++) {
+    [fallback] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
+  }
   assert.equal([fallback?.value, fallback?.source], ["604800000", "DEFAULT_CONFIG"]);
   await admin.alterConfigs(resource, [{ name: "retention.ms", op: "set", value: "-1" }]);
 
@@ -175,10 +181,12 @@ async function cutBatches(client: Client): Promise<void> {
 
 let server: TestServer;
 test.before(async () => {
-  server = await TestServer.start({ args: ["--flush", "os"] });
+  const args = ["--flush", "os", "--set", "group.initial.rebalance.delay.ms=0"];
+  server = await TestServer.start({ args });
 });
 for (const [rule, run] of cases) {
-  test(`Timberline: ${rule}`, () => withClient(server.bootstrap, run));
+  test(`Timberline: ${rule}`, () =>
+    withClient(server.bootstrap, (client) => run(client, server.bootstrap)));
 }
 
 test("Timberline: a producer and a consumer go on over kill -9 and restart, nothing twice", async () => {
@@ -217,7 +225,18 @@ if (tools !== undefined) {
     kafka = await KafkaBroker.start(tools);
   });
   for (const [rule, run] of cases) {
-    test(`Kafka: ${rule}`, () => withClient(kafka.bootstrap, run));
+    test(`Kafka: ${rule}`, () =>
+      withClient(kafka.bootstrap, (client) => run(client, kafka.bootstrap)));
+  }
+
+  test("Kafka goes back to the first transaction protocol", async () => {
+    const connect = ["--bootstrap-server", kafka.bootstrap];
+    const change = ["downgrade", "--feature", "transaction.version=1"];
+    await tools.run("org.apache.kafka.tools.FeatureCommand", ...connect, ...change);
+  });
+  for (const [rule, run] of transactionCases.slice(0, -1)) {
+    test(`Kafka, first transaction protocol: ${rule}`, () =>
+      withClient(kafka.bootstrap, (client) => run(client, kafka.bootstrap)));
   }
 
   test("Kafka's Java consumer reads every codec as the library packs it", async () => {

@@ -4,7 +4,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createPlatform } from "#platform";
-import { type Client, createClient, type GroupConsumer } from "../../runtime/client/mod.ts";
+import {
+  type Client,
+  createClient,
+  type GroupConsumer,
+  type GroupConsumerOptions,
+} from "../../runtime/client/mod.ts";
 import { type Server, startServer } from "../../runtime/mod.ts";
 
 interface Context {
@@ -124,6 +129,58 @@ for (const protocol of ["classic", "consumer"] as const) {
     await client.groups().delete(`${topic}-group`);
     await otherClient.close();
   });
+
+  test(`${protocol}: commit() within revoked stores what goes`, async (context) => {
+    const { client } = context;
+    const topic = `going-${protocol}`;
+    await client.admin().createTopic({ name: topic, partitions });
+    const records = Array.from({ length: 60 }, (_, i) => {
+      return { topic, value: String(i), partition: i % partitions };
+    });
+    await client.producer().sendBatch(records);
+    const options: GroupConsumerOptions = {
+      ...{ groupId: `${topic}-group`, topics: [topic], protocol, heartbeatIntervalMs: 200 },
+      ...{ offsetReset: "earliest", autoCommitMs: 0 },
+    };
+    let read = 0;
+    const count = async (consumer: GroupConsumer): Promise<void> => {
+      for await (const _ of consumer) read += 1;
+    };
+    const first = client.groupConsumer({ ...options, revoked: () => first.commit() });
+    const reading = count(first);
+    await until("all is read", () => read === 60);
+    const otherClient = newClient(context.server);
+    const second = otherClient.groupConsumer(options);
+    const taking = count(second);
+    await until("the second has half", () => second.partitions.length === 3);
+    const committed = await client.groups().offsets(options.groupId);
+    const moved = second.partitions.map(({ partition }) => partition);
+    const found = committed.filter(({ partition }) => moved.includes(partition));
+    assert.equal(
+      found.map(({ offset }) => offset),
+      [10, 10, 10],
+    );
+    await Promise.all([first.stop(), second.stop()]);
+    await Promise.all([reading, taking]);
+    assert.is(read, 60);
+    await otherClient.close();
+  });
 }
+
+test("stop() in the midst of reading commits that record too, and close() waits for it", async (context) => {
+  const client = newClient(context.server);
+  await client.admin().createTopic({ name: "short", partitions: 1 });
+  await client.producer().sendBatch(["a", "b", "c"].map((value) => ({ topic: "short", value })));
+  const consumer = client.groupConsumer({
+    groupId: "brief",
+    topics: ["short"],
+    protocol: "consumer",
+    offsetReset: "earliest",
+  });
+  for await (const { offset } of consumer) if (offset === 1) void consumer.stop();
+  await client.close();
+  const [committed] = await context.client.groups().offsets("brief");
+  assert.is(committed?.offset, 2);
+});
 
 test.run();

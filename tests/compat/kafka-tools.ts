@@ -2,7 +2,7 @@
 // brought), and how one is run so that it starts quickly and says nothing but its result.
 
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { findTool, sayMissing } from "../support/missing-tool.ts";
 import { type ProcessEnd, runProcess, TestProcess } from "../support/processes.ts";
 import { projectFolder } from "../support/project.ts";
@@ -60,23 +60,34 @@ export class KafkaTools {
 
   /** Runs a tool to its end, however it ends. */
   try(mainClass: string, args: readonly string[], stdin = ""): Promise<ProcessEnd> {
-    return runProcess(this.#command(mainClass, args), { limitMs: toolMsMax, stdin });
+    return runProcess([...this.command(mainClass), ...args], { limitMs: toolMsMax, stdin });
   }
 
   /** Runs a tool to its end, however it ends, and keeps all it says however long. */
   listen(mainClass: string, args: readonly string[]): Promise<Omit<ProcessEnd, "signal">> {
-    return runWhole(this.#command(mainClass, args));
+    return runWhole([...this.command(mainClass), ...args]);
   }
 
   /** Starts what runs on, such as a broker. */
   start(mainClass: string, ...args: string[]): TestProcess {
-    return new TestProcess(this.#command(mainClass, args));
+    return new TestProcess([...this.command(mainClass), ...args]);
   }
 
-  #command(mainClass: string, args: readonly string[]): string[] {
+  /** Compiles one Java file against Kafka's jars; returns the folder of its classes, for `command`. */
+  async compile(source: string): Promise<string> {
+    const classes = tempFolder("classes");
+    const command = ["javac", "-cp", join(this.#lib, "*"), "-d", classes, source];
+    const end = await runProcess(command, { limitMs: toolMsMax });
+    if (end.code === 0) return classes;
+    throw new Error(`${command.join(" ")}: exit ${end.code}\n${end.stdout}${end.stderr}`);
+  }
+
+  /** The command line of a class, of Kafka's or of one's own in the folder `classes`. */
+  command(mainClass: string, classes?: string): string[] {
+    const jars = join(this.#lib, "*");
+    const path = classes === undefined ? jars : [classes, jars].join(delimiter);
     const settings = `-Dlog4j2.configurationFile=${this.#logSettings}`;
-    const flags = [...javaFlags, settings, "-cp", join(this.#lib, "*")];
-    return [this.#java, ...flags, mainClass, ...args];
+    return [this.#java, ...javaFlags, settings, "-cp", path, mainClass];
   }
 }
 

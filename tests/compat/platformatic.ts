@@ -19,12 +19,14 @@ export interface PlatformaticJob {
 }
 
 export class Platformatic {
-  readonly #node: TestRuntime;
-  readonly #module: string;
+  readonly version = version;
+  readonly node: TestRuntime;
+  /** The file to import. */
+  readonly module: string;
 
   private constructor(node: TestRuntime, module: string) {
-    this.#node = node;
-    this.#module = module;
+    this.node = node;
+    this.module = module;
   }
 
   /** Undefined if it is not here and the registry cannot be reached. */
@@ -40,8 +42,8 @@ export class Platformatic {
 
   async produce(bootstrap: string, job: PlatformaticJob): Promise<void> {
     const script = join(projectFolder, "tests/compat/platformatic-producer.mjs");
-    const stdin = JSON.stringify({ module: this.#module, bootstrap, ...job });
-    const command = this.#node.command(script);
+    const stdin = JSON.stringify({ module: this.module, bootstrap, ...job });
+    const command = this.node.command(script);
     const end = await runProcess(command, { stdin, limitMs: produceMsMax });
     if (end.code !== 0) throw new Error(`@platformatic/kafka: ${end.stdout}${end.stderr}`);
   }

@@ -3,6 +3,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { sealLine } from "../../cluster/change-codec.ts";
 import type { ControlPlane } from "../../cluster/control-plane.ts";
 import { type ClusterFiles, openMemoryControlPlane } from "../../cluster/memory.ts";
 import { FakeClusterFiles } from "../support/cluster-files.ts";
@@ -44,6 +45,10 @@ test("openMemoryControlPlane() finds everything again after a restart", async ()
   await plane.deleteTopic("gone");
   await plane.alterBrokerConfigs(null, new Map([["max.connections", "5"]]));
   await plane.alterBrokerConfigs(1, new Map([["max.connections", "6"]]));
+  const interval = "consumer.heartbeat.interval.ms";
+  await plane.alterGroupConfigs("g", new Map([[interval, "7000"]]));
+  await plane.alterGroupConfigs("gone", new Map([[interval, "7000"]]));
+  await plane.alterGroupConfigs("gone", new Map([[interval, null]]));
   const before = plane.state();
   await plane.close();
 
@@ -54,6 +59,8 @@ test("openMemoryControlPlane() finds everything again after a restart", async ()
   assert.equal(after.topicsById.get(topic.id), topic);
   assert.equal([...after.brokerConfigs.get(null)!], [["max.connections", "5"]]);
   assert.equal([...after.brokerConfigs.get(1)!], [["max.connections", "6"]]);
+  assert.equal([...after.groupConfigs.keys()], ["g"]);
+  assert.equal([...after.groupConfigs.get("g")!], [[interval, "7000"]]);
   assert.ok(after.brokers.get(1)!.fenced, "a broker of the last life is not alive");
   const broker = await again.register({ id: 1, host: "127.0.0.1", port: 1, rack: null });
   assert.ok(broker.epoch > before.brokers.get(1)!.epoch);
@@ -180,14 +187,39 @@ test("damage before a good change, in the snapshot or a missing snapshot is refu
   assert.throws(() => open(lost), /missing/);
 });
 
+test("a folder of format 1 is read, and is of the newest format from then on", async () => {
+  const files = new FakeClusterFiles();
+  const plane = await started(files);
+  await plane.createTopic({ name: "old", layout: one, configs: NO_CONFIGS });
+  await plane.close();
+  files.snapshot = inFormat1(files.snapshot!);
+  files.journal = inFormat1(files.journal);
+
+  const again = open(files);
+  assert.equal([...again.state().topics.keys()], ["old"]);
+  assert.match(new TextDecoder().decode(files.snapshot), /^[0-9a-f]{8} \{.*"format":2/);
+  await again.alterGroupConfigs("g", new Map([["consumer.session.timeout.ms", "50000"]]));
+  await again.close();
+  assert.is(open(files).state().groupConfigs.size, 1);
+});
+
+function inFormat1(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const [header = "", ...lines] = new TextDecoder().decode(bytes).split("\n");
+  const old = sealLine(header.slice(9).replace('"format":2', '"format":1'));
+  const rest = new TextEncoder().encode(lines.join("\n"));
+  const all = new Uint8Array(old.length + rest.length);
+  all.set(old);
+  all.set(rest, old.length);
+  return all;
+}
+
 test("a newer format and another cluster's folder are refused in one sentence", async () => {
   const files = new FakeClusterFiles();
   await (await started(files)).close();
-  const { sealLine } = await import("../../cluster/change-codec.ts");
   const newer = files.crash(0);
+  newer.snapshot = sealLine('{"format":4,"kind":"timberline-cluster"}');
+  assert.throws(() => open(newer), /format 4, this version reads up to 3/);
   newer.snapshot = sealLine('{"format":3,"kind":"timberline-cluster"}');
-  assert.throws(() => open(newer), /format 3, this version reads up to 2/);
-  newer.snapshot = sealLine('{"format":2,"kind":"timberline-cluster"}');
   assert.throws(() => open(newer), /is a cluster member's/);
   assert.throws(
     () => openMemoryControlPlane({ random: seededRandom(1), files, clusterId: "other" }),

@@ -42,6 +42,7 @@ export function controlPlaneSuite(
   faultRules(rule);
   viewRules(rule);
   configRules(rule);
+  groupConfigRules(rule);
   brokerRules(rule);
   partitionRules(rule);
 }
@@ -245,6 +246,22 @@ function configRules(rule: Rule): void {
         ["log.segment.bytes", "2000000"],
       ],
     );
+  });
+}
+
+function groupConfigRules(rule: Rule): void {
+  rule("alterGroupConfigs() sets and removes single keys, and tells watchers", async (plane) => {
+    const told: string[] = [];
+    plane.watch((change) => {
+      if (change.kind === "group-configs-changed") told.push(change.groupId);
+    });
+    await plane.alterGroupConfigs("g", new Map([["a", "1"]]));
+    await plane.alterGroupConfigs("g", new Map([["b", "2"]]));
+    await plane.alterGroupConfigs("h", new Map([["a", "3"]]));
+    assert.equal(Object.fromEntries(plane.state().groupConfigs.get("g")!), { a: "1", b: "2" });
+    await plane.alterGroupConfigs("h", new Map([["a", null]]));
+    assert.equal([...plane.state().groupConfigs.keys()], ["g"]);
+    assert.equal(told, ["g", "g", "h", "h"]);
   });
 }
 

@@ -103,7 +103,10 @@ if (program !== undefined) {
     await nats.kill(0);
     nats.wipe(0);
     await nats.startServer(0);
-    await until(() => heard.at(-1) === "caught up 0" && heard.includes("reset"));
+    await until(
+      () => heard.at(-1) === "caught up 0" && heard.includes("reset"),
+      () => `${heard}`,
+    );
     const sequence = await appended(log, { expected: 0, id: "2", bytes: encode("2") });
     assert.is(sequence, 1);
     await until(() => heard.at(-1) === "2");
@@ -147,10 +150,10 @@ async function appended(log: MetadataLog, request: Parameters<MetadataLog["appen
   throw new Error("the service did not come back");
 }
 
-async function until(isDone: () => boolean): Promise<void> {
+async function until(isDone: () => boolean, what = () => ""): Promise<void> {
   const endMs = performance.now() + 15_000;
   while (!isDone()) {
-    if (performance.now() > endMs) throw new Error("waited in vain");
+    if (performance.now() > endMs) throw new Error(`waited in vain: ${what()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

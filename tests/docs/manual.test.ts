@@ -1,7 +1,7 @@
 // What the README and the manual tell a reader to run is run: every command and program of every page, in order,
 // against a server of the page's own, and what a page shows is what comes. Also its links, its npm scripts,
 // and its start on Deno and Bun.
-// Time limit: 120 s
+// Time limit: 240 s
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -37,7 +37,7 @@ test.after(async () => current?.run.end());
 async function runOf(document: string): Promise<PageRun> {
   if (current?.document !== document) {
     await current?.run.end();
-    current = { document, run: await PageRun.start() };
+    current = { document, run: await PageRun.start(serveFlags(document)) };
   }
   return current.run;
 }
@@ -52,6 +52,11 @@ for (const document of documents) {
       if (difference !== undefined) throw new Error(`${document}:${block.line}\n${difference}`);
     });
   }
+}
+
+/** What a page has its reader start the broker with: a line `npm start -- FLAGS` of its own in a block. */
+function serveFlags(document: string): string[] {
+  return /^npm start -- (.+)$/m.exec(read(document))?.[1]?.split(/\s+/) ?? [];
 }
 
 function stepsOf(blocks: readonly Block[]): Step[] {

@@ -30,8 +30,9 @@ export class PageRun {
     this.#server = server;
   }
 
-  static async start(): Promise<PageRun> {
-    return new PageRun(await TestServer.start());
+  /** `args`: more flags of `serve`, for a page that starts its broker with some. */
+  static async start(args: readonly string[] = []): Promise<PageRun> {
+    return new PageRun(await TestServer.start({ args }));
   }
 
   async end(): Promise<void> {

@@ -90,6 +90,14 @@ function configurationPage(): string {
         key.doc,
       ]),
     ),
+    "## Group keys",
+    "Set for one consumer group, which need not exist yet, with Kafka's `kafka-configs.sh --entity-type groups`, or " +
+      '`admin.alterConfigs({ kind: "group", groupId }, …)` of the client library; they take effect at once. Where a ' +
+      "group sets nothing, the broker's key holds.",
+    table(
+      ["key", "default", "allowed", "broker's key", "meaning"],
+      allKeys("group").map((key) => [...named(key), code(key.brokerKey!), key.doc]),
+    ),
     "## Broker keys",
     "*restart*: takes effect at the next start. *per broker* and *cluster*: may be changed while the broker runs.",
     table(

@@ -3,6 +3,7 @@
 import { connect } from "node:net";
 import { CompressionTypes } from "kafkajs";
 import * as assert from "uvu/assert";
+import { transactionLoad } from "../bench/load/transaction-load.ts";
 import { request, requestJson } from "../support/http-client.ts";
 import type { Address } from "../support/server.ts";
 import type { Case, Given } from "./case.ts";
@@ -32,6 +33,21 @@ export const kafkaCases: readonly Case[] = [
       assert.is(record?.key, "k");
       assert.is(record?.value, "plain");
       assert.is(record?.timestamp, 1234567890123);
+    },
+  },
+  {
+    name: "stores the first large batch of a transaction that its client did not announce",
+    async run({ http, kafka }) {
+      await createTopic(http, "transacted");
+      // The coordinator is asked before a batch is stored: its bytes must live until then.
+      const shape = { recordsPerTransaction: 100, recordBytes: 200, transactionsPerAbort: 0 };
+      await transactionLoad(kafka, {
+        topic: "transacted",
+        producers: 1,
+        transactions: 3,
+        ...shape,
+      });
+      assert.is(values(await fetchAll(http, "transacted")).length, 300);
     },
   },
   {

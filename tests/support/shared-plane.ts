@@ -27,6 +27,7 @@ import { decideIsrChanges } from "../../cluster/decisions/isr-changes.ts";
 import { decideReassignments } from "../../cluster/decisions/reassignment.ts";
 import {
   decideBrokerConfigs,
+  decideGroupConfigs,
   decideGrowth,
   decideTopic,
   decideTopicConfigs,
@@ -137,6 +138,10 @@ class PlaneOfBroker implements ControlPlane {
 
   async alterBrokerConfigs(broker: number | null, changes: ReadonlyMap<string, string | null>) {
     this.#plane.commit(decideBrokerConfigs(this.#plane.image, broker, changes));
+  }
+
+  async alterGroupConfigs(groupId: string, changes: ReadonlyMap<string, string | null>) {
+    this.#plane.commit(decideGroupConfigs(this.#plane.image, groupId, changes));
   }
 
   async allocateProducerIds(count: number): Promise<number> {

@@ -21,6 +21,8 @@ const areas: readonly (readonly [RegExp, Area])[] = [
   [/^runtime\/http\//, "http"],
   [/^runtime\/kafka\//, "kafka"],
   [/^runtime\/(local-[^/]+\.ts$|fetch-wait\.ts$|broker\/)/, "broker"],
+  // The client's leaders assign, and its members match topics, exactly as the broker does.
+  [/^runtime\/groups\/(assignor|partition-set|topic-pattern|uniform-assignor)\.ts$/, "shared"],
   [/^runtime\/groups\//, "groups"],
   [/^runtime\/transactions\//, "transactions"],
   [/^runtime\/replication\//, "replication"],

@@ -7,6 +7,7 @@ import { BrokerError } from "../../runtime/errors.ts";
 import { createPlatform } from "../../runtime/platforms/node.ts";
 import { createServer, type Server } from "../../runtime/server.ts";
 import { MemoryStorage } from "../../runtime/storage/memory.ts";
+import { StorageError } from "../../runtime/storage/storage.ts";
 import { Log } from "../../runtime/telemetry/logger.ts";
 
 const platform = createPlatform();
@@ -74,6 +75,32 @@ test("close() is clean, idempotent, and readiness says that it began", async () 
   assert.match(server.readiness().join(), /draining/);
   await Promise.all([closing, server.close()]);
   assert.ok(storage.readFile(".kafka_cleanshutdown"));
+});
+
+test("close() is not clean when the disk is full: then there is no marker", async () => {
+  const storage = new MemoryStorage(Infinity);
+  const server = await start(storage);
+  storage.bytesMax = 0;
+  assert.is(await server.close(), false);
+  assert.not.ok(storage.readFile(".kafka_cleanshutdown"));
+});
+
+test("failed says which disk went bad, and why; close() still ends the server", async () => {
+  const storage = new MemoryStorage(Infinity);
+  const server = await start(storage);
+  const topic = { name: "t", partitions: 1, replicationFactor: 1, configs: new Map() };
+  await server.broker.createTopic(topic);
+  storage.fault = new StorageError("failed", "input/output error");
+  const batch = platform.core.encode([{ key: null, value: new Uint8Array(1), timestampMs: 1 }], {
+    compression: null,
+  });
+  const place = { topic: "t", partition: 0 };
+  const append = async () => server.broker.append({ ...place, batch, acks: -1, timeoutMs: 1000 });
+  assert.match(await messageOf(append()), /the log directory memory failed: input\/output error/);
+  assert.match((await server.failed).message, /memory failed: input\/output error/);
+  assert.match(server.readiness().join(), /input\/output error/);
+  assert.is(await server.close(), false);
+  assert.not.ok(storage.readFile(".kafka_cleanshutdown"));
 });
 
 test("a dynamic limit holds for the connections that come after it", async () => {

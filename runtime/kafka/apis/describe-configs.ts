@@ -1,6 +1,6 @@
 // DescribeConfigs (32): the configs of topics and brokers with value, source, type and synonyms (KIP-226).
-// The empty broker name means the defaults of all brokers: only what was set there is listed. Groups, client
-// metrics subscriptions and broker loggers have no configs of their own here, so their lists are empty.
+// The empty broker name means the defaults of all brokers: only what was set there is listed. Client metrics
+// subscriptions and broker loggers have no configs of their own here, so their lists are empty.
 // v3 adds types and documentation (KIP-569), v4 is flexible. Values of sensitive keys are never sent.
 
 import type { ConfigEntry } from "../../broker.ts";
@@ -100,10 +100,9 @@ function entries(resource: Resource, context: HandlerContext): readonly ConfigEn
     checkOwnId(name, { brokerId, expected: ` ${brokerId}` });
     return [];
   }
-  if (type === resourceType.clientMetrics || type === resourceType.group) {
-    const what = type === resourceType.group ? "Group name" : "Client metrics subscription name";
-    if (name === "") throw new BrokerError("INVALID_REQUEST", `${what} must not be empty`);
-    return [];
+  if (type === resourceType.clientMetrics) {
+    if (name !== "") return [];
+    throw new BrokerError("INVALID_REQUEST", "Client metrics subscription name must not be empty");
   }
   const keys = resource.configurationKeys;
   const found = context.broker.describeConfigs(

@@ -45,11 +45,11 @@ export const handleListConfigResources: Handler<typeof listConfigResources> = (
   return { throttleTimeMs: 0, errorCode: 0, configResources };
 };
 
-/** Groups and client metrics subscriptions have no configs here, so there are no names of them. */
-function namesOf(type: number, { topics, brokers }: ClusterState): string[] {
+/** Client metrics subscriptions have no configs here, so there are no names of them. */
+function namesOf(type: number, { topics, brokers, groupConfigs }: ClusterState): string[] {
   if (type === resourceType.topic) return [...topics.keys()];
   if (type === resourceType.broker || type === resourceType.brokerLogger) {
     return [...brokers.keys()].map(String);
   }
-  return [];
+  return type === resourceType.group ? [...groupConfigs.keys()] : [];
 }

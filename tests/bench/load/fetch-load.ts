@@ -15,6 +15,8 @@ export interface ReadLoad {
   /** Reads from 0 up to here. */
   readonly endOffset: number;
   readonly bytesMax: number;
+  /** read_committed; default: read_uncommitted. */
+  readonly isCommitted?: boolean;
 }
 
 /** Reads one partition; the bytes of its batches and the time it took. */
@@ -124,9 +126,8 @@ export class ReadLane {
   }
 
   #fetch(): void {
-    const { topic, partition, bytesMax } = this.#load;
     const waitMsMax = fetchWaitMsMax;
     const offset = this.#offset;
-    this.#connection.send(fetchRequest({ topic, partition, offset, bytesMax, waitMsMax }));
+    this.#connection.send(fetchRequest({ ...this.#load, offset, waitMsMax }));
   }
 }

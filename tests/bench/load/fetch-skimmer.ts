@@ -8,14 +8,19 @@ export interface FetchAnswer {
   readonly bytes: number;
 }
 
-/** Size, correlation id, throttle time, error, session, topic count; name length; one partition up to its records. */
+/** Size, correlation id, throttle time, error, session, topic count; name length; one partition up to its count of
+ * aborted transactions. */
 const headBytesBeforeName = 4 + 4 + 4 + 2 + 4 + 4 + 2;
-const headBytesAfterName = 4 + 4 + 2 + 8 + 8 + 8 + 4 + 4 + 4;
+const headBytesAfterName = 4 + 4 + 2 + 8 + 8 + 8 + 4;
 const topErrorAt = 12;
 const topicCountAt = 18;
 /** From the end of the head. */
 const partitionErrorFromEnd = headBytesAfterName - 8;
-const recordsLengthFromEnd = 4;
+const abortedCountFromEnd = 4;
+const abortedBytes = 8 + 8;
+/** Behind them: preferred replica, length of the records. */
+const tailBytes = 4 + 4;
+const recordsLengthAt = 4;
 /** Of a batch: base offset, length, …, last offset delta. */
 const batchHeadBytes = 27;
 const lengthAt = 8;
@@ -27,7 +32,7 @@ export class FetchSkimmer {
   readonly #headBytes: number;
   readonly #scratch: Uint8Array;
   readonly #view: DataView;
-  #state: "head" | "batch" | "skip" = "head";
+  #state: "head" | "aborted" | "tail" | "batch" | "skip" = "head";
   #needed: number;
   #filled = 0;
   #toSkip = 0;
@@ -48,14 +53,17 @@ export class FetchSkimmer {
   push(bytes: Uint8Array): void {
     let at = 0;
     while (at < bytes.length) {
-      at += this.#state === "skip" ? this.#skip(bytes.length - at) : this.#fill(bytes, at);
+      const skips = this.#state === "skip" || this.#state === "aborted";
+      at += skips ? this.#skip(bytes.length - at) : this.#fill(bytes, at);
     }
   }
 
   #skip(available: number): number {
     const count = Math.min(available, this.#toSkip);
     this.#toSkip -= count;
-    if (this.#toSkip === 0) this.#next();
+    if (this.#toSkip > 0) return count;
+    if (this.#state === "aborted") this.#state = "tail";
+    else this.#next();
     return count;
   }
 
@@ -65,6 +73,7 @@ export class FetchSkimmer {
     this.#filled += count;
     if (this.#filled < this.#needed) return count;
     if (this.#state === "head") this.#readHead();
+    else if (this.#state === "tail") this.#readTail();
     else this.#readBatch();
     return count;
   }
@@ -76,7 +85,15 @@ export class FetchSkimmer {
     if (error !== 0 || this.#view.getInt32(topicCountAt) !== 1) {
       throw new Error(`the broker refused a fetch with error ${error}`);
     }
-    this.#left = Math.max(0, this.#view.getInt32(this.#headBytes - recordsLengthFromEnd));
+    this.#toSkip =
+      abortedBytes * Math.max(0, this.#view.getInt32(this.#headBytes - abortedCountFromEnd));
+    this.#state = this.#toSkip > 0 ? "aborted" : "tail";
+    this.#filled = 0;
+    this.#needed = tailBytes;
+  }
+
+  #readTail(): void {
+    this.#left = Math.max(0, this.#view.getInt32(recordsLengthAt));
     this.#nextOffset = -1;
     this.#bytes = 0;
     this.#next();

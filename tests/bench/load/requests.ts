@@ -10,6 +10,7 @@ import { writeRequestHeader } from "../../../runtime/kafka/headers.ts";
 import { Reader } from "../../../runtime/kafka/reader.ts";
 import type { Api } from "../../../runtime/kafka/schema.ts";
 import { Writer } from "../../../runtime/kafka/writer.ts";
+import type { ProducerIdentity } from "../../../runtime/transaction-coordinator.ts";
 import { coreModuleUrl, createCore } from "../../../storage-wasm/core.ts";
 
 const produceVersion = 7;
@@ -36,10 +37,22 @@ export function makeBatch(sizes: { batchBytes: number; recordBytes: number }): B
   const { batchBytes, recordBytes } = sizes;
   const each = recordBytes + recordOverheadBytes;
   const records = Math.max(1, Math.floor((batchBytes - batchHeaderBytes) / each));
+  const list = recordList({ count: records, recordBytes });
+  return { bytes: core.encode(list, { compression: null }), records };
+}
+
+export type RecordList = Parameters<typeof core.encode>[0];
+
+export function recordList({ count, recordBytes }: { count: number; recordBytes: number }) {
   const value = Uint8Array.from({ length: recordBytes }, (_, i) => 32 + ((i * 31) % 90));
   const timestampMs = Date.now();
-  const list = Array.from({ length: records }, () => ({ key: null, value, timestampMs }));
-  return { bytes: core.encode(list, { compression: null }), records };
+  return Array.from({ length: count }, () => ({ key: null, value, timestampMs }));
+}
+
+/** The first batch of this producer's epoch. */
+export function transactionalBatch(records: RecordList, producer: ProducerIdentity): Uint8Array {
+  const options = { ...producer, baseSequence: 0, isTransactional: true };
+  return core.encode(records, { compression: null, ...options });
 }
 
 /** acks=all. The chunks never change: they may be queued any number of times. */
@@ -67,13 +80,15 @@ export function fetchRequest(wanted: {
   offset: number;
   bytesMax: number;
   waitMsMax: number;
+  isCommitted?: boolean;
 }): readonly Uint8Array[] {
-  const { topic, partition, offset, bytesMax, waitMsMax } = wanted;
+  const { topic, partition, offset, bytesMax, waitMsMax, isCommitted = false } = wanted;
   const partitions = [{ partition, fetchOffset: offset, partitionMaxBytes: bytesMax }];
   return encode(fetch, fetchVersion, {
     maxWaitMs: waitMsMax,
     minBytes: 1,
     maxBytes: bytesMax,
+    isolationLevel: isCommitted ? 1 : 0,
     topics: [{ topic, partitions }],
   });
 }
@@ -95,7 +110,20 @@ export function hasLeader(frame: Uint8Array): boolean {
   return topic?.errorCode === 0 && first?.errorCode === 0 && first.leaderId >= 0;
 }
 
-function encode<Req, ReqIn, Res, ResIn>(
+/** What an answer says; `frame` begins with the correlation id. */
+export function answerOf<Req, ReqIn, Res, ResIn>(
+  api: Api<Req, ReqIn, Res, ResIn>,
+  apiVersion: number,
+  frame: Uint8Array,
+): Res {
+  const reader = new Reader(frame);
+  reader.skip(correlationIdBytes);
+  // The header of a flexible answer has tags, of which there are none.
+  if (api.isFlexible(apiVersion)) reader.skip(1);
+  return api.decodeResponse(apiVersion, reader);
+}
+
+export function encode<Req, ReqIn, Res, ResIn>(
   api: Api<Req, ReqIn, Res, ResIn>,
   apiVersion: number,
   message: ReqIn,

@@ -27,6 +27,7 @@ import { joined } from "../kafka/bytes.ts";
 import { newCore } from "../storage-wasm/core-under-test.ts";
 import { FakeConnection } from "./fake-connection.ts";
 import { FakePartition } from "./fake-partition.ts";
+import { FakeTransactions, transactionApis } from "./fake-transactions.ts";
 import { JumpingClock } from "./jumping-clock.ts";
 
 type AnyApi = Api<unknown, never, unknown, never>;
@@ -56,6 +57,7 @@ const apis = [
   initProducerId,
   createTopics,
   deleteTopics,
+  ...transactionApis,
 ] as unknown as readonly AnyApi[];
 
 export const core = newCore();
@@ -69,6 +71,7 @@ export class FakeCluster {
   readonly down = new Set<number>();
   /** Largest version by API name, below what the client speaks. */
   readonly versionMax = new Map<string, number>();
+  readonly transactions = new FakeTransactions();
   controllerId = 1;
   autoCreate = 0;
   producerIds = 0;
@@ -168,6 +171,8 @@ export class FakeCluster {
   }
 
   #respond(request: FakeRequest, error: number): unknown {
+    const told = this.transactions.respond(request, error);
+    if (told !== undefined) return told;
     switch (request.api) {
       case "ApiVersions":
         return this.#apiVersions();
@@ -180,6 +185,9 @@ export class FakeCluster {
       case "ListOffsets":
         return this.#listOffsets(request, error);
       case "InitProducerId":
+        if ((request.message as RequestOf<typeof initProducerId>).transactionalId !== null) {
+          return this.transactions.init(error);
+        }
         this.producerIds += error === 0 ? 1 : 0;
         return {
           throttleTimeMs: 0,
@@ -195,6 +203,7 @@ export class FakeCluster {
   }
 
   #apiVersions(): ResponseInput<typeof apiVersions> {
+    const { level } = this.transactions;
     return {
       errorCode: 0,
       apiKeys: apis.map(({ key, name, versions }) => ({
@@ -202,6 +211,9 @@ export class FakeCluster {
         minVersion: versions.min,
         maxVersion: this.versionMax.get(name) ?? versions.max,
       })),
+      finalizedFeatures: [
+        { name: "transaction.version", maxVersionLevel: level, minVersionLevel: level },
+      ],
     };
   }
 

@@ -38,7 +38,7 @@ export class FakePartition {
     if (header.producerId >= 0) {
       const repeated = this.#repetition(header);
       if (repeated !== null) return { errorCode: 0, baseOffset: repeated.header.baseOffset };
-      if (header.baseSequence !== this.#expected(header.producerId)) {
+      if (header.baseSequence !== this.#expected(header)) {
         return refused("OUT_OF_ORDER_SEQUENCE_NUMBER");
       }
     }
@@ -97,12 +97,14 @@ export class FakePartition {
     return this.records().map(({ value }) => new TextDecoder().decode(value ?? new Uint8Array(0)));
   }
 
-  #of(producerId: number): Stored[] {
-    return this.batches.filter(({ header }) => header.producerId === producerId);
+  #of({ producerId, producerEpoch }: BatchHeader): Stored[] {
+    return this.batches.filter(
+      ({ header }) => header.producerId === producerId && header.producerEpoch === producerEpoch,
+    );
   }
 
   #repetition(header: BatchHeader): Stored | null {
-    const remembered = this.#of(header.producerId).slice(-rememberedMax);
+    const remembered = this.#of(header).slice(-rememberedMax);
     const same = remembered.find(
       (batch) =>
         batch.header.baseSequence === header.baseSequence && batch.header.count === header.count,
@@ -110,8 +112,8 @@ export class FakePartition {
     return same ?? null;
   }
 
-  #expected(producerId: number): number {
-    const last = this.#of(producerId).at(-1);
+  #expected(header: BatchHeader): number {
+    const last = this.#of(header).at(-1);
     return last === undefined ? 0 : last.header.baseSequence + last.header.count;
   }
 }

@@ -8,6 +8,7 @@ import * as assert from "uvu/assert";
 import {
   codecId,
   codecNames,
+  codecWord,
   createCodecs,
   decompressor,
 } from "../../../runtime/compression/codecs.ts";
@@ -139,6 +140,7 @@ test("codecId() and codecNames are the numbers of the record batch's attributes"
   assert.equal(codecNames, [null, "gzip", "snappy", "lz4", "zstd"]);
   assert.is(codecId("none"), 0);
   assert.is(codecId("zstd"), 4);
+  assert.equal([0, 2, 7].map(codecWord), ["none", "snappy", "unknown"]);
 });
 
 test("decompressor() picks by number and refuses unknown ones", () => {

@@ -16,15 +16,15 @@ import {
 } from "../../../runtime/config.ts";
 
 test("every default is a value its own key accepts", () => {
-  for (const key of [...allKeys("broker"), ...allKeys("topic")]) {
+  for (const key of [...allKeys("broker"), ...allKeys("topic"), ...allKeys("group")]) {
     if (key.default === null) continue;
     assert.equal(checkWritten(key, key.default), { text: key.default }, key.name);
   }
 });
 
-test("a topic key and the broker key behind it agree on type and default", async () => {
+test("a key of a topic or a group and the broker key behind it agree on type and default", async () => {
   const { config } = await loadConfig({});
-  for (const key of allKeys("topic")) {
+  for (const key of [...allKeys("topic"), ...allKeys("group")]) {
     if (key.brokerKey === null) continue;
     const broker = findBrokerKey(key.brokerKey);
     assert.ok(broker, `${key.name} names ${key.brokerKey}`);
@@ -35,7 +35,7 @@ test("a topic key and the broker key behind it agree on type and default", async
 
 test("related metrics and keys of a key exist", async () => {
   const { METRICS, METRIC_PREFIX } = await import("../../../runtime/telemetry/metric-table.ts");
-  for (const key of [...allKeys("broker"), ...allKeys("topic")]) {
+  for (const key of [...allKeys("broker"), ...allKeys("topic"), ...allKeys("group")]) {
     for (const name of key.related) {
       const metric = name.slice(METRIC_PREFIX.length);
       const known = name.startsWith(METRIC_PREFIX)

@@ -66,6 +66,42 @@ test("applyOperations() appends to and subtracts from lists, the default include
   assert.is(one({ "cleanup.policy": "compact" }, subtract("cleanup.policy", "compact")), "");
 });
 
+test("applyOperations() keeps a group's values within the broker's bounds", () => {
+  const apply = (...operations: ConfigOperation[]) => applyOperations(target("group"), operations);
+  const heartbeat = "consumer.heartbeat.interval.ms";
+  const session = "consumer.session.timeout.ms";
+  assert.equal(
+    [...apply(set(heartbeat, "6000"), remove(session))],
+    [
+      [heartbeat, "6000"],
+      [session, null],
+    ],
+  );
+  const bad = (message: RegExp, ...operations: ConfigOperation[]) =>
+    refused("INVALID_CONFIG", message, () => apply(...operations));
+  bad(/must be greater than or equal to group.consumer.min.heartbeat/, set(heartbeat, "4999"));
+  bad(/must be less than or equal to group.consumer.max.heartbeat/, set(heartbeat, "15001"));
+  bad(/must be greater than or equal to group.consumer.min.session/, set(session, "44999"));
+  bad(/must be less than or equal to group.consumer.max.session/, set(session, "60001"));
+  bad(/Not a number of type INT/, set(session, "1m"));
+  bad(/Unknown group config name: session.timeout.ms/, set("session.timeout.ms", "50000"));
+  bad(/Can't APPEND to key/, append(session, "1"));
+  const wide = new BrokerConfig({
+    set: new Map(
+      [
+        ["group.consumer.min.session.timeout.ms", "1000"],
+        ["group.consumer.max.heartbeat.interval.ms", "50000"],
+      ].map(([name, text]) => [name!, { text: text!, place: "--set" }]),
+    ),
+  });
+  refused("INVALID_CONFIG", /session.timeout.ms must be greater than consumer.heartbeat/, () =>
+    applyOperations({ ...target("group"), config: wide }, [
+      set(heartbeat, "6000"),
+      set(session, "6000"),
+    ]),
+  );
+});
+
 test("applyOperations() refuses for topics with INVALID_CONFIG, as Kafka", () => {
   const apply = (...operations: ConfigOperation[]) => applyOperations(target("topic"), operations);
   refused("INVALID_CONFIG", /Can't APPEND to key retention.ms because its type is not LIST/, () =>

@@ -122,15 +122,20 @@ test("sync() persists the assignments before anybody hears of them", async () =>
   assert.is(text((await synced).assignment), "all");
 });
 
-test("sync() of an assignment that cannot be stored fails, and the group rebalances", async () => {
-  const scene = new Scene();
-  const joining = scene.join();
-  await scene.clock.advance(delayMs);
-  const joined = await joining;
-  scene.persist = () => Promise.reject(new BrokerError("KAFKA_STORAGE_ERROR", "no disk"));
-  assert.is(await rejection(scene.sync(joined)), "COORDINATOR_NOT_AVAILABLE");
-  assert.is(scene.group.state, "PreparingRebalance");
-});
+for (const [cause, code] of [
+  [new Error("no disk"), "COORDINATOR_NOT_AVAILABLE"],
+  [new BrokerError("UNKNOWN_SERVER_ERROR", "too large"), "UNKNOWN_SERVER_ERROR"],
+] as const) {
+  test(`sync() of an assignment that cannot be stored is ${code}, and the group rebalances`, async () => {
+    const scene = new Scene();
+    const joining = scene.join();
+    await scene.clock.advance(delayMs);
+    const joined = await joining;
+    scene.persist = () => Promise.reject(cause);
+    assert.is(await rejection(scene.sync(joined)), code);
+    assert.is(scene.group.state, "PreparingRebalance");
+  });
+}
 
 test("heartbeat() tells members of a rebalance, and strangers that they are", async () => {
   const scene = new Scene();
@@ -263,7 +268,7 @@ test("checkCommit() takes commits of the generation, and of nobody when the grou
     codeOf(() =>
       scene.group.checkCommit(
         { groupId: "g", memberId, groupInstanceId: null, generation },
-        { isTransactional: false },
+        { isTransactional: false, version: 9 },
       ),
     );
   assert.is(commit("", -1), "NONE");
@@ -278,6 +283,23 @@ test("checkCommit() takes commits of the generation, and of nobody when the grou
   void again;
 });
 
+test("checkCommit() in a transaction needs no member, but one that is named must be current", async () => {
+  const scene = new Scene();
+  const [first] = await scene.stablePair();
+  const commit = (memberId: string, generation: number, groupInstanceId: string | null = null) =>
+    codeOf(() =>
+      scene.group.checkCommit(
+        { groupId: "g", memberId, groupInstanceId, generation },
+        { isTransactional: true, version: 8 },
+      ),
+    );
+  assert.is(commit("", -1), "NONE");
+  assert.is(commit(first.memberId, first.generation), "NONE");
+  assert.is(commit(first.memberId, first.generation + 1), "ILLEGAL_GENERATION");
+  assert.is(commit("nobody", first.generation), "UNKNOWN_MEMBER_ID");
+  assert.is(commit("", -1, "nobody"), "UNKNOWN_MEMBER_ID");
+});
+
 test("checkCommit() while assignments are awaited is REBALANCE_IN_PROGRESS", async () => {
   const scene = new Scene();
   const joining = scene.join();
@@ -285,7 +307,7 @@ test("checkCommit() while assignments are awaited is REBALANCE_IN_PROGRESS", asy
   const { memberId, generation } = await joining;
   const request = { groupId: "g", memberId, groupInstanceId: null, generation };
   assert.is(
-    codeOf(() => scene.group.checkCommit(request, { isTransactional: false })),
+    codeOf(() => scene.group.checkCommit(request, { isTransactional: false, version: 9 })),
     "REBALANCE_IN_PROGRESS",
   );
 });

@@ -20,7 +20,7 @@ const rebalanceMs = 60_000;
 class Scene {
   readonly clock: ManualClock;
   readonly records: ConsumerRecord[] = [];
-  readonly topics = new Map<string, TopicRecord>();
+  topics = new Map<string, TopicRecord>();
   readonly group: ConsumerGroup;
   membersMax = 100;
   failure: Error | undefined;
@@ -32,6 +32,8 @@ class Scene {
       {
         clock: this.clock,
         topics: () => this.topics,
+        topicName: (topicId) => topicId.slice("id-".length),
+        newId: () => "id",
         settings: () => ({
           heartbeatIntervalMs: 5000,
           sessionTimeoutMs: sessionMs,
@@ -43,6 +45,8 @@ class Scene {
           this.records.push(...records);
           return undefined;
         },
+        mayDowngrade: () => false,
+        downgrade: () => undefined,
         rebalanced() {},
         failed() {},
       },
@@ -51,7 +55,7 @@ class Scene {
   }
 
   topic(name: string, partitions: number): void {
-    this.topics.set(name, {
+    this.topics = new Map(this.topics).set(name, {
       name,
       id: `id-${name}`,
       partitions: Array.from({ length: partitions }, (_, each) => newPartition(each, [1])),
@@ -203,6 +207,30 @@ test("new partitions and topics reach those who read them, also by expression", 
   assert.equal(answer.assignment, [...held([0, 1, 2, 3, 4]), ...held([0], "id-t2")]);
 });
 
+test("what an expression matches is stored when it changes, and forgotten with its last reader", async () => {
+  const scene = new Scene();
+  await scene.join("a", { topicNames: null, topicRegex: "t.*" });
+  const regexes = () => {
+    const found = scene.records.filter((each) => each.kind === "consumer-regex");
+    return found.map(({ regex, value }) => [regex, value?.topics ?? null, value?.version ?? null]);
+  };
+  assert.equal(regexes(), [["t.*", ["t"], 1]]);
+  scene.topic("other", 1);
+  await scene.beat("a", 1);
+  assert.is(regexes().length, 1);
+  scene.topic("t2", 1);
+  await scene.beat("a", 1);
+  assert.equal(regexes().at(-1), ["t.*", ["t", "t2"], 2]);
+
+  const reborn = new Scene(scene.clock);
+  for (const record of scene.records) reborn.group.replay(record);
+  assert.equal([...reborn.group.subscribedTopics], ["t", "t2"]);
+  assert.ok(reborn.group.tombstones().some(({ kind }) => kind === "consumer-regex"));
+
+  await scene.beat("a", 2, { topicNames: ["t"], topicRegex: "" });
+  assert.equal(regexes().at(-1), ["t.*", null, null]);
+});
+
 test("a static member that went away for a while finds its partitions again", async () => {
   const scene = new Scene();
   await scene.join("a", { instanceId: "i" });
@@ -229,7 +257,7 @@ test("checkCommit() takes a member's own epoch only", async () => {
       Promise.resolve().then(() =>
         scene.group.checkCommit(
           { groupId: "g", memberId, groupInstanceId: null, generation },
-          { isTransactional: false },
+          { isTransactional: false, version: 9 },
         ),
       ),
     );

@@ -24,7 +24,7 @@ const partitionsHex = `02${topicIdHex}03000000010000000200`;
 
 const golden: readonly [name: string, record: GroupRecord, key: string, value: string | null][] = [
   [
-    "offset, version 3",
+    "offset, version 4",
     {
       kind: "offset",
       groupId: "g1",
@@ -39,7 +39,7 @@ const golden: readonly [name: string, record: GroupRecord, key: string, value: s
       },
     },
     "000100026731000174 00000005",
-    "0003 0000000000000102 00000007 00016d 0000000102030405",
+    "0004 0000000000000102 00000007 026d 0000000102030405 00",
   ],
   [
     "offset with an expiry, version 1",
@@ -181,6 +181,27 @@ function bytesOf(text: string): Uint8Array {
   return unhex(text.replaceAll(" ", ""));
 }
 
+test("encodeGroupRecord() writes an offset with its topic's id as Kafka 4.1.1 was seen to", () => {
+  const record: GroupRecord = {
+    kind: "offset",
+    groupId: "g",
+    topic: "t",
+    topicId,
+    partition: 3,
+    value: {
+      offset: 5,
+      leaderEpoch: 7,
+      metadata: "meta",
+      commitTimestampMs: 1000,
+      expireTimestampMs: -1,
+    },
+  };
+  const { key, value } = encodeGroupRecord(record);
+  assert.is(hex(key), "000100016700017400000003");
+  const start = "0004 0000000000000005 00000007 05 6d657461 00000000000003e8";
+  assert.is(hex(value), `${start} 01 00 10 ${topicIdHex}`.replaceAll(" ", ""));
+});
+
 test("decodeGroupRecord() reads older and newer versions of an offset", () => {
   const key = bytesOf("000100026731000174 00000005");
   const offsetOf = (value: string) => {
@@ -191,6 +212,8 @@ test("decodeGroupRecord() reads older and newer versions of an offset", () => {
   const expected = { ...common, offset: 1, commitTimestampMs: 2 };
   assert.equal(offsetOf("0000 0000000000000001 00016d 0000000000000002"), expected);
   assert.equal(offsetOf("0002 0000000000000001 00016d 0000000000000002"), expected);
+  const third = "0003 0000000000000001 00000003 00016d 0000000000000002";
+  assert.equal(offsetOf(third), { ...expected, leaderEpoch: 3 });
   const flexible = `0004 0000000000000001 00000003 026d 0000000000000002 01 00 10${topicIdHex}`;
   assert.equal(offsetOf(flexible), { ...expected, leaderEpoch: 3 });
 });

@@ -51,6 +51,7 @@ export class FakeBroker implements api.Broker {
       topics: this.#topics,
       topicsById: new Map(),
       brokerConfigs: new Map(),
+      groupConfigs: new Map(),
     };
   }
 

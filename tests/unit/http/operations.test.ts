@@ -65,6 +65,7 @@ test("operationRoutes() show the manual's own first page at /docs, with links th
     "# Manual\n\n[disk](on-disk.md#see-it) [up](../README.md) [web](https://a.example/x.md)";
   const door = openDoor({ docs: async () => new Map([["index", index]]) });
   assert.is((await get(door, "/docs")).text, index);
+  assert.is((await get(door, "/docs/")).text, index);
   const shown = (await get(door, "/docs", html)).text;
   assert.match(shown, '<a href="/docs/on-disk#see-it">disk</a>');
   assert.match(shown, '<a href="https://a.example/x.md">web</a>');

@@ -255,6 +255,7 @@ export class FakeBroker {
   get broker(): Broker {
     return this as unknown as Broker;
   }
+  readonly groupConfigs = new Map<string, ReadonlyMap<string, string>>();
   cluster(): ClusterState {
     const record = {
       id: 1,
@@ -272,6 +273,7 @@ export class FakeBroker {
       topics: this.topics,
       topicsById: new Map([...this.topics.values()].map((topic) => [topic.id, topic])),
       brokerConfigs: new Map(),
+      groupConfigs: this.groupConfigs,
     };
   }
   append(request: AppendRequest): Appended | Promise<Appended> {

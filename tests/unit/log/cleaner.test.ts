@@ -89,4 +89,64 @@ test("close() ends a round that is under way, and nothing is lost", async () => 
   assert.equal(left, []);
 });
 
+test("a topic that is deleted and created again is cleaned from its beginning", async () => {
+  const log = new LogFixture();
+  const first = filled(log, compact, "table");
+  await run(log);
+  log.folder.delete(first);
+  assert.is(text(log.storage.readFile("cleaner-offset-checkpoint")), "0\n0\n");
+  const again = filled(log, compact, "table");
+  await run(log);
+  assert.equal(await valuesOf(again), ["v19"]);
+});
+
+test("a partition that goes away while it is cleaned is nobody's fault", async () => {
+  const log = new LogFixture();
+  const partition = filled(log, compact, "table");
+  const round = log.folder.cleaner.run();
+  log.folder.delete(partition);
+  for (let turns = 0; turns < 50; turns++) await log.clock.turn();
+  await round;
+  assert.equal(log.events, []);
+});
+
+test("the limit on bytes may change while the cleaner rests for it", async () => {
+  const log = new LogFixture();
+  const partition = filled(log, compact, "table");
+  log.cleaner = { ...log.cleaner, bytesPerSecondMax: 1 };
+  const round = log.folder.cleaner.run();
+  const pass = async (ms: number) => {
+    for (let step = 0; step < ms; step += 50) {
+      await log.clock.advance(50);
+      await log.clock.turn();
+    }
+  };
+  await pass(60_000);
+  assert.is((await valuesOf(partition)).length, 20, "a byte a second: this takes long");
+  assert.ok(log.metrics.log.cleanerBytesRead > 0, "what was read is counted at once");
+  log.cleaner = { ...log.cleaner, bytesPerSecondMax: Number.MAX_VALUE };
+  await pass(1_000);
+  await round;
+  assert.equal(await valuesOf(partition), ["v19"]);
+});
+
+test("a batch with more records than the map may have is said, not tried for ever", async () => {
+  const log = new LogFixture();
+  log.cleaner = { ...log.cleaner, mapBytesMax: 64 * 24 };
+  const partition = log.partition(compact, "table");
+  const values = Array.from({ length: 60 }, (_, i) => `v${i}`);
+  partition.append(log.batch(values, { key: "k" }), { waits: true });
+  partition.log.roll(log.clock.nowMs());
+  await run(log);
+  await run(log);
+  assert.equal(
+    log.events.map((event) => event.kind === "not-cleaned" && String(event.error)),
+    [
+      "BrokerError: a batch of table-0 has more records than the cleaner's 48 keys: " +
+        "raise log.cleaner.dedupe.buffer.size",
+    ],
+  );
+  assert.is((await valuesOf(partition)).length, 60);
+});
+
 test.run();

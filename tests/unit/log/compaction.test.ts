@@ -1,96 +1,20 @@
 // Compaction against a plain model: the newest value of every key survives, order and offsets stay, tombstones and
-// markers go when their time has come, and a stop at any write or rename loses nothing.
+// markers go when their time has come.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { groupSegments, planCompaction } from "../../../runtime/log/compaction-plan.ts";
-import { compactLog } from "../../../runtime/log/log-compaction.ts";
-import type { Partition } from "../../../runtime/log/partition.ts";
-import { MemoryStorage } from "../../../runtime/storage/memory.ts";
-import { type Storage, StorageError, type StorageFile } from "../../../runtime/storage/storage.ts";
-import type { RecordInput } from "../../../storage-wasm/core.ts";
-import { LogFixture, platform, readAll } from "../../support/log-fixture.ts";
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-const codecs = [null, "gzip", "snappy", "lz4", "zstd"] as const;
-
-function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
-interface Row {
-  readonly offset: number;
-  readonly key: string;
-  /** Null: a tombstone. */
-  readonly value: string | null;
-}
-
-/** The partition with segments so small that they roll all the time; the door would refuse such a config. */
-function open(log: LogFixture, segmentBytes = 600): Partition {
-  const partition = log.partition({ "cleanup.policy": "compact", "delete.retention.ms": "1000" });
-  partition.config = { ...partition.config, segmentBytes, indexIntervalBytes: 200 };
-  return partition;
-}
-
-function append(log: LogFixture, partition: Partition, rows: Omit<Row, "offset">[], codec = 0) {
-  const name = codecs[codec];
-  const compression = name
-    ? { id: codec, compress: (bytes: Uint8Array) => platform.codecs[name].compress(bytes) }
-    : null;
-  const records: RecordInput[] = rows.map(({ key, value }) => ({
-    key: encoder.encode(key),
-    value: value === null ? null : encoder.encode(value),
-    timestampMs: log.clock.nowMs(),
-  }));
-  const batch = platform.core.encode(records, { compression });
-  const appended = partition.append(batch, { waits: true });
-  if (appended instanceof Promise) throw new Error("flush=os answers at once");
-  return rows.map((row, i): Row => ({ ...row, offset: appended.baseOffset + i }));
-}
-
-async function rowsOf(partition: Partition): Promise<Row[]> {
-  const records = await readAll(partition, partition.log.startOffset);
-  return records.map(({ offset, key, value }) => ({
-    offset,
-    key: decoder.decode(key!),
-    value: value === null ? null : decoder.decode(value),
-  }));
-}
-
-async function clean(log: LogFixture, partition: Partition, mapBytesMax = 1 << 20) {
-  const rules = {
-    cleanedOffset: -1,
-    stableOffset: partition.lastStableOffset,
-    minLagMs: 0,
-    maxLagMs: Infinity,
-    dirtyRatioMin: 0,
-  };
-  const plan = planCompaction(partition.log.segments, rules, log.clock.nowMs());
-  if (plan === undefined) return undefined;
-  const { core, codecs: all, random } = platform;
-  const rest = async () => {};
-  const parts = { core, codecs: all, clock: log.clock, random, mapBytesMax, rest };
-  return compactLog(parts, partition, plan);
-}
-
-/** Below the active segment: the newest record of each key. From there on: everything. */
-function expected(rows: readonly Row[], endOffset: number): Row[] {
-  const newest = new Map<string, number>();
-  for (const { key, offset } of rows) if (offset < endOffset) newest.set(key, offset);
-  return rows.filter(({ key, offset }) => offset >= endOffset || newest.get(key) === offset);
-}
-
-function randomRows(draw: (below: number) => number, keys: number): Omit<Row, "offset">[] {
-  return Array.from({ length: 1 + draw(5) }, () => ({
-    key: `key-${draw(keys)}`,
-    value: draw(10) === 0 ? null : `value-${draw(1_000_000)}`,
-  }));
-}
+import {
+  append,
+  clean,
+  expected,
+  generator,
+  open,
+  type Row,
+  randomRows,
+  rowsOf,
+} from "../../support/compaction-fixture.ts";
+import { LogFixture, readAll } from "../../support/log-fixture.ts";
 
 test("the newest value of every key survives, in order and at its offset", async () => {
   for (let seed = 1; seed <= 20; seed++) {
@@ -220,6 +144,49 @@ test("aborted records go at once and shadow nothing, markers go after them", asy
   assert.equal(await readAll(again), left);
 });
 
+test("a marker that holds only its producer's epoch stays, emptied, until the producer is forgotten", async () => {
+  const log = new LogFixture();
+  const partition = open(log);
+  partition.appendMarker({ producerId: 1, producerEpoch: 5, coordinatorEpoch: 0, isCommit: false });
+  append(log, partition, [{ key: "a", value: "1" }]);
+  const pass = async () => {
+    partition.log.roll(log.clock.nowMs());
+    await clean(log, partition);
+    await log.clock.advance(2000);
+  };
+  for (let i = 0; i < 3; i++) await pass();
+  assert.equal((await rowsOf(partition)).length, 1, "no marker is left");
+  const bytes = partition.log.segments[0]!.bytes;
+  log.reopen();
+  assert.is(open(log).producerViews()[0]?.producerEpoch, 5);
+  partition.log.producers.expire(Infinity);
+  await pass();
+  assert.is(partition.log.segments[0]!.bytes, bytes - 61, "nor its empty batch");
+});
+
+test("a sync under way ends well when its segment, with an index of aborts, leaves the log", async () => {
+  const log = new LogFixture();
+  const partition = open(log);
+  partition.append(
+    log.batch(["x"], {
+      producerId: 1,
+      producerEpoch: 0,
+      baseSequence: 0,
+      isTransactional: true,
+      key: "k",
+    }),
+    { waits: true, isVerified: true },
+  );
+  partition.appendMarker({ producerId: 1, producerEpoch: 0, coordinatorEpoch: 0, isCommit: false });
+  partition.log.roll(log.clock.nowMs());
+  assert.is(partition.log.segments[0]!.transactions.entries.length, 1);
+  const flushing = partition.flush();
+  partition.log.dropOldest(1, log.clock.nowMs());
+  await flushing;
+  assert.is(partition.fault, undefined);
+  assert.is(partition.log.recoveryPoint, 2);
+});
+
 test("nothing above the last stable offset, of the active segment, or younger than the lag is cleaned", () => {
   const segments = [0, 10, 20, 30].map((baseOffset, i) => ({
     baseOffset,
@@ -259,106 +226,6 @@ test("groupSegments() joins neighbours up to the size and the span of one segmen
   assert.equal(bases([50, 50, 50]), [[0, 1], [2]]);
   assert.equal(bases([500, 10, 10]), [[0], [1, 2]]);
   assert.equal(bases([1, 1, 1], 2 ** 31 - 1), [[0], [1], [2]]);
-});
-
-// ---- kills ----
-
-/** Lets so many changes of files through, then none: as a process that is gone. */
-class MortalStorage implements Storage {
-  left: number;
-  readonly #inner: Storage;
-  constructor(inner: Storage, left: number) {
-    this.#inner = inner;
-    this.left = left;
-  }
-  get root() {
-    return this.#inner.root;
-  }
-  change(): void {
-    if (this.left-- <= 0) throw new StorageError("failed", "killed");
-  }
-  list(folder: string) {
-    return this.#inner.list(folder);
-  }
-  open(path: string, options?: { create?: boolean }): StorageFile {
-    if (options?.create) this.change();
-    const file = this.#inner.open(path, options);
-    return new Proxy(file, {
-      get: (target, name) => {
-        const value = Reflect.get(target, name, target) as unknown;
-        if (typeof value !== "function") return value;
-        return (...args: unknown[]) => {
-          if (name === "append" || name === "truncate" || name === "sync") this.change();
-          return Reflect.apply(value, target, args) as unknown;
-        };
-      },
-    });
-  }
-  readFile(path: string) {
-    return this.#inner.readFile(path);
-  }
-  writeFile(path: string, bytes: Uint8Array) {
-    this.change();
-    this.#inner.writeFile(path, bytes);
-  }
-  rename(from: string, to: string) {
-    this.change();
-    this.#inner.rename(from, to);
-  }
-  remove(path: string) {
-    this.change();
-    this.#inner.remove(path);
-  }
-  space() {
-    return this.#inner.space();
-  }
-  lock() {}
-  close() {}
-}
-
-test("a kill at any step of cleaning leaves a log that opens with nothing lost", async () => {
-  let survived = 0;
-  for (let steps = 0; steps < 400; steps++) {
-    const memory = new MemoryStorage(Infinity);
-    const mortal = new MortalStorage(memory, Infinity);
-    const log = new LogFixture(mortal);
-    const partition = open(log);
-    const draw = generator(7);
-    const rows: Row[] = [];
-    for (let i = 0; i < 40; i++) rows.push(...append(log, partition, randomRows(draw, 8)));
-    await partition.flush();
-    log.folder.checkpoint();
-    mortal.left = steps;
-    let endOffset: number | undefined;
-    try {
-      endOffset = (await clean(log, partition))?.endOffset;
-      survived++;
-    } catch (error) {
-      assert.ok(error instanceof Error);
-    }
-    const again = new LogFixture(memory);
-    const reopened = open(again);
-    const seen = await rowsOf(reopened);
-    const offsets = new Set(rows.map(({ offset, key, value }) => `${offset} ${key} ${value}`));
-    for (const { offset, key, value } of seen) {
-      assert.ok(
-        offsets.has(`${offset} ${key} ${value}`),
-        `after ${steps}: a record that never was`,
-      );
-    }
-    const newest = (all: readonly Row[]) => new Map(all.map(({ key, value }) => [key, value]));
-    assert.equal(newest(seen), newest(rows), `after ${steps} steps`);
-    const order = seen.map(({ offset }) => offset);
-    assert.equal(
-      order,
-      [...order].sort((a, b) => a - b),
-    );
-    assert.is(reopened.log.endOffset, rows.length, `after ${steps}: the end is where it was`);
-    if (endOffset !== undefined) assert.equal(seen, expected(rows, endOffset));
-    append(again, reopened, [{ key: "new", value: "1" }]);
-    if (survived > 2) return;
-  }
-  assert.unreachable("cleaning never comes to an end");
 });
 
 test("readers of a segment that is cleaned away keep their bytes", async () => {

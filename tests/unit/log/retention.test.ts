@@ -33,6 +33,15 @@ test("by time: the active segment goes too when all of it is old", () => {
   assert.is(segmentsToDrop(empty, { ...byTime, endOffset: 100, stableOffset: 100 }, 1000), 1);
 });
 
+test("by time: what compaction left empty goes with the old ones and keeps none of them", () => {
+  const byTime = { ...rules, retentionMs: 100 };
+  const emptied = (before: number, after: number) =>
+    segments(before, -1, after, 990).map((each, i) => (i === 1 ? { ...each, bytes: 0 } : each));
+  assert.is(segmentsToDrop(emptied(10, 20), byTime, 1000), 3);
+  assert.is(segmentsToDrop(emptied(10, 950), byTime, 1000), 2);
+  assert.is(segmentsToDrop(emptied(950, 950), byTime, 1000), 0);
+});
+
 test("by size: as many as fit under the limit stay, never the active one", () => {
   assert.is(segmentsToDrop(segments(1, 2, 3, 4), { ...rules, retentionBytes: 2500 }, 5), 1);
   assert.is(segmentsToDrop(segments(1, 2, 3, 4), { ...rules, retentionBytes: 2000 }, 5), 2);

@@ -26,7 +26,12 @@ function placed(keys: readonly (string | null)[], values: readonly (string | nul
 function kept(
   batch: ReturnType<typeof placed>,
   map: ReturnType<typeof core.newKeyMap>,
-  options: { latestOffset?: number; dropTombstones?: boolean; timestampShift?: number } = {},
+  options: {
+    baseOffset?: number;
+    latestOffset?: number;
+    dropTombstones?: boolean;
+    timestampShift?: number;
+  } = {},
 ) {
   const count = new DataView(batch.bytes.buffer).getInt32(57);
   const out = core.alloc(batch.bytes.length + count * 12);
@@ -66,6 +71,27 @@ test("filter() keeps the newest record of each key and what lies behind the map"
   assert.equal(offsets(), [2, 4, 5, 6]);
   assert.equal(offsets({ latestOffset: 2 }), [2, 3, 4, 5, 6]);
   map.free();
+});
+
+test("markNewest() changes nothing of what filter() keeps, at any place of the marked range", () => {
+  const keys = Array.from({ length: 300 }, (_, i) => (i === 150 ? null : `key-${(i * 7) % 40}`));
+  const values = keys.map((_, i) => (i % 9 === 0 ? null : `${i}`));
+  const batch = placed(keys, values);
+  const baseOffset = 1000;
+  for (const from of [0, 970, 1000, 1001]) {
+    const map = core.newKeyMap({ entries: 300, bytesMax: 1 << 20, seed });
+    map.add(batch.records, batch.length, { count: 300, baseOffset });
+    const rules = [{}, { latestOffset: 1270 }, { latestOffset: -1 }, { dropTombstones: true }];
+    const all = () => rules.map((rule) => kept(batch, map, { baseOffset, ...rule }));
+    const before = all();
+    map.markNewest(from, 1300);
+    assert.equal(all(), before, `from ${from}`);
+    assert.equal(
+      before.map(({ rows }) => rows.length),
+      [40, 40, 300, 35],
+    );
+    map.free();
+  }
 });
 
 test("filter() leaves out tombstones when told, and records without a key always", () => {

@@ -86,6 +86,7 @@ export class AdminBroker extends FakeBroker {
 }
 
 function nameOf(resource: ConfigResource): string {
+  if (resource.kind === "group") return resource.groupId;
   return resource.kind === "topic" ? resource.name : String(resource.broker);
 }
 

@@ -63,7 +63,7 @@ test("handleAlterConfigs() touches nothing that is named twice", async () => {
 });
 
 test("handleAlterConfigs() fails each resource alone", async () => {
-  const admin = broker().refuse("b", "INVALID_CONFIG");
+  const admin = broker().refuse("b", "INVALID_CONFIG").refuse("g", "INVALID_CONFIG");
   const asked: [number, string, ...Config[]][] = [
     [2, "x", ["k", "1"]],
     [2, "", ["k", "1"]],

@@ -53,11 +53,17 @@ test("handleIncrementalAlterConfigs() fails each resource alone, before the brok
     [4, "7", ["k", 0, "1"]],
     [8, "1", ["root", 0, "INFO"]],
     [16, "", ["k", 0, "1"]],
-    [32, "g", ["k", 0, "1"]],
+    [32, "", ["k", 0, "1"]],
     [99, "q", ["k", 0, "1"]],
   ]);
-  assert.equal(codes, [42, 42, 3, 42, 42, 40, 42, 40, 42]);
+  assert.equal(codes, [42, 42, 3, 42, 42, 40, 42, 42, 42]);
   assert.is(admin.calls.length, 0);
+});
+
+test("handleIncrementalAlterConfigs() alters a group, whether or not there is one", async () => {
+  const admin = broker();
+  assert.equal(await alter(admin, [[32, "g", ["k", 0, "1"]]]), [0]);
+  assert.equal(admin.calls[0]?.[1], { kind: "group", groupId: "g" });
 });
 
 test("handleIncrementalAlterConfigs() refuses a key that is changed twice", async () => {

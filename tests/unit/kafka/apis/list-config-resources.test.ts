@@ -8,6 +8,7 @@ import { AdminBroker, answered, contextOf } from "./admin-broker.ts";
 
 async function list(resourceTypes: number[], version = 1) {
   const broker = new AdminBroker().add(topicRecord("a")).add(topicRecord("b"));
+  broker.groupConfigs.set("g", new Map([["consumer.heartbeat.interval.ms", "6000"]]));
   const answer = handleListConfigResources({ resourceTypes }, contextOf(broker, version));
   const { errorCode, configResources } = await answered(answer);
   const named = configResources.map(({ resourceName, resourceType }) => [
@@ -25,8 +26,9 @@ test("handleListConfigResources() lists what has configs, by type", async () => 
   assert.equal((await list([4, 8, 16, 32])).named, [
     ["1", 4],
     ["1", 8],
+    ["g", 32],
   ]);
-  assert.is((await list([])).named.length, 4, "no types: all of them");
+  assert.is((await list([])).named.length, 5, "no types: all of them");
 });
 
 test("handleListConfigResources() refuses types it does not know", async () => {

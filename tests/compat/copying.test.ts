@@ -1,0 +1,18 @@
+// Read, process, write, exactly once, with copiers of kafkajs that are killed as the broker is.
+// `bank.slow.test.ts` does it for longer, with clients that have groups share the work.
+// Time limit: 150 s
+
+import { test } from "uvu";
+import { kafkajsCopier } from "./copying/copiers.ts";
+import { proveCopying } from "./copying/proof.ts";
+
+proveCopying({
+  seed: 7_919,
+  copiers: [kafkajsCopier],
+  records: 2_000,
+  copierLifeMs: 400,
+  brokerLifeMs: 1_500,
+  killMs: 4_000,
+});
+
+test.run();
