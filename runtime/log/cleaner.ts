@@ -102,14 +102,19 @@ export class Cleaner {
   #dirtiest(): { partition: Partition; plan: CompactionPlan } | undefined {
     if (!this.#options.settings().isEnabled) return undefined;
     let found: { partition: Partition; plan: CompactionPlan } | undefined;
+    let dirtyRatioMax = 0;
     for (const partition of this.#options.partitions()) {
       if (!partition.config.cleanupPolicy.compact || partition.fault) continue;
       if (this.#left.has(folderOf(partition))) continue;
       const plan = this.#planned(partition);
+      dirtyRatioMax = Math.max(dirtyRatioMax, plan?.dirtyRatio ?? 0);
       if (plan?.isDue && plan.dirtyRatio > (found?.plan.dirtyRatio ?? -1)) {
         found = { partition, plan };
       }
     }
+    const { metrics } = this.#options;
+    metrics.cleanerDirtyRatioMax = dirtyRatioMax;
+    metrics.cleanerUncleanable = this.#left.size;
     return found;
   }
 
