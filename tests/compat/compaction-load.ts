@@ -87,6 +87,13 @@ export async function readWhole(
   return { records, bytes, outdated: records - newestSeen };
 }
 
+/** How many records a fetch of everything brought; fails unless each is what was written at its offset. */
+export function recordsIn(frame: Uint8Array, newest: NewestOffsets): number {
+  const reading = new Reading(newest);
+  reading.look(recordsOf(frame));
+  return reading.records;
+}
+
 class Reading {
   readonly #newest: NewestOffsets;
   nextOffset = 0;
