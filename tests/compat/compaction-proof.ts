@@ -43,6 +43,8 @@ export interface Figures {
 
 const backoffMs = 100;
 const lookMs = 50;
+/** What rests for its limit has looked at it again. */
+const lookedAtMs = 120;
 /** A byte a second: what is under way stands still. */
 const stopped = "1";
 const unlimited = String(Number.MAX_VALUE);
@@ -167,8 +169,7 @@ class Prover {
 
   async #loadBeside(): Promise<{ rate: number; read: number }> {
     await this.#setLimit(unlimited);
-    // What rests for the limit looks at it a few times a second.
-    await pause(300);
+    await pause(lookedAtMs);
     const before = await this.#metric("cleaner_read_bytes_total");
     const { rate, seconds } = await this.#load();
     const after = await this.#metric("cleaner_read_bytes_total");

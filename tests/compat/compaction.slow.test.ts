@@ -27,7 +27,7 @@ const targets = {
 proveCompaction({
   size: { ...shape, records: 10_000_000, keys: 1_000_000 },
   segmentBytes: 128 << 20,
-  rounds: 9,
+  rounds: 7,
   loadBytes: 1e9,
   targets,
   report,

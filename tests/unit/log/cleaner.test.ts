@@ -150,6 +150,10 @@ test("a batch with more records than the map may have is said, not tried for eve
     ],
   );
   assert.is((await valuesOf(partition)).length, 60);
+  log.cleaner = { ...log.cleaner, mapBytesMax: 1 << 20 };
+  await log.clock.advance(300_000);
+  await run(log);
+  assert.equal(await valuesOf(partition), ["v59"], "when it may have more, without a restart");
 });
 
 test.run();
