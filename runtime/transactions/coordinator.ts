@@ -18,7 +18,7 @@ import type {
 import type { CoordinatorHost, TransactionLimits } from "./coordinator-host.ts";
 import { matching, openOnes, viewOf } from "./listing.ts";
 import { MarkerWriter } from "./marker-writer.ts";
-import { StateLog } from "./state-log.ts";
+import { type LoadReports, StateLog } from "./state-log.ts";
 import {
   begun,
   checkEnd,
@@ -59,8 +59,9 @@ export class Coordinator implements TransactionCoordinator {
   }
 
   /** Reads __transaction_state, ends what was being ended, and begins to watch over timeouts. */
-  async load(): Promise<{ transactions: number }> {
-    const states = await this.#log.load((error, where) => this.#host.report(error, where));
+  async load(progress: LoadReports["progress"] = () => {}): Promise<{ transactions: number }> {
+    const failed = (error: unknown, where: string) => this.#host.report(error, where);
+    const states = await this.#log.load({ failed, progress });
     for (const state of states.values()) this.#table.add(state);
     this.#isLoaded = true;
     for (const slot of this.#table.all()) if (isEnding(slot.state)) this.#finish(slot);
@@ -162,7 +163,7 @@ export class Coordinator implements TransactionCoordinator {
       );
     }
     throw new BrokerError(
-      "INVALID_TXN_STATE",
+      "TRANSACTION_ABORTABLE",
       `${place.topic}-${place.partition} is not part of the transaction of '${slot.state.transactionalId}'`,
     );
   }

@@ -17,6 +17,20 @@ const rowsMax = 1024;
 /** Bytes of one state at most, once decompressed. */
 const decompressedBytesMax = 64 * 1024 * 1024;
 
+/** A load that takes longer says how far it is, this often. */
+const progressEveryMs = 2_000;
+
+export interface LoadProgress {
+  readonly partitions: number;
+  readonly done: number;
+}
+
+export interface LoadReports {
+  /** Records that cannot be read. */
+  failed(error: unknown, where: string): void;
+  progress(progress: LoadProgress): void;
+}
+
 export interface StateLogHost {
   readonly core: Core;
   readonly codecs: Codecs;
@@ -51,11 +65,18 @@ export class StateLog {
   }
 
   /** The newest state of every id, in any order; records that cannot be read are reported and left out. */
-  async load(report: (error: unknown, where: string) => void): Promise<Map<string, Transaction>> {
+  async load(reports: LoadReports): Promise<Map<string, Transaction>> {
+    const { clock } = this.#host;
     const states = new Map<string, Transaction>();
-    for (const partition of this.#host.statePartitions() ?? []) {
+    const partitions = this.#host.statePartitions() ?? [];
+    let saidMs = clock.monotonicMs();
+    for (const [done, partition] of partitions.entries()) {
       if (partition.highWatermark === partition.log.startOffset) continue;
-      await this.#loadPartition(partition, states, report);
+      if (clock.monotonicMs() - saidMs >= progressEveryMs) {
+        saidMs = clock.monotonicMs();
+        reports.progress({ done, partitions: partitions.length });
+      }
+      await this.#loadPartition(partition, states, reports.failed);
     }
     return states;
   }
