@@ -16,7 +16,14 @@ export type {
   BrokerKeyName,
   TopicKeyName,
 } from "./config/keys.ts";
-export { allKeys, findBrokerKey, findTopicKey, nearestKey, variableOf } from "./config/keys.ts";
+export {
+  allKeys,
+  findBrokerKey,
+  findGroupKey,
+  findTopicKey,
+  nearestKey,
+  variableOf,
+} from "./config/keys.ts";
 export {
   type ConfigFlags,
   type ConfigSources,

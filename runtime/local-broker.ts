@@ -148,8 +148,10 @@ export class LocalBroker implements Broker {
   }
 
   /** Until it has read its topic, the coordinator of transactions answers COORDINATOR_LOAD_IN_PROGRESS. */
-  loadTransactions(): Promise<{ transactions: number }> {
-    return this.transactions.load();
+  loadTransactions(
+    progress?: Parameters<TransactionCoordinator["load"]>[0],
+  ): Promise<{ transactions: number }> {
+    return this.transactions.load(progress);
   }
 
   /** Stops following the control plane; the partitions are closed by the log folder. */

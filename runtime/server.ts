@@ -274,16 +274,16 @@ class RunningServer implements Server {
   }
 
   async #loadTransactions(broker: LocalBroker): Promise<void> {
-    const { clock } = this.#options.platform;
-    const startedMs = clock.monotonicMs();
-    const { transactions } = await broker.loadTransactions();
-    const durationMs = Math.round(clock.monotonicMs() - startedMs);
+    const { platform, logger } = this.#options;
+    const startedMs = platform.clock.monotonicMs();
+    const { transactions } = await broker.loadTransactions(({ done, partitions }) => {
+      const what = `transactions: read ${done} of ${partitions} partitions`;
+      logger.info("transactions-loading", what, { done, partitions });
+    });
+    const durationMs = Math.round(platform.clock.monotonicMs() - startedMs);
     if (transactions === 0) return;
-    this.#options.logger.info(
-      "transactions-loaded",
-      `${transactions} transactional ids were read in ${durationMs} ms`,
-      { transactions, durationMs },
-    );
+    const what = `${transactions} transactional ids were read in ${durationMs} ms`;
+    logger.info("transactions-loaded", what, { transactions, durationMs });
   }
 
   #openDoor(broker: LocalBroker): KafkaDoor {

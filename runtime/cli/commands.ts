@@ -134,7 +134,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["--delete <name...>", "back to the default"],
       ["--dry-run", "check only"],
     ],
-    load: async () => (await import("./topic-change.ts")).topicAlter,
+    load: async () => (await import("./set-configs.ts")).topicAlter,
   },
   {
     name: "topic delete",
@@ -169,7 +169,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "configurations of a topic and where they come from",
     args: "<topic>",
     options: [["--all", "defaults too"]],
-    load: async () => (await import("./topic-view.ts")).topicConfig,
+    load: async () => (await import("./set-configs.ts")).topicConfig,
   },
   {
     name: "produce",
@@ -258,6 +258,25 @@ export const COMMANDS: readonly CommandSpec[] = [
       "timberline group reset-offsets billing --topic flights --to earliest --execute",
     ],
     load: async () => (await import("./group-change.ts")).groupResetOffsets,
+  },
+  {
+    name: "group alter",
+    summary: "change configurations of a group, which need not exist yet",
+    args: "<group>",
+    options: [
+      ["-c, --config <name=value...>", "set"],
+      ["--delete <name...>", "back to the broker's"],
+      ["--dry-run", "check only"],
+    ],
+    examples: ["timberline group alter billing -c consumer.session.timeout.ms=60s"],
+    load: async () => (await import("./set-configs.ts")).groupAlter,
+  },
+  {
+    name: "group config",
+    summary: "configurations of a group and where they come from",
+    args: "<group>",
+    options: [["--all", "defaults too"]],
+    load: async () => (await import("./set-configs.ts")).groupConfig,
   },
   {
     name: "group delete",

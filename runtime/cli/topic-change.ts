@@ -1,16 +1,15 @@
-// `topic create alter delete add-partitions purge`: what changes topics. What destroys records asks first.
+// `topic create delete add-partitions purge`: what changes topics. What destroys records asks first.
 
-import type { Admin, ConfigOperation } from "../client/mod.ts";
-import { checkWritten, findTopicKey } from "../config.ts";
+import type { Admin } from "../client/mod.ts";
 import type { Call } from "./commands.ts";
 import { confirm } from "./confirm.ts";
 import { withAdmin } from "./connection.ts";
 import { ExitCode, usageError } from "./exit.ts";
-import { type Flags, parsePair } from "./flags.ts";
 import { parsePartitions } from "./offset-spec.ts";
 import { type Column, printRows, type Row } from "./output.ts";
 import { thePlatform } from "./platform.ts";
 import { reportError } from "./report.ts";
+import { configPairs, withoutUnit } from "./set-configs.ts";
 import type { Shell } from "./shell.ts";
 import { parseTimeMs } from "./time-spec.ts";
 
@@ -20,7 +19,10 @@ export async function topicCreate({ shell, args, flags }: Call): Promise<ExitCod
   const partitions = flags.integer("partitions", COUNT_RANGE);
   const replicationFactor = flags.integer("replicationFactor", COUNT_RANGE);
   const configs = Object.fromEntries(
-    pairs(flags, "config").map(({ name, value }) => [name, withoutUnit(name, value)]),
+    configPairs(flags, "config").map((pair) => {
+      const { name, value } = withoutUnit(pair);
+      return [name, value];
+    }),
   );
   const validateOnly = flags.isSet("dryRun");
   return withAdmin(shell, (admin) =>
@@ -40,34 +42,6 @@ export async function topicCreate({ shell, args, flags }: Call): Promise<ExitCod
       shell.note(validateOnly ? `${name} could be created` : `${name} created`);
     }),
   );
-}
-
-export async function topicAlter({ shell, args, flags }: Call): Promise<undefined> {
-  const [name = ""] = args;
-  const operations: ConfigOperation[] = [
-    ...pairs(flags, "config").map(({ name, value }) => ({
-      name,
-      value: withoutUnit(name, value),
-      op: "set" as const,
-    })),
-    ...pairs(flags, "append").map((pair) => ({ ...pair, op: "append" as const })),
-    ...pairs(flags, "subtract").map((pair) => ({ ...pair, op: "subtract" as const })),
-    ...flags.list("delete").map((key) => ({ name: key, op: "delete" as const })),
-  ];
-  if (operations.length === 0)
-    throw usageError("nothing to alter", "for example -c retention.ms=-1");
-  const validateOnly = flags.isSet("dryRun");
-  await withAdmin(shell, (admin) =>
-    admin.alterConfigs({ kind: "topic", name }, operations, { validateOnly }),
-  );
-  shell.note(validateOnly ? `${name} could be altered` : `${name} altered`);
-}
-
-/** Brokers take plain numbers; people write 7d and 512MiB. What is wrong is left for the broker to say. */
-function withoutUnit(name: string, value: string): string {
-  const key = findTopicKey(name);
-  const checked = key && checkWritten(key, value);
-  return checked && "text" in checked ? checked.text : value;
 }
 
 export async function topicDelete({ shell, args, flags }: Call): Promise<ExitCode> {
@@ -172,10 +146,6 @@ async function forEach<T>(
     }
   }
   return code;
-}
-
-function pairs(flags: Flags, name: string): { name: string; value: string }[] {
-  return flags.list(name).map((text) => parsePair(text, `--${name}`));
 }
 
 function hasCode(error: unknown, code: string): boolean {

@@ -1,4 +1,4 @@
-// `topic list describe offsets config`: what topics there are and what they hold. Reads only.
+// `topic list describe offsets`: what topics there are and what they hold. Reads only.
 
 import type { Admin, OffsetSpec, PartitionOffset, TopicInfo } from "../client/mod.ts";
 import type { Call } from "./commands.ts";
@@ -87,27 +87,6 @@ export async function topicOffsets({ shell, args, flags }: Call): Promise<ExitCo
   ];
   await printRows(shell, columns, rows);
   return rows.some((row) => row.error !== null) ? ExitCode.failed : ExitCode.done;
-}
-
-export async function topicConfig({ shell, args, flags }: Call): Promise<undefined> {
-  const [name = ""] = args;
-  const entries = await withAdmin(shell, (admin) =>
-    admin.describeConfigs({ kind: "topic", name }, { documentation: true }),
-  );
-  const isDefault = (source: string) => source === "DEFAULT_CONFIG";
-  const shown = entries.filter((entry) => flags.isSet("all") || !isDefault(entry.source));
-  const columns: readonly Column[] = [
-    { key: "name" },
-    { key: "value", align: "left" },
-    { key: "source", show: (source) => sourceText(String(source)) },
-    { key: "type", isWide: true },
-    { key: "documentation", isWide: true },
-  ];
-  const rows = shown.map(({ name: key, value, source, type, documentation }) => {
-    return { name: key, value, source, type, documentation };
-  });
-  await printRows(shell, columns, rows);
-  if (shown.length === 0) shell.note("all configurations are the defaults: --all shows them");
 }
 
 /** Earliest and latest offsets of all partitions, by `topic-partition`. */
@@ -252,13 +231,6 @@ function regexOf(text: string | undefined): RegExp | undefined {
     if (cause instanceof Error) throw usageError(`--filter: ${cause.message}`);
     throw new CliError(`--filter: "${text}" is not a regular expression`);
   }
-}
-
-function sourceText(source: string): string {
-  return source
-    .toLowerCase()
-    .replace(/_config$/, "")
-    .replaceAll("_", " ");
 }
 
 function placeOf(topic: string, partition: number): string {

@@ -47,6 +47,8 @@ interface Cached {
   readonly topic: TopicMetadata;
   readonly loadedMs: number;
   stale: boolean;
+  /** Asked for again because it is old; used meanwhile, by all partitions alike. */
+  isRefreshing: boolean;
 }
 
 interface Question {
@@ -89,9 +91,12 @@ export class Metadata {
   cached(name: string): TopicMetadata | undefined {
     const known = this.#topics.get(name);
     if (known === undefined || known.stale) return undefined;
-    if (this.#context.nowMs() - known.loadedMs > this.#context.settings.metadataAgeMsMax) {
-      known.stale = true;
-      this.load(name, { create: false }).catch(() => {});
+    const isOld = this.#context.nowMs() - known.loadedMs > this.#context.settings.metadataAgeMsMax;
+    if (isOld && !known.isRefreshing) {
+      known.isRefreshing = true;
+      this.#ask(name, false).catch(() => {
+        known.stale = true;
+      });
     }
     return known.topic;
   }
@@ -229,7 +234,12 @@ export class Metadata {
     const { topicId: id = zeroUuid, isInternal } = answer;
     const topic = { name, id, isInternal, partitions, available };
     if (this.#topics.size >= topicsMax) this.#topics.clear();
-    this.#topics.set(name, { topic, loadedMs: this.#context.nowMs(), stale: false });
+    this.#topics.set(name, {
+      topic,
+      loadedMs: this.#context.nowMs(),
+      stale: false,
+      isRefreshing: false,
+    });
     return topic;
   }
 }

@@ -12,6 +12,7 @@ import type {
 } from "../group-coordinator.ts";
 import type { Clock } from "../platform.ts";
 import { offsetsTopic } from "../topic-name.ts";
+import { unknownMember } from "./classic-members.ts";
 import { memberEpochsSince } from "./consumer-group-state.ts";
 import type { GroupRecord, OffsetRecord } from "./group-records.ts";
 import type { GroupEntry, GroupTable } from "./group-table.ts";
@@ -125,11 +126,16 @@ export class OffsetCommits {
   #admit(request: CommitRequest, isTransactional: boolean): GroupEntry {
     const { table } = this.#options;
     const entry = table.get(request.groupId);
-    const isKnown = entry !== undefined && (entry.group !== undefined || request.generation < 0);
+    const isKnown =
+      entry?.group !== undefined || entry?.offsets.hasPending || (entry?.offsets.size ?? 0) > 0;
     if (!isKnown && request.generation >= 0) {
       throw request.version >= memberEpochsSince && !isTransactional
         ? new BrokerError("GROUP_ID_NOT_FOUND", `there is no group '${request.groupId}'`)
         : new BrokerError("ILLEGAL_GENERATION", `there is no group '${request.groupId}'`);
+    }
+    // A group that only ever committed has no members.
+    if (entry?.group === undefined && request.generation >= 0) {
+      throw unknownMember(request.memberId);
     }
     try {
       entry?.group?.checkCommit(request, { isTransactional, version: request.version });

@@ -1,9 +1,15 @@
 // How answers about transactions say that something failed: without messages, and in older versions without
-// PRODUCER_FENCED, which clients of that time do not know.
+// PRODUCER_FENCED and TRANSACTION_ABORTABLE, which clients of that time do not know.
 
 import { BrokerError } from "../errors.ts";
 import { errorCodeOf, errorCodes } from "./error-codes.ts";
 import type { HandlerContext } from "./handler.ts";
+
+/** For versions before TRANSACTION_ABORTABLE (KIP-890). */
+export function withoutAbortable(error: unknown): unknown {
+  if (!(error instanceof BrokerError) || error.code !== "TRANSACTION_ABORTABLE") return error;
+  return new BrokerError("INVALID_TXN_STATE", error.message, { cause: error });
+}
 
 /** `fencedSince`: the API's first version with PRODUCER_FENCED. */
 export function transactionErrorCode(

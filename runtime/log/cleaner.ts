@@ -3,6 +3,7 @@
 // rests while the event loop is busy, and it never reads and writes more than it may. Called by `log-folder.ts`.
 
 import type { Core } from "../../storage-wasm/core.ts";
+import { BrokerError } from "../errors.ts";
 import type { Clock, Codecs, Random, Timer } from "../platform.ts";
 import { type Storage, StorageError } from "../storage/storage.ts";
 import type { LogMetrics } from "../telemetry/metrics.ts";
@@ -17,10 +18,10 @@ const idleTurnMs = 0.1;
 /** Then others get so many times what the piece took: a seventh of the time stays the cleaner's. */
 const restPerWork = 6;
 /** How long it sleeps at most before it asks again how much it may read and write. */
-const throttleLookMs = 250;
+const throttleLookMs = 100;
 /** Logs cleaned in one round, so that a round ends. */
 const logsPerRoundMax = 10_000;
-const fullRetryMs = 300_000;
+const retryMs = 300_000;
 
 export interface CleanerSettings {
   readonly isEnabled: boolean;
@@ -102,14 +103,19 @@ export class Cleaner {
   #dirtiest(): { partition: Partition; plan: CompactionPlan } | undefined {
     if (!this.#options.settings().isEnabled) return undefined;
     let found: { partition: Partition; plan: CompactionPlan } | undefined;
+    let dirtyRatioMax = 0;
     for (const partition of this.#options.partitions()) {
       if (!partition.config.cleanupPolicy.compact || partition.fault) continue;
       if (this.#left.has(folderOf(partition))) continue;
       const plan = this.#planned(partition);
+      dirtyRatioMax = Math.max(dirtyRatioMax, plan?.dirtyRatio ?? 0);
       if (plan?.isDue && plan.dirtyRatio > (found?.plan.dirtyRatio ?? -1)) {
         found = { partition, plan };
       }
     }
+    const { metrics } = this.#options;
+    metrics.cleanerDirtyRatioMax = dirtyRatioMax;
+    metrics.cleanerUncleanable = this.#left.size;
     return found;
   }
 
@@ -163,9 +169,9 @@ export class Cleaner {
     } catch (error) {
       // A partition that went away takes its files with it.
       if (error instanceof Stopped || partition.fault) return;
-      // A full disk may have room later, but not in this round.
+      // There may be room later, on the disk or in the map, but not in this round.
       this.#leave(folder, error);
-      if (isFull(error)) this.#options.clock.after(fullRetryMs, () => this.#left.delete(folder));
+      if (mayPass(error)) this.#options.clock.after(retryMs, () => this.#left.delete(folder));
     }
   }
 
@@ -215,6 +221,7 @@ function folderOf({ topic, partition }: Partition): string {
   return partitionFolder(topic, partition);
 }
 
-function isFull(error: unknown): boolean {
-  return error instanceof StorageError && error.fault === "full";
+function mayPass(error: unknown): boolean {
+  if (error instanceof StorageError) return error.fault === "full";
+  return error instanceof BrokerError && error.code === "KAFKA_STORAGE_ERROR";
 }

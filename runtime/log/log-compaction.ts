@@ -157,7 +157,8 @@ class CompactionRun {
       for (const segment of group) {
         await this.#visit(segment, 0, (header, at, position) => {
           const fate = this.#fate(segment, header, position, transactions, nowMs);
-          const mustStay = this.#isLastOfProducer(header);
+          // The round's last batch, too: without it a log that ends here would lose its end offset.
+          const mustStay = header.lastOffset + 1 === endOffset || this.#isLastOfProducer(header);
           const bytes = filter.filtered(header, at, { fate, mustStay });
           if (bytes === undefined) return true;
           cleaned.add(bytes, header);

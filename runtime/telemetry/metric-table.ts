@@ -62,6 +62,8 @@ export const METRICS = {
   cleaner_runs_total: counter("Logs cleaned by compaction."),
   cleaner_read_bytes_total: counter("Bytes that compaction read."),
   cleaner_freed_bytes_total: counter("Bytes that compaction made free."),
+  cleaner_dirty_ratio_max: gauge("Largest part of a compacted log that waits to be cleaned."),
+  cleaner_uncleanable_partitions: gauge("Compacted logs that cannot be cleaned; the log says why."),
   cleaner_seconds_total: counter("Time compaction took, its rests included."),
   transactions_open: gauge("Transactions that are open now."),
   transaction_oldest_seconds: gauge("Age of the oldest open transaction."),

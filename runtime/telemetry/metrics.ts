@@ -74,6 +74,9 @@ export class LogMetrics {
   cleanerBytesRead = 0;
   cleanerBytesFreed = 0;
   cleanerSeconds = 0;
+  /** As the last look found it. */
+  cleanerDirtyRatioMax = 0;
+  cleanerUncleanable = 0;
   readonly batchSizeBytes = new Histogram(BYTES_SCALE);
   readonly fsyncDuration = new Histogram(DURATION_SCALE);
   readonly fsyncBatchAcks = new Histogram(COUNT_SCALE);

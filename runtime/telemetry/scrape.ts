@@ -183,6 +183,8 @@ export class Scraper {
     to.sample("cleaner_runs_total", log.cleanerRuns);
     to.sample("cleaner_read_bytes_total", log.cleanerBytesRead);
     to.sample("cleaner_freed_bytes_total", log.cleanerBytesFreed);
+    to.sample("cleaner_dirty_ratio_max", log.cleanerDirtyRatioMax);
+    to.sample("cleaner_uncleanable_partitions", log.cleanerUncleanable);
     to.sample("cleaner_seconds_total", log.cleanerSeconds);
     const { open, oldestMs } = this.#sources.transactions();
     to.sample("transactions_open", open);

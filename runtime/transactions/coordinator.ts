@@ -18,7 +18,7 @@ import type {
 import type { Admission, CoordinatorHost } from "./coordinator-host.ts";
 import { matching, openOnes, viewOf } from "./listing.ts";
 import { MarkerWriter } from "./marker-writer.ts";
-import { loadInProgress, OwnStates } from "./own-states.ts";
+import { type LoadProgress, loadInProgress, OwnStates } from "./own-states.ts";
 import { Rounds } from "./rounds.ts";
 import { StateLog } from "./state-log.ts";
 import {
@@ -65,6 +65,7 @@ export class Coordinator implements TransactionCoordinator {
     this.#rounds = new Rounds(host.clock);
     this.#own = new OwnStates({
       log: this.#log,
+      clock: host.clock,
       loaded: (states) => this.#resume(states),
       dropped: (partition) => this.#forget(partition),
       report: (error, where) => host.report(error, where),
@@ -72,9 +73,9 @@ export class Coordinator implements TransactionCoordinator {
   }
 
   /** Reads its part of __transaction_state, ends what was being ended, and begins to watch over timeouts. */
-  async load(): Promise<{ transactions: number }> {
+  async load(progress?: (progress: LoadProgress) => void): Promise<{ transactions: number }> {
     this.#stopWatching = this.#host.watchStates(() => void this.follow());
-    const transactions = await this.follow();
+    const transactions = await this.#own.follow(progress);
     this.#isLoaded = true;
     const { limits } = this.#host;
     this.#rounds.every(

@@ -2,6 +2,7 @@
 // leads no more, and knows of every transactional id whether it can be served here. Used by `coordinator.ts`.
 
 import { BrokerError } from "../errors.ts";
+import type { Clock } from "../platform.ts";
 import type { StateLog } from "./state-log.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -11,8 +12,17 @@ interface Part {
   stage: "loading" | "ready" | "failed";
 }
 
+export interface LoadProgress {
+  readonly partitions: number;
+  readonly done: number;
+}
+
+/** A load that takes longer says how far it is, this often. */
+const progressEveryMs = 2_000;
+
 export interface OwnStatesOptions {
   readonly log: StateLog;
+  readonly clock: Pick<Clock, "monotonicMs">;
   /** A part was read: all its states, in any order. */
   loaded(states: Iterable<Transaction>): void;
   /** Its leadership ended: nothing of it is this broker's any more. */
@@ -59,9 +69,18 @@ export class OwnStates {
   }
 
   /** Takes over what this broker leads by now, and lets go of the rest. Returns how many states were read. */
-  async follow(): Promise<number> {
+  async follow(progress: (progress: LoadProgress) => void = () => {}): Promise<number> {
+    const { clock } = this.#options;
+    const toRead = this.#take();
+    let saidMs = clock.monotonicMs();
     let count = 0;
-    for (const index of this.#take()) count += await this.#load(index);
+    for (const [done, index] of toRead.entries()) {
+      if (clock.monotonicMs() - saidMs >= progressEveryMs) {
+        saidMs = clock.monotonicMs();
+        progress({ done, partitions: toRead.length });
+      }
+      count += await this.#load(index);
+    }
     return count;
   }
 

@@ -282,7 +282,7 @@ export function notAdmitted(
 ): BrokerError {
   if (producer.producerEpoch === producerEpoch) {
     const what = `${topic}-${partition} is not part of the transaction of '${transactionalId}'`;
-    return new BrokerError("INVALID_TXN_STATE", what);
+    return new BrokerError("TRANSACTION_ABORTABLE", what);
   }
   return new BrokerError(
     "INVALID_PRODUCER_EPOCH",

@@ -52,6 +52,23 @@ async function commit(groupId: string, offset: number, more: Partial<CommitReque
   return results.map((error) => error?.code ?? null);
 }
 
+test("group alter sets a group's configs within the broker's bounds, group config shows them", async () => {
+  const session = "consumer.session.timeout.ms";
+  const altered = await call("group", "alter", "tuned", "-c", `${session}=50s`);
+  assert.equal([altered.code, altered.stderr], [0, "tuned altered"]);
+  const shown = await rows("group", "config", "tuned");
+  assert.equal(
+    shown.map(({ name, value, source }) => [name, value, source]),
+    [[session, "50000", "DYNAMIC_GROUP_CONFIG"]],
+  );
+  assert.is((await rows("group", "config", "tuned", "--all")).length, 2);
+  const refused = await call("group", "alter", "tuned", "-c", `${session}=1s`);
+  assert.is(refused.code, 1);
+  assert.match(refused.stderr, /greater than or equal to group.consumer.min.session.timeout.ms/);
+  assert.is((await call("group", "alter", "tuned", "--delete", session)).code, 0);
+  assert.is(server.broker.cluster().groupConfigs.size, 0);
+});
+
 test("group describe of a group that never was is GROUP_ID_NOT_FOUND", async () => {
   const { code, stderr } = await call("group", "describe", "nobody");
   assert.is(code, 1);

@@ -25,12 +25,15 @@ export class KafkaBroker {
   }
 
   /** Formats a new folder and starts Kafka on it; resolves when it says that it has started. */
-  static async start(tools: KafkaTools): Promise<KafkaBroker> {
+  static async start(
+    tools: KafkaTools,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<KafkaBroker> {
     const folder = tempFolder("kafka-broker");
     const dataDir = join(folder, "data");
     const [port, controllerPort] = [await freePort(), await freePort()];
     const settings = join(folder, "server.properties");
-    writeFileSync(settings, propertiesOf({ dataDir, port, controllerPort }));
+    writeFileSync(settings, propertiesOf({ dataDir, port, controllerPort }, more));
     const clusterId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
     await tools.run("kafka.tools.StorageTool", "format", "-t", clusterId, "-c", settings);
     const process = tools.start("kafka.Kafka", settings);
@@ -44,7 +47,10 @@ export class KafkaBroker {
   }
 }
 
-function propertiesOf(given: { dataDir: string; port: number; controllerPort: number }): string {
+function propertiesOf(
+  given: { dataDir: string; port: number; controllerPort: number },
+  more: Readonly<Record<string, string>>,
+): string {
   const listener = `PLAINTEXT://127.0.0.1:${given.port}`;
   return Object.entries({
     "process.roles": "broker,controller",
@@ -61,6 +67,7 @@ function propertiesOf(given: { dataDir: string; port: number; controllerPort: nu
     "transaction.state.log.min.isr": "1",
     "transaction.state.log.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
+    ...more,
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join("");

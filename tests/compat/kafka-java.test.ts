@@ -50,13 +50,18 @@ if (tools !== undefined) {
   test("TopicCommand adds partitions and ConfigCommand changes configs", async () => {
     const entity = ["--entity-type", "topics", "--entity-name", "made-by-java"];
     const changes = ["--add-config", "max.message.bytes=2000000", "--delete-config"];
+    const interval = "consumer.heartbeat.interval.ms=6000";
+    const group = ["--entity-type", "groups", "--entity-name", "java-group"];
     await Promise.all([
+      tools.run(CONFIGS, ...at("--alter", ...group, "--add-config", interval)),
       tools.run(TOPICS, ...at("--alter", "--topic", "made-by-java", "--partitions", "5")),
       tools.run(CONFIGS, ...at("--alter", ...entity, ...changes, "retention.ms")),
     ]);
-    const [described, configs, broker] = await Promise.all([
+    const [described, configs, groups, broker] = await Promise.all([
       tools.run(TOPICS, ...at("--describe", "--topic", "made-by-java")),
       tools.run(CONFIGS, ...at("--describe", ...entity)),
+      // Without a name: of all groups that have some.
+      tools.run(CONFIGS, ...at("--describe", "--entity-type", "groups")),
       tools.run(
         CONFIGS,
         ...at("--describe", "--all", "--entity-type", "brokers", "--entity-name", "1"),
@@ -68,6 +73,10 @@ if (tools !== undefined) {
       /max\.message\.bytes=2000000 .*DYNAMIC_TOPIC_CONFIG:max\.message\.bytes=/,
     );
     assert.not.match(configs, /retention\.ms/);
+    assert.match(
+      groups,
+      /group java-group are:\s+consumer\.heartbeat\.interval\.ms=6000 .*DYNAMIC_GROUP/,
+    );
     assert.match(broker, /log\.segment\.bytes=\d+ sensitive=false synonyms=\{DEFAULT_CONFIG/);
   });
 

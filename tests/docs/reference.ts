@@ -91,9 +91,9 @@ function configurationPage(): string {
       ]),
     ),
     "## Group keys",
-    "Set for one consumer group, which need not exist yet, with Kafka's `kafka-configs.sh --entity-type groups`, or " +
-      '`admin.alterConfigs({ kind: "group", groupId }, …)` of the client library; they take effect at once. Where a ' +
-      "group sets nothing, the broker's key holds.",
+    "Set for one consumer group, which need not exist yet, with `group alter -c name=value` or Kafka's " +
+      "`kafka-configs.sh --entity-type groups`; they take effect at once. Where a group sets nothing, the broker's " +
+      "key holds.",
     table(
       ["key", "default", "allowed", "broker's key", "meaning"],
       allKeys("group").map((key) => [...named(key), code(key.brokerKey!), key.doc]),

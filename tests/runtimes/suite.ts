@@ -7,6 +7,7 @@ import { request } from "../support/http-client.ts";
 import type { TestRuntime } from "../support/runtimes.ts";
 import { TestServer } from "../support/server.ts";
 import type { Given } from "./case.ts";
+import { clientCases } from "./client-cases.ts";
 import { httpCases } from "./http-cases.ts";
 import { kafkaCases } from "./kafka-cases.ts";
 import { lifeCases } from "./life-cases.ts";
@@ -26,7 +27,7 @@ export function onRuntime(label: string, runtime: TestRuntime): void {
     assert.match(info, `runtime="${runtime.name}"`);
     assert.match(info, `runtime_version="${runtime.version}"`);
   });
-  for (const { name, run } of [...lifeCases, ...httpCases, ...kafkaCases]) {
+  for (const { name, run } of [...lifeCases, ...httpCases, ...kafkaCases, ...clientCases]) {
     test(`${label} ${name}`, () => run(given(server, runtime)));
   }
 }

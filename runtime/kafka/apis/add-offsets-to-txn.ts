@@ -2,7 +2,6 @@
 // PRODUCER_FENCED where older versions know only INVALID_PRODUCER_EPOCH, v3 is flexible, v4 is for clients that
 // know TRANSACTION_ABORTABLE (KIP-890).
 
-import { BrokerError } from "../../errors.ts";
 import type { Handler } from "../handler.ts";
 import { defineApi, int16, int32, int64, string, struct } from "../schema.ts";
 import { transactionErrorCode } from "../transaction-errors.ts";
@@ -25,9 +24,6 @@ const fencedSince = 2;
 
 export const handleAddOffsetsToTxn: Handler<typeof addOffsetsToTxn> = async (request, context) => {
   try {
-    if (request.groupId === "") {
-      throw new BrokerError("INVALID_GROUP_ID", "a group id may not be empty");
-    }
     await context.broker.transactions.addGroup(request, request.groupId);
     return { errorCode: 0 };
   } catch (error) {

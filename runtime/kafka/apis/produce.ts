@@ -23,6 +23,7 @@ import {
   struct,
   uuid,
 } from "../schema.ts";
+import { withoutAbortable } from "../transaction-errors.ts";
 import { zeroUuid } from "../uuid.ts";
 
 export const produce = defineApi({
@@ -115,6 +116,7 @@ const magicOffset = 16;
 const attributesLowByteOffset = 22;
 const zstd = 4;
 const zstdSinceVersion = 7;
+const abortableSince = 11;
 const transactionsV2Since = 12;
 
 export const handleProduce: Handler<typeof produce> = (request, context) => {
@@ -217,7 +219,8 @@ function success(index: number, appended: Appended): PartitionAnswer {
 }
 
 function failure(index: number, error: unknown, { context }: Terms): PartitionAnswer {
-  const what = errorAnswer(error, `Produce from ${context.clientId}`, context.report);
+  const told = context.apiVersion < abortableSince ? withoutAbortable(error) : error;
+  const what = errorAnswer(told, `Produce from ${context.clientId}`, context.report);
   return { index, baseOffset: -1, ...what };
 }
 

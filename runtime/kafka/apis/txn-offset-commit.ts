@@ -7,7 +7,7 @@ import { errorCodes } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import type { RequestOf } from "../schema.ts";
 import { array, defineApi, int16, int32, int64, string, struct } from "../schema.ts";
-import { transactionErrorCode } from "../transaction-errors.ts";
+import { transactionErrorCode, withoutAbortable } from "../transaction-errors.ts";
 
 export const txnOffsetCommit = defineApi({
   key: 28,
@@ -48,6 +48,7 @@ export const txnOffsetCommit = defineApi({
 });
 
 type Request = RequestOf<typeof txnOffsetCommit>;
+const abortableSince = 4;
 const addsGroupSince = 5;
 
 export const handleTxnOffsetCommit: Handler<typeof txnOffsetCommit> = async (request, context) => {
@@ -88,7 +89,8 @@ function offsetsOf({ topics }: Request) {
 /** PRODUCER_FENCED is no error of this API in any version. */
 function codeOf(error: BrokerError | unknown, context: HandlerContext): number {
   if (error === null) return errorCodes.NONE;
-  return transactionErrorCode(error, context, { fencedSince: Number.POSITIVE_INFINITY });
+  const told = context.apiVersion < abortableSince ? withoutAbortable(error) : error;
+  return transactionErrorCode(told, context, { fencedSince: Number.POSITIVE_INFINITY });
 }
 
 function answer(request: Request, code: () => number) {

@@ -29,6 +29,7 @@ function history(): Mutable<GroupHistory> {
   return {
     group: "g",
     leavesOneUnread: false,
+    goesBack: false,
     lives: [
       { owner: "a", startedMs: 0, endedMs: 30, end: "crash", events: a },
       { owner: "b", startedMs: 5, endedMs: 60, end: "leave", events: b },
@@ -80,6 +81,7 @@ test("checkGroup() finds nothing wrong with a crash and a takeover, and counts",
     commits: 3,
     resumed: 3,
     recordsRead: 180,
+    wentBack: 0,
     leftUnread: 0,
     readAgain: 30,
     zombies: 0,
@@ -121,6 +123,19 @@ test("checkGroup() finds reading that goes on elsewhere than committed", () => {
     });
     assert.equal(faults, [`g: b went on at 0:${from}, but 40 was committed`]);
   }
+});
+
+test("checkGroup() lets a client of that habit go back, but not forward, and not by a wrong answer", () => {
+  const goingOn = (from: number, told: number) =>
+    faultsOf((changed) => {
+      changed.goesBack = true;
+      const answer: MemberEvent = { kind: "told", atMs: 41, offsets: [[0, told]] };
+      life(changed, 1).events.splice(1, 1, answer, read(41, 0, from, 100));
+    });
+  assert.equal(goingOn(40, 40), []);
+  assert.equal(goingOn(0, 40), []);
+  assert.equal(goingOn(41, 40), ["g: b went on at 0:41, but 40 was committed"]);
+  assert.equal(goingOn(0, -1), ["g: b was told 0:-1, but 40 was committed"]);
 });
 
 test("checkGroup() finds a jump within one ownership", () => {

@@ -18,6 +18,8 @@ export interface Figures {
   readonly recordsRead: number;
   /** Reads of records that were read before. */
   readonly readAgain: number;
+  /** How often a member of @platformatic/kafka went on before what it had rightly been told. */
+  readonly wentBack: number;
   /** Records that members of kcat threw away when they left: one each at most. */
   readonly leftUnread: number;
   /** Partitions that a member took for its own while they were another's already. */
@@ -49,11 +51,18 @@ export function checkGroup(history: GroupHistory, ends: readonly number[]): Verd
   const resumptions = history.lives.flatMap((life) => resumptionsOf(life));
   const missing = unread(history, ends);
   const unexcused = history.leavesOneUnread ? withoutLeft(missing, history.lives) : missing;
+  const stray = strayed(resumptions, commits);
+  const back = history.goesBack ? stray.filter(({ read, committed }) => read.from < committed) : [];
   const faults = [
     ...unexcused.map(({ partition, from, to }) => {
       return `nobody read ${partition}:${from} up to ${to}, not included`;
     }),
-    ...strayed(resumptions, commits),
+    ...stray
+      .filter((each) => !back.includes(each))
+      .map(({ life: { owner }, read: { partition, from }, committed }) => {
+        return `${owner} went on at ${partition}:${from}, but ${committed} was committed`;
+      }),
+    ...history.lives.flatMap((life) => mistold(life, commits)),
     ...sharedGenerations(history.lives),
     ...sharedInLog(history, ends.length),
     ...history.sights.flatMap(({ members }) => shared(members, "a description")),
@@ -76,6 +85,7 @@ export function checkGroup(history: GroupHistory, ends: readonly number[]): Verd
       commits: history.log.commits.length,
       resumed: resumptions.length,
       recordsRead,
+      wentBack: back.length,
       leftUnread: missing.length - unexcused.length,
       readAgain: Math.max(0, recordsRead - total),
       zombies: zombies.length,
@@ -155,19 +165,48 @@ function resumptionsOf(life: Life): Resumption[] {
   return found;
 }
 
+interface Stray {
+  readonly life: Life;
+  readonly read: Read;
+  readonly committed: number;
+}
+
 /** Reading goes on at what was committed when the member got the partition, or since. */
 function strayed(
   resumptions: readonly Resumption[],
   commits: readonly (readonly Commit[])[],
-): string[] {
+): Stray[] {
   return resumptions.flatMap(({ life, read, sinceMs }) => {
     const { partition, from, atMs } = read;
-    const known = commits[partition] ?? [];
-    const before = known.findLast((commit) => commit.atMs <= sinceMs)?.offset ?? 0;
-    const later = known.filter((commit) => commit.atMs > sinceMs && commit.atMs <= atMs);
-    if (from === before || later.some(({ offset }) => offset === from)) return [];
-    return [`${life.owner} went on at ${partition}:${from}, but ${before} was committed`];
+    const valid = validOffsets(commits[partition] ?? [], sinceMs, atMs);
+    return valid.includes(from) ? [] : [{ life, read, committed: valid[0]! }];
   });
+}
+
+/** What was committed at a time, and what was committed from then on until another. */
+function validOffsets(commits: readonly Commit[], sinceMs: number, untilMs: number): number[] {
+  const before = commits.findLast((commit) => commit.atMs <= sinceMs)?.offset ?? 0;
+  const later = commits.filter((commit) => commit.atMs > sinceMs && commit.atMs <= untilMs);
+  return [before, ...later.map(({ offset }) => offset)];
+}
+
+/** Answers to OffsetFetch that are not what was committed. */
+function mistold(life: Life, commits: readonly (readonly Commit[])[]): string[] {
+  const faults: string[] = [];
+  const since = new Map<number, number>();
+  for (const event of life.events) {
+    if (event.kind === "holds") {
+      for (const partition of event.partitions) since.set(partition, event.atMs);
+    }
+    if (event.kind !== "told") continue;
+    for (const [partition, offset] of event.offsets) {
+      const sinceMs = since.get(partition) ?? life.startedMs;
+      const valid = validOffsets(commits[partition] ?? [], sinceMs, event.atMs);
+      if (valid.includes(Math.max(0, offset))) continue;
+      faults.push(`${life.owner} was told ${partition}:${offset}, but ${valid[0]} was committed`);
+    }
+  }
+  return faults;
 }
 
 // ---- one owner ----

@@ -21,6 +21,12 @@ export type MemberEvent =
       readonly from: number;
       readonly to: number;
     }
+  /** The broker answered that this is committed; -1: nothing. */
+  | {
+      readonly kind: "told";
+      readonly atMs: number;
+      readonly offsets: readonly (readonly [partition: number, offset: number])[];
+    }
   /** The broker acknowledged these commits, sent at `sentMs`. */
   | {
       readonly kind: "committed";
@@ -92,6 +98,11 @@ export interface GroupHistory {
    * broker; nobody else may.
    */
   readonly leavesOneUnread: boolean;
+  /**
+   * The client may go on before what it was told is committed, and so read again. @platformatic/kafka does, when an
+   * assignment comes while it prepares a fetch. What it was told must be right nevertheless.
+   */
+  readonly goesBack: boolean;
   readonly lives: readonly Life[];
   readonly log: GroupLog;
   readonly sights: readonly Sight[];

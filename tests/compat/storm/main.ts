@@ -33,7 +33,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: String(fullSeconds) },
     records: { type: "string", default: String(flightsTotal) },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    "pause-ms": { type: "string", default: "3000" },
+    "pause-ms": { type: "string", default: "2500" },
   },
 });
 const names = chosen("--only", values.only, Object.keys(variants) as VariantName[]);
@@ -99,7 +99,7 @@ function keep(name: VariantName, result: StormResult): void {
     ? JSON.parse(readFileSync(resultsPath, "utf8"))
     : {};
   const entry = {
-    command: `npm run proof:storm -- --only ${name} --seed ${values.seed}`,
+    command: `npm run proof:storm -- --only ${name} --seed ${values.seed} --pause-ms ${values["pause-ms"]}`,
     startedAt: new Date(performance.timeOrigin).toISOString(),
     machine: machine(),
     versions: versions(["kafkajs"]),

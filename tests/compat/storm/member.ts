@@ -25,8 +25,9 @@ export interface Seat {
 export interface StormClient {
   readonly name: string;
   readonly version: string;
-  /** See `GroupHistory`. */
+  /** Habits of the client that are no fault of the broker: see `GroupHistory`. */
   readonly leavesOneUnread?: boolean;
+  readonly goesBack?: boolean;
   start(seat: Seat): StormMember;
 }
 

@@ -44,10 +44,30 @@ const done = new Map<number, Message>();
 let isCommitting = false;
 let epoch: number | null = null;
 
-// The client keeps the member's epoch to itself; the answers to its heartbeats contain it.
+/** What is used of the answers to heartbeats and to OffsetFetch. */
+interface Result {
+  readonly memberEpoch?: number;
+  readonly groups?: readonly { readonly topics?: readonly FetchedTopic[] }[];
+}
+interface FetchedTopic {
+  readonly partitions: readonly {
+    readonly partitionIndex: number;
+    readonly committedOffset?: bigint;
+  }[];
+}
+
+// The client keeps the member's epoch to itself, and the committed offsets; the broker's answers contain them.
 subscribe("tracing:plt:kafka:connections:api:asyncStart", (answer) => {
-  const { result } = answer as { readonly result?: { readonly memberEpoch?: number } };
+  const { result } = answer as { readonly result?: Result };
   if (typeof result?.memberEpoch === "number") epoch = result.memberEpoch;
+  if (!Array.isArray(result?.groups)) return;
+  const topics = (result as Result).groups?.flatMap((group) => group.topics ?? []) ?? [];
+  const found = topics.flatMap(({ partitions }) =>
+    partitions.flatMap(({ partitionIndex, committedOffset }) =>
+      committedOffset === undefined ? [] : [[partitionIndex, Number(committedOffset)] as const],
+    ),
+  );
+  told.told(found);
 });
 
 const { Consumer } = (await import(pathToFileURL(seat.module).href)) as Library;

@@ -9,6 +9,7 @@ export function platformaticClient({ node, module, version }: Platformatic): Sto
   return {
     name: "@platformatic/kafka",
     version,
+    goesBack: true,
     start: (seat) => new ProcessMember(scriptCommand(node, script, { ...seat, module })),
   };
 }

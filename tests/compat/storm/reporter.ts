@@ -49,6 +49,10 @@ export class Reporter {
     this.#write(events);
   }
 
+  told(offsets: readonly (readonly [number, number])[]): void {
+    if (offsets.length > 0) this.#write([{ kind: "told", atMs: Date.now(), offsets }]);
+  }
+
   committed(sentMs: number, offsets: readonly (readonly [number, number])[]): void {
     if (offsets.length === 0) return;
     this.#write([{ kind: "committed", atMs: Date.now(), sentMs, offsets }]);

@@ -239,8 +239,9 @@ export class Storm {
     const { group, chairs, client, protocol, isStatic, sights } = camp;
     const log = await readGroupLog(this.#client, group);
     const lives = chairs.flatMap((chair) => chair.lives);
-    const leavesOneUnread = client.leavesOneUnread ?? false;
-    const history: GroupHistory = { group, leavesOneUnread, lives, log, sights, committed };
+    const { leavesOneUnread = false, goesBack = false } = client;
+    const habits = { leavesOneUnread, goesBack };
+    const history: GroupHistory = { group, ...habits, lives, log, sights, committed };
     const { faults, figures } = checkGroup(history, this.#options.file.counts);
     const complaints = chairs.flatMap((chair) => chair.complaints);
     return {

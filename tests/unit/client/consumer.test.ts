@@ -326,4 +326,20 @@ test("read_committed leaves out aborted records and the marks of transactions", 
   await committed.client.close();
 });
 
+test("partitions are asked for together also while old metadata is asked for again", async () => {
+  const cluster = new FakeCluster();
+  cluster.addTopic("t", [1, 1]);
+  const platform = cluster.platform();
+  const client = createClient({ platform, bootstrap: ["bootstrap:1"], metadataAgeMsMax: 300 });
+  const consumer = client.consumer();
+  await consumer.assign([0, 1].map((partition) => ({ topic: "t", partition, offset: 0 })));
+  await consumer.poll(5_000);
+  const counts = cluster
+    .asked("Fetch")
+    .map(({ message }) => (message as RequestOf<typeof fetch>).topics[0]!.partitions.length);
+  assert.ok(counts.length >= 9 && cluster.asked("Metadata").length >= 8);
+  assert.equal(new Set(counts), new Set([2]));
+  await client.close();
+});
+
 test.run();

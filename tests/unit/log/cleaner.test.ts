@@ -37,6 +37,7 @@ test("run() cleans compacted logs only, and remembers how far in Kafka's checkpo
   const checkpoint = text(log.storage.readFile("cleaner-offset-checkpoint"));
   assert.is(checkpoint, "0\n1\ntable 0 20\n");
   assert.is(log.metrics.log.cleanerRuns, 1);
+  assert.is(log.metrics.log.cleanerDirtyRatioMax, 0);
   await run(log);
   assert.is(log.metrics.log.cleanerRuns, 1, "it is clean");
   log.reopen();
@@ -50,6 +51,7 @@ test("run() does nothing below min.cleanable.dirty.ratio or when it is switched 
   const partition = filled(log, { ...compact, "min.cleanable.dirty.ratio": "1.0" }, "table");
   await run(log);
   assert.is((await valuesOf(partition)).length, 20);
+  assert.is(log.metrics.log.cleanerDirtyRatioMax, 1);
   log.cleaner = { ...log.cleaner, isEnabled: false };
   const other = filled(log, compact, "other");
   await run(log);
@@ -74,6 +76,7 @@ test("a damaged log is reported once and left as it is, others are cleaned", asy
     ["not-cleaned"],
   );
   assert.equal(await valuesOf(other), ["v19"]);
+  assert.is(log.metrics.log.cleanerUncleanable, 1);
   assert.is(damaged.log.segments[0]!.bytes, bytes.length);
 });
 
@@ -147,6 +150,10 @@ test("a batch with more records than the map may have is said, not tried for eve
     ],
   );
   assert.is((await valuesOf(partition)).length, 60);
+  log.cleaner = { ...log.cleaner, mapBytesMax: 1 << 20 };
+  await log.clock.advance(300_000);
+  await run(log);
+  assert.equal(await valuesOf(partition), ["v59"], "when it may have more, without a restart");
 });
 
 test.run();

@@ -78,6 +78,23 @@ test("a tombstone stays for delete.retention.ms after it was cleaned first, then
   assert.equal(await values(), ["b=2"]);
 });
 
+test("the last batch of what is cleaned stays, if empty: the log keeps its end", async () => {
+  const log = new LogFixture();
+  const partition = open(log);
+  append(log, partition, [{ key: "a", value: "1" }]);
+  append(log, partition, [{ key: "b", value: null }]);
+  partition.log.roll(log.clock.nowMs());
+  await clean(log, partition);
+  await log.clock.advance(2000);
+  await clean(log, partition);
+  assert.equal(
+    (await rowsOf(partition)).map(({ key }) => key),
+    ["a"],
+  );
+  const [first] = partition.log.segments;
+  assert.is(first!.readNextOffset(), 2);
+});
+
 test("aborted records go at once and shadow nothing, markers go after them", async () => {
   const log = new LogFixture();
   const partition = open(log);

@@ -33,7 +33,7 @@ class World {
   constructor(flush = "os") {
     this.#flush = flush;
     this.records = this.#open("t");
-    this.coordinator = this.#coordinator();
+    this.coordinator = this.newCoordinator();
   }
 
   /** As a new process on the same files. */
@@ -42,7 +42,7 @@ class World {
     this.log.reopen();
     this.records = this.#open("t");
     if (this.state) this.state = this.#open(transactionsTopic);
-    this.coordinator = this.#coordinator();
+    this.coordinator = this.newCoordinator();
     await this.coordinator.load();
   }
 
@@ -66,7 +66,7 @@ class World {
     return this.log.partition({ "timberline.flush": this.#flush }, topic);
   }
 
-  #coordinator(): Coordinator {
+  newCoordinator(): Coordinator {
     const world = this;
     return new Coordinator({
       core: platform.core,
@@ -218,7 +218,7 @@ test("foreign ids, old epochs and unknown members get Kafka's errors", async () 
   const reject = (producer: ProducerIdentity) => () =>
     w.coordinator.admit(producer, place, { mayAdd: false });
   assert.throws(reject(foreign), refuses("INVALID_PRODUCER_ID_MAPPING"));
-  assert.throws(reject(member), refuses("INVALID_TXN_STATE"));
+  assert.throws(reject(member), refuses("TRANSACTION_ABORTABLE"));
   assert.throws(reject(old), refuses("INVALID_PRODUCER_EPOCH"));
 });
 
@@ -290,6 +290,30 @@ async function settled<T>(w: World, promise: Promise<T>): Promise<T> {
   return promise;
 }
 
+test("every request is COORDINATOR_LOAD_IN_PROGRESS until load() is done", async () => {
+  const w = await world();
+  const member = await w.init();
+  await w.coordinator.addPartitions(member, [place]);
+  w.coordinator.close();
+  w.coordinator = w.newCoordinator();
+  const { coordinator } = w;
+  const filter = { phases: [], producerIds: [], openForMs: -1, idPattern: null };
+  for (const asked of [
+    () => w.init(),
+    () => coordinator.addPartitions(member, [place]),
+    () => coordinator.addGroup(member, "g"),
+    () => coordinator.end(member, v1),
+    () => coordinator.admit(member, place, { mayAdd: true }),
+    () => coordinator.describe("id"),
+    () => coordinator.list(filter),
+  ]) {
+    await rejects(new Promise((resolve) => resolve(asked())), "COORDINATOR_LOAD_IN_PROGRESS");
+  }
+  await coordinator.load();
+  await coordinator.end(member, v1);
+  assert.is(coordinator.describe("id").phase, "CompleteCommit");
+});
+
 test("load() finishes what was decided and goes on with what was open", async () => {
   const w = await world();
   const one = await w.init("one");
@@ -327,7 +351,7 @@ test("offsets of a group are part of the transaction", async () => {
     generation: -1,
     offsets: [{ ...place, offset: 5, leaderEpoch: -1, metadata: "" }],
   };
-  await rejects(w.coordinator.commitOffsets(commit, { addsGroup: false }), "INVALID_TXN_STATE");
+  await rejects(w.coordinator.commitOffsets(commit, { addsGroup: false }), "TRANSACTION_ABORTABLE");
   await w.coordinator.addGroup(member, "g");
   assert.equal(await w.coordinator.commitOffsets(commit, { addsGroup: false }), [null]);
   await w.coordinator.end(member, v1);
