@@ -4,7 +4,6 @@
 import type {
   BrokerRecord,
   ClusterState,
-  ConfigChanges,
   ControlPlane,
   TopicRecord,
 } from "../cluster/control-plane.ts";
@@ -28,22 +27,15 @@ import type {
   ProducerView,
   TopicPartition,
 } from "./broker.ts";
-import {
-  applyOperations,
-  type BrokerConfig,
-  type ConfigTarget,
-  describeBrokerConfigs,
-  describeClusterDefaults,
-  describeTopicConfigs,
-  replaceConfigs,
-} from "./config.ts";
+import type { BrokerConfig } from "./config.ts";
 import { controlPlaneRefusal } from "./control-plane-refusal.ts";
 import { BrokerError } from "./errors.ts";
 import { fetchLocally } from "./fetch-wait.ts";
 import { Coordinator, type GroupEvent } from "./groups/coordinator.ts";
+import { LocalConfigs } from "./local-configs.ts";
 import { lookUp } from "./local-offsets.ts";
 import { LocalPartitions } from "./local-partitions.ts";
-import { fetchAsReplica, nearestReader } from "./local-replica-fetch.ts";
+import { fetchAsReplica, inEpoch, nearestReader } from "./local-replica-fetch.ts";
 import {
   appendInTransaction,
   appendTerms,
@@ -93,13 +85,14 @@ export class LocalBroker implements Broker {
   readonly #controlPlane: ControlPlane;
   readonly #folder: LogFolder;
   readonly #partitions: LocalPartitions;
+  readonly #configs: LocalConfigs;
   readonly #metrics: Metrics;
   /** Topics that are decided but not visible yet. */
   readonly #creating = new Map<string, Promise<unknown>>();
   readonly #find = (asked: FetchPartition): Partition =>
-    this.#current(this.#partitions.get(asked), asked.currentLeaderEpoch);
+    inEpoch(this.#partitions.get(asked), asked.currentLeaderEpoch);
   readonly #findReplica = (asked: FetchPartition): Partition =>
-    this.#current(this.#partitions.getReplica(asked), asked.currentLeaderEpoch);
+    inEpoch(this.#partitions.getReplica(asked), asked.currentLeaderEpoch);
 
   constructor(options: LocalBrokerOptions) {
     this.brokerId = options.brokerId;
@@ -108,6 +101,7 @@ export class LocalBroker implements Broker {
     this.#folder = options.folder;
     this.#metrics = options.metrics;
     this.#partitions = new LocalPartitions(options);
+    this.#configs = new LocalConfigs(options.controlPlane, () => this.config);
     const { report = () => {} } = options;
     const partitions = this.#partitions;
     this.groups = new Coordinator({
@@ -314,30 +308,23 @@ export class LocalBroker implements Broker {
     resource: ConfigResource,
     names: readonly string[] | null,
   ): readonly ConfigEntry[] {
-    if (resource.kind === "topic") {
-      return describeTopicConfigs(this.#topic(resource.name).configs, this.config, names);
-    }
-    return resource.broker === null
-      ? describeClusterDefaults(this.config, names)
-      : describeBrokerConfigs(this.config, names);
+    return this.#configs.describe(resource, names);
   }
 
-  async alterConfigs(
+  alterConfigs(
     resource: ConfigResource,
     operations: readonly ConfigOperation[],
     options: { validateOnly: boolean },
   ): Promise<void> {
-    const changes = applyOperations(this.#configTarget(resource), operations);
-    if (!options.validateOnly) await this.#putConfigs(resource, changes);
+    return this.#configs.alter(resource, operations, options);
   }
 
-  async replaceConfigs(
+  replaceConfigs(
     resource: ConfigResource,
     configs: ReadonlyMap<string, string>,
     options: { validateOnly: boolean },
   ): Promise<void> {
-    const changes = replaceConfigs(this.#configTarget(resource), configs);
-    if (!options.validateOnly) await this.#putConfigs(resource, changes);
+    return this.#configs.replace(resource, configs, options);
   }
 
   describePartition(request: TopicPartition): PartitionView {
@@ -374,17 +361,6 @@ export class LocalBroker implements Broker {
     return [{ path: storage.root, error, totalBytes, usableBytes: freeBytes, partitions }];
   }
 
-  /** The partition, if the client's idea of its leader epoch is ours. */
-  #current(partition: Partition, currentLeaderEpoch: number): Partition {
-    if (currentLeaderEpoch < 0 || currentLeaderEpoch === partition.leaderEpoch) return partition;
-    const isOld = currentLeaderEpoch < partition.leaderEpoch;
-    throw new BrokerError(
-      isOld ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH",
-      `the leader epoch of ${partition.topic}-${partition.partition} is ${partition.leaderEpoch}, ` +
-        `the client knows ${currentLeaderEpoch}`,
-    );
-  }
-
   /** Two clients may ask for the same new topic at once: both wait until it is there. */
   async #createIfAbsent(request: CreateTopicRequest): Promise<void> {
     try {
@@ -403,22 +379,6 @@ export class LocalBroker implements Broker {
 
   #record({ topic, partition }: TopicPartition) {
     return this.#topic(topic).partitions[partition]!;
-  }
-
-  #configTarget(resource: ConfigResource): ConfigTarget {
-    const { config } = this;
-    if (resource.kind === "topic") {
-      return { scope: "topic", current: this.#topic(resource.name).configs, config };
-    }
-    const current = this.cluster().brokerConfigs.get(resource.broker) ?? new Map();
-    return { scope: resource.broker === null ? "cluster" : "broker", current, config };
-  }
-
-  async #putConfigs(resource: ConfigResource, changes: ConfigChanges): Promise<void> {
-    if (changes.size === 0) return;
-    if (resource.kind === "topic") {
-      await this.#asked(this.#controlPlane.alterTopicConfigs(resource.name, changes));
-    } else await this.#asked(this.#controlPlane.alterBrokerConfigs(resource.broker, changes));
   }
 
   async #asked<T>(answer: Promise<T>): Promise<T> {

@@ -11,11 +11,12 @@ import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
 import { uuidText } from "./kafka/uuid.ts";
 import { LocalBroker } from "./local-broker.ts";
 import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
-import { type FoundPartition, LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
+import { type FoundPartition, LogFolder } from "./log/log-folder.ts";
 import type { Connection, HttpHandler, Listener, Platform, Timer } from "./platform.ts";
 import { kafkaLinks } from "./replication/kafka-link.ts";
 import { PeerConnections } from "./replication/peers.ts";
 import { metricSources } from "./server-metrics.ts";
+import { asError, reportFolder, reportGroups } from "./server-reports.ts";
 import {
   advertisedAddress,
   chooseBrokerId,
@@ -240,7 +241,7 @@ class RunningServer implements Server {
       retentionCheckIntervalMs: () => current().number("log.retention.check.interval.ms"),
       producerIdExpirationMs: () => current().number("producer.id.expiration.ms"),
       cleaner: () => cleanerSettings(current()),
-      report: (event) => this.#reportFolder(event),
+      report: (event) => reportFolder(this.#options.logger, event),
     });
     return this.#folder;
   }
@@ -251,8 +252,10 @@ class RunningServer implements Server {
     const log = this.#options.logger.child("broker");
     const report = (error: unknown, where: string) =>
       log.error("background-failed", where, { error: asError(error) });
-    const reportGroups = (event: GroupEvent) => this.#reportGroups(event);
-    const background = { report, reportGroups };
+    const background = {
+      report,
+      reportGroups: (event: GroupEvent) => reportGroups(this.#options.logger, event),
+    };
     const links = this.#peers && {
       openLink: kafkaLinks(platform, brokerId),
       askBroker: this.#askBroker(controlPlane, this.#peers),
@@ -392,51 +395,4 @@ class RunningServer implements Server {
     const handler: HttpHandler = (request) => app.fetch(request);
     this.#httpListener = await platform.http.listen(listener, handler);
   }
-
-  #reportGroups(event: GroupEvent): void {
-    const log = this.#options.logger.child("groups");
-    if (event.kind === "failed") {
-      log.error("groups-failed", event.context, { error: asError(event.error) });
-    } else if (event.kind === "loading") {
-      const { done, partitions } = event;
-      log.info("groups-loading", `groups: read ${done} of ${partitions} partitions`, event);
-    } else {
-      const { groups, offsets, tookMs } = event;
-      const what = `${groups} groups with ${offsets} offsets`;
-      log.info("groups-loaded", `read ${what} in ${Math.round(tookMs)} ms`, event);
-    }
-  }
-
-  #reportFolder(event: LogFolderEvent): void {
-    const log = this.#options.logger.child("log");
-    if (event.kind === "failed") {
-      log.error(
-        "log-dir-failed",
-        "the log directory failed: its partitions are offline; mend the disk and restart",
-        { error: event.error },
-      );
-    } else if (event.kind === "truncated") {
-      log.warn(
-        "log-truncated",
-        `${event.folder}: cut ${event.bytes} bytes that were not whole batches`,
-        {
-          folder: event.folder,
-          bytes: event.bytes,
-        },
-      );
-    } else if (event.kind === "not-cleaned") {
-      log.error("log-not-cleaned", `${event.folder} cannot be compacted: it is left as it is`, {
-        error: asError(event.error),
-      });
-    } else {
-      log.warn(
-        "log-stray",
-        `${event.folder} belongs to no topic; kept as ${event.renamedTo}, remove it if it is not needed`,
-      );
-    }
-  }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

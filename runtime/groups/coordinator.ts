@@ -32,6 +32,7 @@ import { ConsumerGroup } from "./consumer-group.ts";
 import type { GroupRecord } from "./group-records.ts";
 import { type GroupEntry, GroupTable, type Membership } from "./group-table.ts";
 import { classicView, listing, summaryOf } from "./group-views.ts";
+import { randomUuid } from "./member-id.ts";
 import { OffsetCommits } from "./offset-commits.ts";
 import { OffsetsLog, type OffsetsLogOptions, type TransactionalProducer } from "./offsets-log.ts";
 import {
@@ -388,16 +389,4 @@ export class Coordinator implements GroupCoordinator {
   #background(context: string, work: Promise<unknown>): void {
     work.catch((error: unknown) => this.#options.report({ kind: "failed", context, error }));
   }
-}
-
-/** A version 4 uuid in the usual form. */
-function randomUuid(bytes: Uint8Array): string {
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const at = [0, 8, 12, 16, 20, 32];
-  return at
-    .slice(1)
-    .map((end, i) => hex.slice(at[i], end))
-    .join("-");
 }

@@ -2,6 +2,7 @@
 // repeated batch with its original offset, to refuse gaps, and to fence old epochs (KIP-98, KIP-360). Pure.
 
 import type { BatchHeader } from "../../storage-wasm/core.ts";
+import type { ProducerView } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
 import type { ControlRecord, TransactionMarker } from "./control-record.ts";
 import { type EndedTransaction, OpenTransactions } from "./open-transactions.ts";
@@ -144,6 +145,18 @@ export class ProducerState {
         transactionFirstOffset: this.transactions.firstOffsetOf(producerId) ?? -1,
       };
     });
+  }
+
+  /** The same for people. */
+  views(): ProducerView[] {
+    return this.entries().map((entry) => ({
+      producerId: entry.producerId,
+      producerEpoch: entry.producerEpoch,
+      lastSequence: entry.lastSequence,
+      lastTimestampMs: entry.timestampMs,
+      coordinatorEpoch: entry.coordinatorEpoch,
+      transactionStartOffset: entry.transactionFirstOffset,
+    }));
   }
 
   /** Replaces everything by a snapshot; only the newest batch of each producer survives in it. */

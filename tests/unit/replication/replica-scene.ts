@@ -99,7 +99,8 @@ export class ReplicaScene {
 
   /** [log start, high watermark, log end] of that broker's copy. */
   offsets(id: number): number[] {
-    const { logStartOffset, highWatermark, logEndOffset } = this.broker(id).describePartition(place);
+    const { logStartOffset, highWatermark, logEndOffset } =
+      this.broker(id).describePartition(place);
     return [logStartOffset, highWatermark, logEndOffset];
   }
 

@@ -205,7 +205,10 @@ test("deleted records are deleted on followers, and a new copy begins at the lea
   await s.clock.advance(100);
   assert.equal([...s.record.isr].sort(), [1, 2, 4]);
   assert.equal(s.offsets(4), [2, 3, 3]);
-  assert.not(s.logs.get(3)!.folder.partitions.has(`${topic}-0`), "and the replica that left has none");
+  assert.not(
+    s.logs.get(3)!.folder.partitions.has(`${topic}-0`),
+    "and the replica that left has none",
+  );
 });
 
 test("under flush=group a follower reports only what it has synced", async () => {

@@ -50,7 +50,12 @@ const cases: readonly (readonly [string, string, string, string])[] = [
   ["a follower that is behind cuts nothing", "0011", "001", "001"],
   ["a tail of the same epoch that the leader lacks goes (KIP-101)", "0011", "00111", "0011"],
   ["a tail of an epoch the leader never had goes", "0022", "0011", "00"],
-  ["fast elections: the second look finds what the first could not (KIP-279)", "002244", "001133", "00"],
+  [
+    "fast elections: the second look finds what the first could not (KIP-279)",
+    "002244",
+    "001133",
+    "00",
+  ],
   ["an epoch in which the leader wrote less", "0011333", "001112", "0011"],
   ["everything differs", "22", "011", ""],
   ["an empty follower", "0011", "", ""],
@@ -78,10 +83,16 @@ test("truncationPoint(): what is left is a prefix of the leader's log, and never
       if (!couldBe(leader, start)) continue;
       const follower = new Log(start);
       reconcile(new Log(leader), follower);
-      assert.ok(leader.startsWith(follower.text), `${start} became ${follower.text}, not of ${leader}`);
+      assert.ok(
+        leader.startsWith(follower.text),
+        `${start} became ${follower.text}, not of ${leader}`,
+      );
       const common = [...leader].findIndex((epoch, i) => epoch !== start[i]);
       const agreed = common < 0 ? Math.min(leader.length, start.length) : common;
-      assert.ok(follower.endOffset >= Math.min(agreed, start.length), `${start} lost what ${leader} has`);
+      assert.ok(
+        follower.endOffset >= Math.min(agreed, start.length),
+        `${start} lost what ${leader} has`,
+      );
     }
   }
 });
