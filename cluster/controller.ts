@@ -5,7 +5,12 @@
 import { applyChanges, type ClusterImage, changesOf, type ImageChange } from "./cluster-image.ts";
 import { ControlPlaneError } from "./control-plane.ts";
 import { chainOf, type Entry, encodeEntry, packChanges, type SnapshotPart } from "./entry-codec.ts";
-import { type MemberClock, type MemberOptions, type MemberSettings, pause } from "./member-parts.ts";
+import {
+  type MemberClock,
+  type MemberOptions,
+  type MemberSettings,
+  pause,
+} from "./member-parts.ts";
 import { AppendConflict, LogUnavailable, type MetadataLog, type Sequence } from "./metadata-log.ts";
 import type { MetadataView } from "./metadata-view.ts";
 import { type Random, randomId } from "./random-id.ts";
@@ -16,6 +21,8 @@ const QUEUE_MAX = 10_000;
 /** How long an entry is tried while nobody knows whether it was written. */
 const APPEND_MS_MAX = 5_000;
 const APPEND_PAUSE_MS = 200;
+/** Entries after which a snapshot replaces them, however short they are. */
+const LOG_ENTRIES_MAX = 10_000;
 /** How long the view may take to show what was written. */
 const VISIBLE_MS_MAX = 5_000;
 
@@ -142,9 +149,14 @@ export class Controller {
       // One turn later, so that what is asked together is written together.
       await Promise.resolve();
       await this.#step(this.#queue.splice(0, BATCH_MAX));
-      if (this.#isActive && this.#view.bytesSinceSnapshot > this.#logBytesMax) await this.#snapshot();
+      if (this.#isActive && this.#isLogLong()) await this.#snapshot();
     }
     this.#isBusy = false;
+  }
+
+  #isLogLong(): boolean {
+    const { bytes, entries } = this.#view.sinceSnapshot;
+    return bytes > this.#logBytesMax || entries > LOG_ENTRIES_MAX;
   }
 
   async #step(asked: readonly Asked[]): Promise<void> {
