@@ -130,11 +130,8 @@ export class Coordinator implements TransactionCoordinator {
     return slot.exclusive(() => this.#init(slot, request));
   }
 
-  addPartitions(
-    member: TransactionMember,
-    partitions: readonly TopicPartition[],
-  ): void | Promise<void> {
-    return this.#add(this.#slot(member), member, partitions, 0);
+  addPartitions(member: TransactionMember, places: readonly TopicPartition[]) {
+    return this.#add(this.#slot(member), member, places, 0);
   }
 
   async addGroup(member: TransactionMember, groupId: string): Promise<void> {
