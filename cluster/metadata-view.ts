@@ -212,7 +212,10 @@ export class MetadataView {
     const isBehind = this.#logVersion < known || (last < this.#sequence && known > 0);
     this.#sequence = last;
     if (isBehind) this.freeze(wentBack(known, this.#logVersion));
-    else if (this.#logVersion > known && !this.isFrozen) this.freeze(incomplete(known));
+    else if (this.#logVersion > known && !this.isFrozen && !this.#course.isCollecting) {
+      // Of a whole image that somebody is writing the rest is still to come, or it never counts.
+      this.freeze(incomplete(known));
+    }
     this.#isCaughtUp = true;
     this.#wake();
   }
