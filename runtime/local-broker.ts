@@ -130,8 +130,8 @@ export class LocalBroker implements Broker {
   }
 
   /** In a cluster: this incarnation is registered, and leads what the control plane says. */
-  begin(): void {
-    this.#partitions.begin();
+  begin(self: BrokerRecord): void {
+    this.#partitions.begin(self);
     this.groups.follow();
     void this.transactions.follow();
   }

@@ -2,7 +2,7 @@
 // process, programs embed it through `mod.ts`. Starts in an order in which nothing is served before it is
 // recovered, and stops in one in which nothing acknowledged is lost.
 
-import type { ControlPlane } from "../cluster/control-plane.ts";
+import type { BrokerRecord, ControlPlane } from "../cluster/control-plane.ts";
 import type { Peers } from "../cluster/peer.ts";
 import { type BrokerConfig, formatHostPort, type HostPort } from "./config.ts";
 import { BrokerError } from "./errors.ts";
@@ -169,8 +169,7 @@ class RunningServer implements Server {
     for (const connection of waiting) door.accept(connection);
     if (!isAlone) {
       // Only now: whoever is registered may be given partitions to lead.
-      await this.#register(this.#controlPlane, found);
-      broker.begin();
+      broker.begin(await this.#register(this.#controlPlane, found));
     }
     this.#controlPlane.watch((change) => {
       if (change.kind === "broker-configs-changed") this.#applyConfig(broker, door);
@@ -347,7 +346,7 @@ class RunningServer implements Server {
     };
   }
 
-  async #register(controlPlane: ControlPlane, found: readonly FoundPartition[]): Promise<void> {
+  #register(controlPlane: ControlPlane, found: readonly FoundPartition[]): Promise<BrokerRecord> {
     const { config } = this.#options;
     const epochMax = found.reduce((max, { leaderEpoch }) => Math.max(max, leaderEpoch), -1);
     const epochMin = epochMax + 1;
@@ -355,7 +354,7 @@ class RunningServer implements Server {
     const { host, port } = advertisedAddress(config, this.kafka);
     const rack = config.text("broker.rack") ?? null;
     const clean = cleanEpoch === undefined ? {} : { cleanEpoch };
-    await controlPlane.register({ id: this.brokerId, host, port, rack, epochMin, ...clean });
+    return controlPlane.register({ id: this.brokerId, host, port, rack, epochMin, ...clean });
   }
 
   async #openHttp(broker: LocalBroker): Promise<void> {
