@@ -5,16 +5,15 @@
 import type { BrokerRecord, ControlPlane } from "../cluster/control-plane.ts";
 import type { Peers } from "../cluster/peer.ts";
 import { type BrokerConfig, formatHostPort, type HostPort } from "./config.ts";
-import { BrokerError } from "./errors.ts";
 import type { GroupEvent } from "./groups/coordinator.ts";
 import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
 import { uuidText } from "./kafka/uuid.ts";
 import { LocalBroker } from "./local-broker.ts";
 import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
-import { type FoundPartition, LogFolder } from "./log/log-folder.ts";
+import { type FoundPartition, LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
 import type { Connection, HttpHandler, Listener, Platform, Timer } from "./platform.ts";
 import { kafkaLinks } from "./replication/kafka-link.ts";
-import { PeerConnections } from "./replication/peers.ts";
+import { brokerAsker, PeerConnections } from "./replication/peers.ts";
 import { metricSources } from "./server-metrics.ts";
 import { asError, reportFolder, reportGroups } from "./server-reports.ts";
 import {
@@ -27,7 +26,6 @@ import type { Storage } from "./storage/storage.ts";
 import type { Logger, LogLevel } from "./telemetry/logger.ts";
 import { type ApiMetrics, Metrics } from "./telemetry/metrics.ts";
 import { Scraper } from "./telemetry/scrape.ts";
-import type { AskBroker } from "./transactions/peer-questions.ts";
 import { version } from "./version.ts";
 
 export interface ServerOptions {
@@ -71,8 +69,6 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** How long a question to another broker's coordinator may take. */
-const askBrokerMsMax = 5_000;
 /** How long a stop waits for others to take over. */
 const drainMsMax = 10_000;
 
@@ -240,9 +236,15 @@ class RunningServer implements Server {
       retentionCheckIntervalMs: () => current().number("log.retention.check.interval.ms"),
       producerIdExpirationMs: () => current().number("producer.id.expiration.ms"),
       cleaner: () => cleanerSettings(current()),
-      report: (event) => reportFolder(this.#options.logger, event),
+      report: (event) => this.#noteFolder(event),
     });
     return this.#folder;
+  }
+
+  #noteFolder(event: LogFolderEvent): void {
+    reportFolder(this.#options.logger, event);
+    // Others have copies: they lead from now on, and clients are told by them.
+    if (event.kind === "failed" && this.#peers && this.#state === "ready") void this.close();
   }
 
   #openBroker(folder: LogFolder, controlPlane: ControlPlane): LocalBroker {
@@ -257,7 +259,7 @@ class RunningServer implements Server {
     };
     const links = this.#peers && {
       openLink: kafkaLinks(platform, brokerId),
-      askBroker: this.#askBroker(controlPlane, this.#peers),
+      askBroker: brokerAsker(controlPlane, this.#peers),
     };
     const own = { platform, controlPlane, folder, brokerId, config, metrics };
     const parts = { ...own, ...links, ...background };
@@ -331,19 +333,6 @@ class RunningServer implements Server {
       return answer ?? membership.answer(question, fromId);
     });
     return membership.controlPlane;
-  }
-
-  #askBroker(controlPlane: ControlPlane, peers: PeerConnections): AskBroker {
-    return async (brokerId, question) => {
-      const broker = controlPlane.state().brokers.get(brokerId);
-      const what = `broker ${brokerId} cannot be reached`;
-      if (broker === undefined) throw new BrokerError("BROKER_NOT_AVAILABLE", what);
-      try {
-        return await peers.ask(broker, question, { timeoutMs: askBrokerMsMax });
-      } catch (cause) {
-        throw new BrokerError("BROKER_NOT_AVAILABLE", what, { cause });
-      }
-    };
   }
 
   #register(controlPlane: ControlPlane, found: readonly FoundPartition[]): Promise<BrokerRecord> {
