@@ -7,7 +7,7 @@ import {
   StorageError,
   type StorageFile,
 } from "../../runtime/storage/storage.ts";
-import { type CrashKind, DiskState, folderOf, Inode } from "./disk-state.ts";
+import { type CrashKind, type DiskState, folderOf, Inode } from "./disk-state.ts";
 import type { SimProcess } from "./process.ts";
 import { Kind } from "./scheduler.ts";
 
@@ -67,7 +67,8 @@ export class SimDisk implements Storage {
   open(path: string, options?: { create?: boolean }): StorageFile {
     let inode = this.state.files.get(path);
     if (inode === undefined) {
-      if (!options?.create) throw new StorageError("missing", `cannot open ${path}: it is not there`);
+      if (!options?.create)
+        throw new StorageError("missing", `cannot open ${path}: it is not there`);
       this.step(0);
       inode = new Inode(path);
       this.state.change([[path, inode]]);
@@ -92,7 +93,8 @@ export class SimDisk implements Storage {
   rename(from: string, to: string): void {
     this.step(0);
     const moved = this.#below(from);
-    if (moved.length === 0) throw new StorageError("missing", `cannot rename ${from}: it is not there`);
+    if (moved.length === 0)
+      throw new StorageError("missing", `cannot rename ${from}: it is not there`);
     this.state.change([
       ...moved.map(([path]) => [path, undefined] as const),
       ...moved.map(([path, inode]) => [to + path.slice(from.length), inode] as const),
@@ -126,9 +128,7 @@ export class SimDisk implements Storage {
   }
 
   #below(path: string): (readonly [string, Inode])[] {
-    return [...this.state.files].filter(
-      ([each]) => each === path || each.startsWith(`${path}/`),
-    );
+    return [...this.state.files].filter(([each]) => each === path || each.startsWith(`${path}/`));
   }
 }
 

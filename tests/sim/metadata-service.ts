@@ -184,17 +184,20 @@ class ServiceClient implements MetadataLog {
   #reconnectSoon(): void {
     if (!this.#process.isAlive) return;
     const [from, to] = reconnectMs;
-    this.#process.clock.after(this.#process.random.between(from, to) * (this.#session > 0 ? 1 : 0.1), () => {
-      const { links, epoch, store } = this.#service;
-      const host = this.#process.host.name;
-      if (this.#isConnected || !links.reaches(host, serviceHost)) return;
-      if (!links.reaches(serviceHost, host)) return;
-      if (this.#storeEpoch !== epoch) this.#open(store, epoch);
-      this.#session++;
-      this.#isConnected = true;
-      for (const changed of this.#connectionWatchers) changed(true);
-      if (this.#followed) this.#beginFollowing();
-    });
+    this.#process.clock.after(
+      this.#process.random.between(from, to) * (this.#session > 0 ? 1 : 0.1),
+      () => {
+        const { links, epoch, store } = this.#service;
+        const host = this.#process.host.name;
+        if (this.#isConnected || !links.reaches(host, serviceHost)) return;
+        if (!links.reaches(serviceHost, host)) return;
+        if (this.#storeEpoch !== epoch) this.#open(store, epoch);
+        this.#session++;
+        this.#isConnected = true;
+        for (const changed of this.#connectionWatchers) changed(true);
+        if (this.#followed) this.#beginFollowing();
+      },
+    );
   }
 
   #open(store: SharedLogStore, epoch: number): void {

@@ -219,7 +219,12 @@ class SimSocket implements Connection {
     scheduler.mix(segment.bytes);
     this.#peer!.#take(segment);
     const hasRoom = this.#sentBytes < queuedBytesMax / 2;
-    if (this.#drained && hasRoom && segment.bytes > 0 && this.#sentBytes + segment.bytes >= queuedBytesMax)
+    if (
+      this.#drained &&
+      hasRoom &&
+      segment.bytes > 0 &&
+      this.#sentBytes + segment.bytes >= queuedBytesMax
+    )
       this.#later(this.#drained);
   }
 
@@ -249,7 +254,8 @@ class SimSocket implements Connection {
       if (segment === undefined) return;
       if (segment.bytes > 0) this.#deliver(joined(segment));
       if (segment.end !== undefined) {
-        const reset = segment.end === "reset" ? refusal("ECONNRESET", "connection reset") : undefined;
+        const reset =
+          segment.end === "reset" ? refusal("ECONNRESET", "connection reset") : undefined;
         if (!this.#isOver) this.end();
         this.#over(reset);
       }
@@ -259,7 +265,8 @@ class SimSocket implements Connection {
   /** The callee may keep nothing: what it kept all the same is spoilt. */
   #deliver(bytes: Uint8Array): void {
     const { random } = this.#network.links;
-    const cut = bytes.length > 1 && random.chance(splitChance) ? 1 + random.integer(bytes.length - 1) : 0;
+    const cut =
+      bytes.length > 1 && random.chance(splitChance) ? 1 + random.integer(bytes.length - 1) : 0;
     for (const chunk of cut > 0 ? [bytes.slice(0, cut), bytes.slice(cut)] : [bytes]) {
       if (this.#isOver) return;
       this.#receive!(chunk);

@@ -36,7 +36,8 @@ for (let seed = first; seed < first + count; seed++) {
   totals.sends += outcome.sends;
   totals.acknowledged += outcome.acknowledged;
   totals.reads += outcome.reads;
-  if (values.seed !== undefined) console.log(`seed ${seed}: hash ${outcome.hash}`, outcome.faults.join(", "));
+  if (values.seed !== undefined)
+    console.log(`seed ${seed}: hash ${outcome.hash}`, outcome.faults.join(", "));
   if (outcome.violations.length === 0) continue;
   failed.push(seed);
   console.log(describeFailure(outcome));

@@ -1,11 +1,11 @@
 // One simulation: a cluster and its clients, a while of faults, a while of peace, and a verdict.
 
-import { newCore } from "./sim-platform.ts";
 import type { Core } from "../../storage-wasm/core.ts";
 import { checkHistory } from "./checker.ts";
 import { Brokers, brokerPort } from "./cluster.ts";
 import { History, type Violation } from "./history.ts";
 import { Nemesis } from "./nemesis.ts";
+import { newCore } from "./sim-platform.ts";
 import { checkReplicas, isSettled, StateWatch } from "./state-checks.ts";
 import { partitions, topic, Workload } from "./workload.ts";
 import { World } from "./world.ts";

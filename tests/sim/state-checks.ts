@@ -46,7 +46,10 @@ export class StateWatch {
         const before = this.#seen.get(key);
         this.#seen.set(key, now);
         if (before && now.epoch < before.epoch) {
-          this.#violated("epoch-went-back", `${what} on ${host.name}: ${before.epoch}, ${now.epoch}`);
+          this.#violated(
+            "epoch-went-back",
+            `${what} on ${host.name}: ${before.epoch}, ${now.epoch}`,
+          );
         }
         if (before && now.highWatermark < before.highWatermark) {
           const marks = `${before.highWatermark}, then ${now.highWatermark}`;
@@ -75,7 +78,9 @@ export function isSettled(brokers: Brokers): boolean {
     const { brokers: known, topics } = server.broker.cluster();
     if ([...known.values()].some(({ fenced }) => fenced)) return false;
     return [...topics.values()].every(({ partitions }) =>
-      partitions.every(({ leader, isr, replicas }) => leader >= 0 && isr.length === replicas.length),
+      partitions.every(
+        ({ leader, isr, replicas }) => leader >= 0 && isr.length === replicas.length,
+      ),
     );
   });
 }

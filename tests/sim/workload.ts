@@ -196,7 +196,8 @@ export class Workload {
       const { offset } = await producer.send({ topic, value, partition });
       entry.outcome = "ok";
       entry.offset = offset;
-      if (this.#world.isTraced) this.#world.trace(entry.producer, `${value} is at ${partition}@${offset}`);
+      if (this.#world.isTraced)
+        this.#world.trace(entry.producer, `${value} is at ${partition}@${offset}`);
     } catch (error) {
       this.#refused(entry.producer, error, value);
       const code = error instanceof ClientError ? error.code : "";
