@@ -23,8 +23,8 @@ export interface AttendanceParts {
   readonly settings: MemberSettings;
   readonly view: MetadataView;
   readonly controller: Controller;
-  /** What this broker says of itself; undefined while it is not registered. */
-  readonly self: () => Heartbeat | undefined;
+  /** What this broker says of itself. */
+  readonly self: () => Heartbeat;
   /** The controller knows another process by this broker's id and epoch. */
   readonly isStale: () => void;
 }
@@ -149,7 +149,7 @@ export class Attendance {
     const heartbeat = self();
     if (view.isFrozen) return;
     if (controller.isActive) {
-      if (heartbeat && this.answer(heartbeat).isStale) this.#parts.isStale();
+      if (this.answer(heartbeat).isStale) this.#parts.isStale();
       return;
     }
     const address = view.image.brokers.get(controllerId);
@@ -157,10 +157,10 @@ export class Attendance {
     const { controllerEpoch } = view.image;
     this.#isAsking = true;
     try {
-      const question = heartbeat ? { ask: "heartbeat", ...heartbeat } : { ask: "identify" };
+      const question = { ask: "heartbeat", ...heartbeat };
       const timeoutMs = (settings.sessionMs * 2) / 3;
       const answer = await options.peers.ask(address, question, { timeoutMs });
-      if (heartbeat) this.#answered(answer as HeartbeatAnswer);
+      this.#answered(answer as HeartbeatAnswer);
     } catch (error) {
       if (!(error instanceof PeerUnreachable)) throw error;
       if (error.isGone && view.image.controllerEpoch === controllerEpoch) this.#gone();

@@ -61,6 +61,7 @@ export class BrokerWatch {
   /** False: that process is not the registered one. */
   heartbeat({ id, epoch, incarnation, version, isReady }: Heartbeat): boolean {
     const { view, clock, brokerId } = this.#parts;
+    if (epoch < 0) return true;
     const broker = view.image.brokers.get(id);
     // It may have heard of its registration before this view shows it.
     if (broker === undefined || broker.epoch < epoch) return version > view.image.version;

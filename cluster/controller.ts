@@ -21,6 +21,8 @@ const QUEUE_MAX = 10_000;
 /** How long an entry is tried while nobody knows whether it was written. */
 const APPEND_MS_MAX = 5_000;
 const APPEND_PAUSE_MS = 200;
+/** Entries after which a snapshot replaces them, however short they are. */
+const LOG_ENTRIES_MAX = 10_000;
 /** How long the view may take to show what was written. */
 const VISIBLE_MS_MAX = 5_000;
 
@@ -147,10 +149,14 @@ export class Controller {
       // One turn later, so that what is asked together is written together.
       await Promise.resolve();
       await this.#step(this.#queue.splice(0, BATCH_MAX));
-      if (this.#isActive && this.#view.bytesSinceSnapshot > this.#logBytesMax)
-        await this.#snapshot();
+      if (this.#isActive && this.#isLogLong()) await this.#snapshot();
     }
     this.#isBusy = false;
+  }
+
+  #isLogLong(): boolean {
+    const { bytes, entries } = this.#view.sinceSnapshot;
+    return bytes > this.#logBytesMax || entries > LOG_ENTRIES_MAX;
   }
 
   async #step(asked: readonly Asked[]): Promise<void> {

@@ -41,6 +41,8 @@ export class MetadataView {
   /** Of the newest entry seen since the log was last read from its beginning. */
   #logVersion: number;
   #logControllerEpoch = 0;
+  /** Of the newest snapshot seen; 0: none since this process began. */
+  #snapshotVersion = 0;
   #bytesSinceSnapshot = 0;
   #isConnected = false;
   #isCaughtUp = false;
@@ -100,9 +102,9 @@ export class MetadataView {
   get ageMs(): number {
     return this.isCurrent ? 0 : this.#clock.monotonicMs() - this.#awayMs;
   }
-  /** Bytes that a broker with an empty folder would have to read before it knows everything, roughly. */
-  get bytesSinceSnapshot(): number {
-    return this.#bytesSinceSnapshot;
+  /** What a broker with an empty folder would have to read, as far as this process has seen it. */
+  get sinceSnapshot(): { readonly bytes: number; readonly entries: number } {
+    return { bytes: this.#bytesSinceSnapshot, entries: this.image.version - this.#snapshotVersion };
   }
 
   start(): void {
@@ -177,6 +179,7 @@ export class MetadataView {
     this.#logVersion = Math.max(this.#logVersion, entry.version);
     this.#logControllerEpoch = Math.max(this.#logControllerEpoch, entry.controllerEpoch);
     this.#bytesSinceSnapshot = entry.part ? 0 : this.#bytesSinceSnapshot + bytes.length;
+    if (entry.part) this.#snapshotVersion = entry.version;
     const isFollowed = !this.isFrozen || this.#course.isCollecting || entry.part?.isRestored;
     if (isFollowed) this.#take(entry, { sequence, bytes });
     this.#wake();
@@ -209,7 +212,10 @@ export class MetadataView {
     const isBehind = this.#logVersion < known || (last < this.#sequence && known > 0);
     this.#sequence = last;
     if (isBehind) this.freeze(wentBack(known, this.#logVersion));
-    else if (this.#logVersion > known && !this.isFrozen) this.freeze(incomplete(known));
+    else if (this.#logVersion > known && !this.isFrozen && !this.#course.isCollecting) {
+      // Of a whole image that somebody is writing the rest is still to come, or it never counts.
+      this.freeze(incomplete(known));
+    }
     this.#isCaughtUp = true;
     this.#wake();
   }

@@ -51,12 +51,12 @@ export class OwnRegistration {
     return { id: options.brokerId, clusterId, incarnation: this.#incarnation };
   }
 
-  get heartbeat(): Heartbeat | undefined {
-    if (this.#epoch < 0 || this.#isUnderWay) return undefined;
+  get heartbeat(): Heartbeat {
     const { options, view } = this.#parts;
+    const { brokerId: id } = options;
     const { version } = view.image;
-    const [epoch, incarnation, isReady] = [this.#epoch, this.#incarnation, !this.#isHeld];
-    return { id: options.brokerId, epoch, incarnation, version, isReady };
+    const epoch = this.#isUnderWay ? -1 : this.#epoch;
+    return { id, epoch, incarnation: this.#incarnation, version, isReady: !this.#isHeld };
   }
 
   /** Resolves when this broker takes part, or is known while it is held. */
@@ -65,7 +65,7 @@ export class OwnRegistration {
     this.#epoch = -1;
     this.#request = request;
     this.#incarnation = randomId(options.random);
-    await this.#waitForNamesake();
+    await this.#waitForNamesake(request);
     attend();
     await this.#registerNow(request);
     const own = () => view.image.brokers.get(options.brokerId);
@@ -132,13 +132,15 @@ export class OwnRegistration {
   }
 
   /** A living process with this id keeps it; one that is only silent has until its session would end. */
-  async #waitForNamesake(): Promise<void> {
+  async #waitForNamesake(request: Request): Promise<void> {
     const { options, settings, view } = this.#parts;
     const { clock, brokerId } = options;
     const endMs = clock.monotonicMs() + 2 * settings.sessionMs;
     while (clock.monotonicMs() < endMs && !this.#isClosed) {
       const known = view.image.brokers.get(brokerId);
       if (!known || known.fenced || known.incarnation === undefined) return;
+      // Nobody else can listen there.
+      if (known.host === request.host && known.port === request.port) return;
       if ((await this.#answerAt(known)) === "gone") return;
       await pause(clock, PROBE_PAUSE_MS);
     }

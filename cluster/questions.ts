@@ -12,6 +12,7 @@ export type Question =
 
 export interface Heartbeat {
   readonly id: number;
+  /** -1: not registered yet; it only wants to know whether the controller lives. */
   readonly epoch: number;
   readonly incarnation: string;
   /** How much of the metadata it has applied. */

@@ -35,7 +35,7 @@ import { Coordinator, type GroupEvent } from "./groups/coordinator.ts";
 import { LocalConfigs } from "./local-configs.ts";
 import { lookUp } from "./local-offsets.ts";
 import { LocalPartitions } from "./local-partitions.ts";
-import { fetchAsReplica, nearestReader } from "./local-replica-fetch.ts";
+import { fetchAsReplica, inEpoch, nearestReader } from "./local-replica-fetch.ts";
 import {
   appendInTransaction,
   appendTerms,
@@ -96,9 +96,9 @@ export class LocalBroker implements Broker {
   /** Topics that are decided but not visible yet. */
   readonly #creating = new Map<string, Promise<unknown>>();
   readonly #find = (asked: FetchPartition): Partition =>
-    this.#current(this.#partitions.get(asked), asked.currentLeaderEpoch);
+    inEpoch(this.#partitions.get(asked), asked.currentLeaderEpoch);
   readonly #findReplica = (asked: FetchPartition): Partition =>
-    this.#current(this.#partitions.getReplica(asked), asked.currentLeaderEpoch);
+    inEpoch(this.#partitions.getReplica(asked), asked.currentLeaderEpoch);
 
   constructor(options: LocalBrokerOptions) {
     this.brokerId = options.brokerId;
@@ -136,8 +136,8 @@ export class LocalBroker implements Broker {
   }
 
   /** In a cluster: this incarnation is registered, and leads what the control plane says. */
-  begin(): void {
-    this.#partitions.begin();
+  begin(self: BrokerRecord): void {
+    this.#partitions.begin(self);
     this.groups.follow();
     void this.transactions.follow();
   }
@@ -369,17 +369,6 @@ export class LocalBroker implements Broker {
     }));
     const error = fault ?? null;
     return [{ path: storage.root, error, totalBytes, usableBytes: freeBytes, partitions }];
-  }
-
-  /** The partition, if the client's idea of its leader epoch is ours. */
-  #current(partition: Partition, currentLeaderEpoch: number): Partition {
-    if (currentLeaderEpoch < 0 || currentLeaderEpoch === partition.leaderEpoch) return partition;
-    const isOld = currentLeaderEpoch < partition.leaderEpoch;
-    throw new BrokerError(
-      isOld ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH",
-      `the leader epoch of ${partition.topic}-${partition.partition} is ${partition.leaderEpoch}, ` +
-        `the client knows ${currentLeaderEpoch}`,
-    );
   }
 
   /** Two clients may ask for the same new topic at once: both wait until it is there. */

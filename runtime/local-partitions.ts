@@ -2,6 +2,7 @@
 // reconfigured and deleted with it. Used by `local-broker.ts` only.
 
 import type {
+  BrokerRecord,
   ClusterChange,
   ControlPlane,
   PartitionRecord,
@@ -73,8 +74,8 @@ export class LocalPartitions {
       config: () => this.#config,
       report: options.report ?? (() => {}),
     });
-    // Alone, it is registered before its partitions are opened.
-    if (this.#isAlone) this.replicas.begin();
+    // Alone, it is registered before its partitions are opened, and fetches from nobody.
+    if (this.#isAlone) this.replicas.begin({ host: "", port: 0 });
   }
 
   /** The broker's config with what is set dynamically for all brokers and for this one. */
@@ -98,8 +99,8 @@ export class LocalPartitions {
   }
 
   /** In a cluster: this incarnation is registered, and may lead. */
-  begin(): void {
-    this.replicas.begin();
+  begin(self: BrokerRecord): void {
+    this.replicas.begin(self);
     this.#records.clear();
     for (const topic of this.#controlPlane.state().topics.values()) this.#assignTopic(topic);
   }

@@ -23,6 +23,17 @@ export interface ReplicaFetchHost {
   readonly replicas: Replicas;
 }
 
+/** The partition, if the client's idea of its leader epoch is ours. */
+export function inEpoch(partition: Partition, currentLeaderEpoch: number): Partition {
+  if (currentLeaderEpoch < 0 || currentLeaderEpoch === partition.leaderEpoch) return partition;
+  const isOld = currentLeaderEpoch < partition.leaderEpoch;
+  throw new BrokerError(
+    isOld ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH",
+    `the leader epoch of ${partition.topic}-${partition.partition} is ${partition.leaderEpoch}, ` +
+      `the client knows ${currentLeaderEpoch}`,
+  );
+}
+
 type Answer = readonly FetchedPartition[];
 
 /** A follower's fetch: its offsets say what it has, then it gets what is new, committed or not. */

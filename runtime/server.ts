@@ -2,10 +2,9 @@
 // process, programs embed it through `mod.ts`. Starts in an order in which nothing is served before it is
 // recovered, and stops in one in which nothing acknowledged is lost.
 
-import type { ControlPlane } from "../cluster/control-plane.ts";
+import type { BrokerRecord, ControlPlane } from "../cluster/control-plane.ts";
 import type { Peers } from "../cluster/peer.ts";
 import { type BrokerConfig, formatHostPort, type HostPort } from "./config.ts";
-import { BrokerError } from "./errors.ts";
 import type { GroupEvent } from "./groups/coordinator.ts";
 import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
 import { uuidText } from "./kafka/uuid.ts";
@@ -14,8 +13,9 @@ import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
 import { type FoundPartition, LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
 import type { Connection, HttpHandler, Listener, Platform, Timer } from "./platform.ts";
 import { kafkaLinks } from "./replication/kafka-link.ts";
-import { PeerConnections } from "./replication/peers.ts";
+import { brokerAsker, PeerConnections } from "./replication/peers.ts";
 import { metricSources } from "./server-metrics.ts";
+import { asError, reportFolder, reportGroups } from "./server-reports.ts";
 import {
   advertisedAddress,
   chooseBrokerId,
@@ -26,7 +26,6 @@ import type { Storage } from "./storage/storage.ts";
 import type { Logger, LogLevel } from "./telemetry/logger.ts";
 import { type ApiMetrics, Metrics } from "./telemetry/metrics.ts";
 import { Scraper } from "./telemetry/scrape.ts";
-import type { AskBroker } from "./transactions/peer-questions.ts";
 import { version } from "./version.ts";
 
 export interface ServerOptions {
@@ -75,8 +74,6 @@ export interface Server {
   close(): Promise<boolean>;
 }
 
-/** How long a question to another broker's coordinator may take. */
-const askBrokerMsMax = 5_000;
 /** How long a stop waits for others to take over. */
 const drainMsMax = 10_000;
 
@@ -177,8 +174,7 @@ class RunningServer implements Server {
     for (const connection of waiting) door.accept(connection);
     if (!isAlone) {
       // Only now: whoever is registered may be given partitions to lead.
-      await this.#register(this.#controlPlane, found);
-      broker.begin();
+      broker.begin(await this.#register(this.#controlPlane, found));
     }
     this.#controlPlane.watch((change) => {
       if (change.kind === "broker-configs-changed") this.#applyConfig(broker, door);
@@ -250,9 +246,16 @@ class RunningServer implements Server {
       retentionCheckIntervalMs: () => current().number("log.retention.check.interval.ms"),
       producerIdExpirationMs: () => current().number("producer.id.expiration.ms"),
       cleaner: () => cleanerSettings(current()),
-      report: (event) => this.#reportFolder(event),
+      report: (event) => this.#noteFolder(event),
     });
     return this.#folder;
+  }
+
+  #noteFolder(event: LogFolderEvent): void {
+    reportFolder(this.#options.logger, event);
+    if (event.kind === "failed") this.#noteFailure(this.#folder?.fault ?? event.error);
+    // Others have copies: they lead from now on, and clients are told by them.
+    if (event.kind === "failed" && this.#peers && this.#state === "ready") void this.close();
   }
 
   #openBroker(folder: LogFolder, controlPlane: ControlPlane): LocalBroker {
@@ -261,11 +264,13 @@ class RunningServer implements Server {
     const log = this.#options.logger.child("broker");
     const report = (error: unknown, where: string) =>
       log.error("background-failed", where, { error: asError(error) });
-    const reportGroups = (event: GroupEvent) => this.#reportGroups(event);
-    const background = { report, reportGroups };
+    const background = {
+      report,
+      reportGroups: (event: GroupEvent) => reportGroups(this.#options.logger, event),
+    };
     const links = this.#peers && {
       openLink: kafkaLinks(platform, brokerId),
-      askBroker: this.#askBroker(controlPlane, this.#peers),
+      askBroker: brokerAsker(controlPlane, this.#peers),
     };
     const own = { platform, controlPlane, folder, brokerId, config, metrics };
     const parts = { ...own, ...links, ...background };
@@ -341,20 +346,7 @@ class RunningServer implements Server {
     return membership.controlPlane;
   }
 
-  #askBroker(controlPlane: ControlPlane, peers: PeerConnections): AskBroker {
-    return async (brokerId, question) => {
-      const broker = controlPlane.state().brokers.get(brokerId);
-      const what = `broker ${brokerId} cannot be reached`;
-      if (broker === undefined) throw new BrokerError("BROKER_NOT_AVAILABLE", what);
-      try {
-        return await peers.ask(broker, question, { timeoutMs: askBrokerMsMax });
-      } catch (cause) {
-        throw new BrokerError("BROKER_NOT_AVAILABLE", what, { cause });
-      }
-    };
-  }
-
-  async #register(controlPlane: ControlPlane, found: readonly FoundPartition[]): Promise<void> {
+  #register(controlPlane: ControlPlane, found: readonly FoundPartition[]): Promise<BrokerRecord> {
     const { config } = this.#options;
     const epochMax = found.reduce((max, { leaderEpoch }) => Math.max(max, leaderEpoch), -1);
     const epochMin = epochMax + 1;
@@ -362,7 +354,7 @@ class RunningServer implements Server {
     const { host, port } = advertisedAddress(config, this.kafka);
     const rack = config.text("broker.rack") ?? null;
     const clean = cleanEpoch === undefined ? {} : { cleanEpoch };
-    await controlPlane.register({ id: this.brokerId, host, port, rack, epochMin, ...clean });
+    return controlPlane.register({ id: this.brokerId, host, port, rack, epochMin, ...clean });
   }
 
   async #openHttp(broker: LocalBroker): Promise<void> {
@@ -402,52 +394,4 @@ class RunningServer implements Server {
     const handler: HttpHandler = (request) => app.fetch(request);
     this.#httpListener = await platform.http.listen(listener, handler);
   }
-
-  #reportGroups(event: GroupEvent): void {
-    const log = this.#options.logger.child("groups");
-    if (event.kind === "failed") {
-      log.error("groups-failed", event.context, { error: asError(event.error) });
-    } else if (event.kind === "loading") {
-      const { done, partitions } = event;
-      log.info("groups-loading", `groups: read ${done} of ${partitions} partitions`, event);
-    } else {
-      const { groups, offsets, tookMs } = event;
-      const what = `${groups} groups with ${offsets} offsets`;
-      log.info("groups-loaded", `read ${what} in ${Math.round(tookMs)} ms`, event);
-    }
-  }
-
-  #reportFolder(event: LogFolderEvent): void {
-    const log = this.#options.logger.child("log");
-    if (event.kind === "failed") {
-      this.#noteFailure(this.#folder?.fault ?? event.error);
-      log.error(
-        "log-dir-failed",
-        "the log directory failed: its partitions are offline; mend the disk and restart",
-        { error: event.error },
-      );
-    } else if (event.kind === "truncated") {
-      log.warn(
-        "log-truncated",
-        `${event.folder}: cut ${event.bytes} bytes that were not whole batches`,
-        {
-          folder: event.folder,
-          bytes: event.bytes,
-        },
-      );
-    } else if (event.kind === "not-cleaned") {
-      log.error("log-not-cleaned", `${event.folder} cannot be compacted: it is left as it is`, {
-        error: asError(event.error),
-      });
-    } else {
-      log.warn(
-        "log-stray",
-        `${event.folder} belongs to no topic; kept as ${event.renamedTo}, remove it if it is not needed`,
-      );
-    }
-  }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

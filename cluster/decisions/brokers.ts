@@ -29,7 +29,7 @@ export function decideRegistration(
     draining: false,
     incarnation,
   };
-  const wasClean = known === undefined || request.cleanEpoch === known.epoch;
+  const wasClean = known !== undefined && request.cleanEpoch === known.epoch;
   const changes = withPartitions(image, [broker], ({ isr, elr, leader }) => {
     const isConcerned = isr.includes(id) || leader === id || elr.includes(id);
     if (!isConcerned) return undefined;

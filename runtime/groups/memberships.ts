@@ -14,6 +14,7 @@ import { checkHeartbeat } from "./consumer-checks.ts";
 import { ConsumerGroup } from "./consumer-group.ts";
 import type { GroupRecord } from "./group-records.ts";
 import { GroupTable, type Membership } from "./group-table.ts";
+import { randomUuid } from "./member-id.ts";
 import { classicMembersOf, consumerMembersOf, recordsOf } from "./migration.ts";
 import type { OffsetsLog } from "./offsets-log.ts";
 import type { GroupEvent } from "./own-partitions.ts";
@@ -240,16 +241,4 @@ function membershipError(cause: unknown): unknown {
     return new BrokerError("NOT_COORDINATOR", message, { cause });
   }
   return new BrokerError("COORDINATOR_NOT_AVAILABLE", message, { cause });
-}
-
-/** A version 4 uuid in the usual form. */
-function randomUuid(bytes: Uint8Array): string {
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const at = [0, 8, 12, 16, 20, 32];
-  return at
-    .slice(1)
-    .map((end, i) => hex.slice(at[i], end))
-    .join("-");
 }

@@ -48,6 +48,8 @@ export interface News {
   readonly highWatermark: number;
   readonly logStartOffset: number;
   readonly recordsBytes: number;
+  /** It says something else that must not be held back: where logs differ, which replica to read from. */
+  readonly mustBeTold?: boolean;
 }
 
 /** One fetch as the sessions see it. */
@@ -241,6 +243,7 @@ function isNews(tracked: Tracked, news: News): boolean {
   }
   const changed =
     news.recordsBytes > 0 ||
+    news.mustBeTold === true ||
     news.highWatermark !== tracked.highWatermark ||
     news.logStartOffset !== tracked.logStartOffset;
   tracked.highWatermark = news.highWatermark;

@@ -15,6 +15,18 @@ export interface OffsetCheckpoint {
   readonly offset: number;
 }
 
+/** One offset of each of these partitions. */
+export function offsetsOf<P extends { readonly topic: string; readonly partition: number }>(
+  partitions: Iterable<P>,
+  of: (partition: P) => number,
+): OffsetCheckpoint[] {
+  return Array.from(partitions, (each) => ({
+    topic: each.topic,
+    partition: each.partition,
+    offset: of(each),
+  }));
+}
+
 /** `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`: "0", count, "topic partition offset". */
 export function encodeOffsets(entries: readonly OffsetCheckpoint[]): Uint8Array {
   const lines = entries.map((entry) => `${entry.topic} ${entry.partition} ${entry.offset}`);

@@ -46,6 +46,8 @@ export class LocalLog {
   #nextOffset: number;
   #logStartOffset: number;
   #recoveryPoint: number;
+  /** Where the log was cut during the sync under way: what came after is not in it. */
+  #cutTo = Infinity;
   #jitterMs: () => number;
 
   constructor(
@@ -130,13 +132,7 @@ export class LocalLog {
   roll(nowMs: number): void {
     this.active.persistIndexes();
     this.writeSnapshot();
-    const segment = new Segment(this.place, {
-      baseOffset: this.#nextOffset,
-      nowMs,
-      rollJitterMs: this.#jitterMs(),
-      isNew: true,
-    });
-    this.#segments.push(segment);
+    this.#begin(nowMs);
   }
 
   /** The segment that holds `offset`; undefined outside the log. */
@@ -176,6 +172,7 @@ export class LocalLog {
   async flush(): Promise<void> {
     const target = this.#nextOffset;
     if (target <= this.#recoveryPoint) return;
+    this.#cutTo = Infinity;
     const unsynced = this.#segments.slice(this.#indexOf(this.#recoveryPoint));
     // Oldest first and all of them: the recovery point may only cross what is on the disk.
     for (const segment of unsynced) {
@@ -187,7 +184,7 @@ export class LocalLog {
         segment.release();
       }
     }
-    this.#recoveryPoint = Math.max(this.#recoveryPoint, target);
+    this.#recoveryPoint = Math.max(this.#recoveryPoint, Math.min(target, this.#cutTo));
   }
 
   /** Forgets records below `offset` for readers; whole segments go with the next retention pass. */
@@ -208,6 +205,7 @@ export class LocalLog {
     const left = this.#segments.splice(this.#indexOf(offset) + 1);
     for (const segment of left) this.#rename(segment);
     this.#nextOffset = cutSegment(this.active, offset);
+    this.#cutTo = Math.min(this.#cutTo, this.#nextOffset);
     this.#recoveryPoint = Math.min(this.#recoveryPoint, this.#nextOffset);
     this.#logStartOffset = Math.min(this.#logStartOffset, this.#nextOffset);
     const range = { startOffset: this.#logStartOffset, endOffset: this.#nextOffset };
@@ -220,9 +218,9 @@ export class LocalLog {
     const left = this.#segments.splice(0);
     for (const segment of left) this.#rename(segment);
     removeSnapshots(this.place, Number.POSITIVE_INFINITY);
-    const made = { baseOffset: offset, nowMs, rollJitterMs: this.#jitterMs(), isNew: true };
-    this.#segments.push(new Segment(this.place, made));
     this.#nextOffset = offset;
+    this.#begin(nowMs);
+    this.#cutTo = Math.min(this.#cutTo, offset);
     this.#logStartOffset = offset;
     this.#recoveryPoint = offset;
     this.producers = new ProducerState();
@@ -301,6 +299,11 @@ export class LocalLog {
 
   close(): void {
     for (const segment of [...this.#segments, ...this.#leaving.keys()]) segment.close();
+  }
+
+  #begin(nowMs: number): void {
+    const made = { nowMs, rollJitterMs: this.#jitterMs(), isNew: true };
+    this.#segments.push(new Segment(this.place, { baseOffset: this.#nextOffset, ...made }));
   }
 
   #noteAbort(header: BatchHeader): void {

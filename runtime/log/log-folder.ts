@@ -11,6 +11,7 @@ import {
   decodePartitionMetadata,
   encodePartitionMetadata,
   type OffsetCheckpoint,
+  offsetsOf,
 } from "./checkpoints.ts";
 import { Cleaner, type CleanerSettings } from "./cleaner.ts";
 import { Flusher } from "./flusher.ts";
@@ -367,7 +368,7 @@ export class LogFolder {
   }
 
   #offsets(of: (partition: Partition) => number): OffsetCheckpoint[] {
-    return offsetsOf([...this.partitions.values()], of);
+    return offsetsOf(this.partitions.values(), of);
   }
 
   #every(name: string, intervalMs: () => number, run: () => void): void {
@@ -383,17 +384,6 @@ export class LogFolder {
     };
     again();
   }
-}
-
-function offsetsOf(
-  partitions: readonly Partition[],
-  of: (partition: Partition) => number,
-): OffsetCheckpoint[] {
-  return partitions.map((each) => ({
-    topic: each.topic,
-    partition: each.partition,
-    offset: of(each),
-  }));
 }
 
 function drawJitter(random: Random, jitterMs: number): number {

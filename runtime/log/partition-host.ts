@@ -4,7 +4,7 @@
 import type { Core } from "../../storage-wasm/core.ts";
 import type { Appended } from "../broker.ts";
 import type { TopicConfig } from "../config.ts";
-import type { BrokerError } from "../errors.ts";
+import { BrokerError } from "../errors.ts";
 import type { Clock, Codecs } from "../platform.ts";
 import type { StorageError } from "../storage/storage.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -38,6 +38,8 @@ export interface LeaderRole {
   ownEndMoved(offset: number): void;
   /** Settles when all in-sync replicas have it, with NOT_ENOUGH_REPLICAS_AFTER_APPEND or REQUEST_TIMED_OUT. */
   replicated(appended: Appended, timeoutMs: number | undefined): Appended | Promise<Appended>;
+  /** It is over: whoever waits is told. */
+  resign(error: BrokerError): void;
 }
 
 export interface AppendOptions {
@@ -71,4 +73,12 @@ export interface ReadOptions {
   readonly offset: number;
   readonly bytesMax: number;
   readonly atLeastOneBatch: boolean;
+}
+
+export function outOfRange({ topic, partition, log }: Partition, offset: number): BrokerError {
+  const range = `${log.startOffset}..${log.endOffset}`;
+  return new BrokerError(
+    "OFFSET_OUT_OF_RANGE",
+    `offset ${offset} is outside ${range} of ${topic}-${partition}`,
+  );
 }

@@ -1,6 +1,7 @@
 // Upkeep of one partition's log: what leaves it at its start, in its middle and at its end, the file of its leader
 // epochs, and whether a clean close has something to persist. Called by `partition.ts` only, which decides.
 
+import { BrokerError } from "../errors.ts";
 import { StorageError } from "../storage/storage.ts";
 import type { WriteTarget } from "./batch-writer.ts";
 import { encodeEpochs } from "./checkpoints.ts";
@@ -45,6 +46,27 @@ export class PartitionUpkeep {
     this.#epochsBehindFrom = Infinity;
   }
 
+  /** A person's or a program's wish: -1 is everything that is committed. Returns the new start. */
+  deleteRecords(offset: number, highWatermark: number): number {
+    const { log } = this.#target;
+    const target = offset === -1 ? highWatermark : offset;
+    if (target > highWatermark || target < 0) {
+      const what = `cannot delete up to ${target}: the high watermark is ${highWatermark}`;
+      throw new BrokerError("OFFSET_OUT_OF_RANGE", what);
+    }
+    if (this.raiseStart(target)) this.#host.startOffsetMoved();
+    return log.startOffset;
+  }
+
+  /** True: the log starts later now. */
+  raiseStart(offset: number): boolean {
+    const { log } = this.#target;
+    if (offset <= log.startOffset) return false;
+    log.moveStartOffset(offset);
+    this.#startMoved();
+    return true;
+  }
+
   /** Returns the bytes that left. */
   applyRetention(nowMs: number, stableOffset: number): number {
     const { log, config } = this.#target;
@@ -59,7 +81,7 @@ export class PartitionUpkeep {
     const count = segmentsToDrop(log.segments, rules, nowMs);
     if (count === 0) return 0;
     const { bytes, segments } = log.dropOldest(count, nowMs);
-    this.startMoved();
+    this.#startMoved();
     this.isDirty = true;
     this.#removeLater(segments);
     return bytes;
@@ -87,12 +109,12 @@ export class PartitionUpkeep {
     if (hasEnded || hasBegun) this.epochsChangedFrom(log.endOffset);
   }
 
-  startMoved(): void {
-    if (this.#target.epochs.truncateStart(this.#target.log.startOffset)) this.persistEpochs();
-  }
-
   close(): void {
     this.#isClosed = true;
+  }
+
+  #startMoved(): void {
+    if (this.#target.epochs.truncateStart(this.#target.log.startOffset)) this.persistEpochs();
   }
 
   /** Where it fails, files are between two names: only a start can tell which are the log. */

@@ -15,16 +15,19 @@ import type { Flushable } from "./flusher.ts";
 import { appendFromLeader } from "./follower-writer.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
 import type { LocalLog } from "./local-log.ts";
-import type {
-  AppendOptions,
-  LeaderRole,
-  PartitionHost,
-  PartitionOptions,
-  ReadOptions,
+import {
+  type AppendOptions,
+  type LeaderRole,
+  outOfRange,
+  type PartitionHost,
+  type PartitionOptions,
+  type ReadOptions,
 } from "./partition-host.ts";
 import { PartitionUpkeep } from "./partition-upkeep.ts";
 import type { Segment } from "./segment.ts";
 import type { AbortedTransaction } from "./transaction-index.ts";
+
+const nobody: Set<() => void> = new Set();
 
 export class Partition implements Flushable {
   readonly topic: string;
@@ -42,8 +45,8 @@ export class Partition implements Flushable {
   readonly #upkeep: PartitionUpkeep;
   /** Called whenever readers can see more, or the partition went away: they look again. */
   readonly #watchers = new Set<() => void>();
-  /** Called whenever other replicas can see more. */
-  #endWatchers: Set<() => void> | undefined;
+  /** Called whenever other replicas can see more; nobody's while there are none. */
+  #endWatchers: Set<() => void> = nobody;
   /** Undefined: no other broker has a copy. */
   #role: LeaderRole | "follower" | undefined;
   /** What appends are told while another broker leads. */
@@ -107,10 +110,7 @@ export class Partition implements Flushable {
     return this.#role === undefined || this.#role === "follower" || this.#role.isSettled;
   }
 
-  /**
-   * From where on the epochs' file may lack something: a start after a crash must read the log from there. Infinity:
-   * nowhere.
-   */
+  /** From there on the epochs' file may lack something: a start after a crash must read the log. */
   get epochsBehindFrom(): number {
     return this.#upkeep.epochsBehindFrom;
   }
@@ -151,8 +151,8 @@ export class Partition implements Flushable {
     this.#role = "follower";
     this.#notLeader = notLeader;
     // An epoch of its own in which it wrote nothing is nobody's.
-    if (this.epochs.truncateEnd(this.log.endOffset))
-      this.#upkeep.epochsChangedFrom(this.log.endOffset);
+    const { endOffset } = this.log;
+    if (this.epochs.truncateEnd(endOffset)) this.#upkeep.epochsChangedFrom(endOffset);
     this.#waits.fail(notLeader);
     if (this.durableEnd < this.log.endOffset) this.#host.flusher.request(this);
     this.#wake();
@@ -195,10 +195,7 @@ export class Partition implements Flushable {
 
   /** The leader's log starts there now. */
   raiseStartOffset(offset: number): void {
-    const target = Math.min(offset, this.#highWatermark);
-    if (target <= this.log.startOffset) return;
-    this.log.moveStartOffset(target);
-    this.#upkeep.startMoved();
+    this.#upkeep.raiseStart(Math.min(offset, this.#highWatermark));
   }
 
   persistEpochs(): void {
@@ -209,11 +206,10 @@ export class Partition implements Flushable {
   readAsReplica(options: ReadOptions): Records {
     if (this.fault) throw this.fault;
     const { startOffset, endOffset } = this.log;
-    if (options.offset < startOffset || options.offset > endOffset) throw this.#outOfRange(options);
+    const { offset } = options;
+    if (offset < startOffset || offset > endOffset) throw outOfRange(this, offset);
     return this.log.read({ ...options, endOffset }) ?? noRecords;
   }
-
-  // ---- readers ----
 
   /** Undefined: there is nothing to read at `offset` yet. Throws OFFSET_OUT_OF_RANGE. */
   read(options: ReadOptions): Records {
@@ -235,22 +231,14 @@ export class Partition implements Flushable {
   #checkOffset(options: ReadOptions): void {
     if (this.fault) throw this.fault;
     const { offset } = options;
-    if (offset < this.log.startOffset) throw this.#outOfRange(options);
+    if (offset < this.log.startOffset) throw outOfRange(this, options.offset);
     if (offset <= this.#highWatermark) return;
     if (this.#role === "follower") {
       const what = `this follower of ${this.topic}-${this.partition} is not there yet`;
       throw new BrokerError("OFFSET_NOT_AVAILABLE", `offset ${offset}: ${what}`);
     }
     // A new leader may not know yet how far its readers have been allowed to read.
-    if (offset > this.log.endOffset) throw this.#outOfRange(options);
-  }
-
-  #outOfRange({ offset }: ReadOptions): BrokerError {
-    const { startOffset, endOffset } = this.log;
-    return new BrokerError(
-      "OFFSET_OUT_OF_RANGE",
-      `offset ${offset} is outside ${startOffset}..${endOffset} of ${this.topic}-${this.partition}`,
-    );
+    if (offset > this.log.endOffset) throw outOfRange(this, options.offset);
   }
 
   /** Bytes handed to a reader: counted when they leave, not when they were looked for. */
@@ -260,8 +248,8 @@ export class Partition implements Flushable {
 
   /** Runs `changed` when there may be more to read, for other replicas as well; returns how to stop that. */
   watch(changed: () => void, options?: { asReplica: boolean }): () => void {
-    if (options?.asReplica) this.#endWatchers ??= new Set();
-    const watchers = (options?.asReplica && this.#endWatchers) || this.#watchers;
+    if (options?.asReplica && this.#endWatchers === nobody) this.#endWatchers = new Set();
+    const watchers = options?.asReplica ? this.#endWatchers : this.#watchers;
     watchers.add(changed);
     return () => watchers.delete(changed);
   }
@@ -284,19 +272,7 @@ export class Partition implements Flushable {
   /** Moves the log start; -1 means the high watermark. Returns the new start. */
   deleteRecords(offset: number): number {
     if (this.fault ?? this.#notLeader) throw this.fault ?? this.#notLeader;
-    const target = offset === -1 ? this.#highWatermark : offset;
-    if (target > this.#highWatermark || target < 0) {
-      throw new BrokerError(
-        "OFFSET_OUT_OF_RANGE",
-        `cannot delete up to ${target}: the high watermark is ${this.#highWatermark}`,
-      );
-    }
-    if (target > this.log.startOffset) {
-      this.log.moveStartOffset(target);
-      this.#upkeep.startMoved();
-      this.#host.startOffsetMoved();
-    }
-    return this.log.startOffset;
+    return this.#upkeep.deleteRecords(offset, this.#highWatermark);
   }
 
   /** Drops what retention no longer keeps. Returns the bytes that left. */
@@ -324,20 +300,14 @@ export class Partition implements Flushable {
   }
 
   producerViews(): ProducerView[] {
-    return this.log.producers.entries().map((entry) => ({
-      producerId: entry.producerId,
-      producerEpoch: entry.producerEpoch,
-      lastSequence: entry.lastSequence,
-      lastTimestampMs: entry.timestampMs,
-      coordinatorEpoch: entry.coordinatorEpoch,
-      transactionStartOffset: entry.transactionFirstOffset,
-    }));
+    return this.log.producers.views();
   }
 
   /** Ends all waits with `error`; nothing is taken or served from now on. */
   takeOffline(error: BrokerError): void {
     this.fault = error;
     this.#waits.fail(error);
+    if (typeof this.#role === "object") this.#role.resign(error);
     this.#wake();
   }
 
@@ -377,7 +347,7 @@ export class Partition implements Flushable {
     else if (!mustFlush) this.#ownEndMoved(this.log.endOffset);
     const role = this.#role;
     if (role !== undefined) {
-      for (const changed of [...(this.#endWatchers ?? [])]) changed();
+      for (const changed of [...this.#endWatchers]) changed();
       if (options.waits && options.acks !== "leader" && role !== "follower") {
         return role.replicated(appended, options.timeoutMs);
       }
@@ -414,9 +384,9 @@ export class Partition implements Flushable {
 
   #wake(): void {
     for (const changed of [...this.#watchers]) changed();
-    // They hear of every append; here of what ended, or began.
-    if (this.fault ?? this.#notLeader)
-      for (const changed of [...(this.#endWatchers ?? [])]) changed();
+    // Replicas hear of every append; here of what ended.
+    if (!(this.fault ?? this.#notLeader)) return;
+    for (const changed of [...this.#endWatchers]) changed();
   }
 
   #flushFailed(cause: unknown): void {

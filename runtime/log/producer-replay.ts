@@ -9,6 +9,9 @@ import type { Segment } from "./segment.ts";
 import type { SegmentPlace } from "./segment-indexes.ts";
 import type { AbortedTransaction } from "./transaction-index.ts";
 
+/** How far before a snapshot the log is read for what the snapshot leaves out: more than clients have on the way. */
+const recalledBytesMax = 512 * 1024;
+
 export class ProducerReplay {
   readonly producers = new ProducerState();
   readonly #place: SegmentPlace;
@@ -27,7 +30,7 @@ export class ProducerReplay {
 
   /** Brings the states to `target`; `segments` are those before it, indexes open. */
   catchUp(segments: readonly Segment[], target: number): void {
-    const from = this.#offset ?? this.#loadSnapshot(target) ?? this.#logStartOffset;
+    const from = this.#offset ?? this.#begin(segments, target);
     this.#offset = Math.max(from, target);
     for (const [i, segment] of segments.entries()) {
       const end = segments[i + 1]?.baseOffset ?? target;
@@ -35,6 +38,32 @@ export class ProducerReplay {
       const position = segment.locate(from)?.position ?? segment.bytes;
       segment.walk({ from: position, verifyCrc: false }, (header, at) => {
         if (header.baseOffset >= from) this.#update(segment, header, at);
+      });
+    }
+  }
+
+  /** Where the states are those of a snapshot, or of nothing. */
+  #begin(segments: readonly Segment[], target: number): number {
+    const from = this.#loadSnapshot(target);
+    if (from === undefined) return this.#logStartOffset;
+    if (this.producers.size > 0) this.#recall(segments, from);
+    return from;
+  }
+
+  /**
+   * A snapshot has the newest batch of each producer only. A client that had several on their way when this broker
+   * stopped repeats all of them: unknown ones would be refused, and come again under another producer id.
+   */
+  #recall(segments: readonly Segment[], before: number): void {
+    const older = segments.filter(({ baseOffset }) => baseOffset < before);
+    let bytes = 0;
+    let first = older.length;
+    while (first > 0 && bytes < recalledBytesMax) bytes += older[--first]!.bytes;
+    for (const segment of older.slice(first)) {
+      const skipped = segment === older[first] ? Math.max(0, bytes - recalledBytesMax) : 0;
+      const from = skipped === 0 ? 0 : segment.batchBefore(skipped);
+      segment.walk({ from, verifyCrc: false }, (header) => {
+        if (header.lastOffset < before) this.producers.recall(header);
       });
     }
   }

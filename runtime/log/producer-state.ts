@@ -2,6 +2,7 @@
 // repeated batch with its original offset, to refuse gaps, and to fence old epochs (KIP-98, KIP-360). Pure.
 
 import type { BatchHeader } from "../../storage-wasm/core.ts";
+import type { ProducerView } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
 import type { ControlRecord, TransactionMarker } from "./control-record.ts";
 import { type EndedTransaction, OpenTransactions } from "./open-transactions.ts";
@@ -111,15 +112,19 @@ export class ProducerState {
     if (batch.isControl) return this.#end(producer, batch, control);
     if (batch.isTransactional) this.transactions.begin(batch.producerId, batch.baseOffset);
     if (batch.baseSequence < 0) return undefined;
-    producer.batches.push({
-      firstSequence: batch.baseSequence,
-      lastSequence: sequenceAfter(batch.baseSequence, batch.lastOffset - batch.baseOffset),
-      firstOffset: batch.baseOffset,
-      lastOffset: batch.lastOffset,
-      timestampMs: batch.maxTimestamp,
-    });
+    producer.batches.push(knownBatch(batch));
     if (producer.batches.length > batchesMax) producer.batches.shift();
     return undefined;
+  }
+
+  /** A batch from before a loaded snapshot, in the order of offsets: it too may be repeated. */
+  recall(batch: BatchHeader): void {
+    const producer = this.#producers.get(batch.producerId);
+    const newest = producer?.batches.at(-1);
+    if (producer?.epoch !== batch.producerEpoch || newest === undefined) return;
+    if (batch.baseSequence < 0 || batch.baseOffset >= newest.firstOffset) return;
+    producer.batches.splice(-1, 0, knownBatch(batch));
+    if (producer.batches.length > batchesMax) producer.batches.shift();
   }
 
   /** Forgets producers that have written nothing since `beforeMs` and have no transaction open. */
@@ -144,6 +149,18 @@ export class ProducerState {
         transactionFirstOffset: this.transactions.firstOffsetOf(producerId) ?? -1,
       };
     });
+  }
+
+  /** The same for people. */
+  views(): ProducerView[] {
+    return this.entries().map((entry) => ({
+      producerId: entry.producerId,
+      producerEpoch: entry.producerEpoch,
+      lastSequence: entry.lastSequence,
+      lastTimestampMs: entry.timestampMs,
+      coordinatorEpoch: entry.coordinatorEpoch,
+      transactionStartOffset: entry.transactionFirstOffset,
+    }));
   }
 
   /** Replaces everything by a snapshot; only the newest batch of each producer survives in it. */
@@ -195,6 +212,16 @@ export class ProducerState {
     }
     return producer;
   }
+}
+
+function knownBatch(batch: BatchHeader): KnownBatch {
+  return {
+    firstSequence: batch.baseSequence,
+    lastSequence: sequenceAfter(batch.baseSequence, batch.lastOffset - batch.baseOffset),
+    firstOffset: batch.baseOffset,
+    lastOffset: batch.lastOffset,
+    timestampMs: batch.maxTimestamp,
+  };
 }
 
 /** Sequences wrap from 2^31 − 1 to 0. */

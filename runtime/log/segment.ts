@@ -135,6 +135,19 @@ export class Segment {
     return findBatch(this.file, from, this.bytes, offset);
   }
 
+  /** Where a batch begins, at `position` or as little before it as the index knows. */
+  batchBefore(position: number): number {
+    const { offsets } = this.indexes;
+    let low = 0;
+    let high = relativeOffsetMax;
+    while (low < high) {
+      const middle = low + Math.ceil((high - low) / 2);
+      if (offsets.lookup(middle) <= position) low = middle;
+      else high = middle - 1;
+    }
+    return offsets.lookup(low);
+  }
+
   /** Where a search for the first record with a timestamp ≥ `timestampMs` may begin. */
   positionBefore(timestampMs: number): number {
     const { offsets, times } = this.indexes;

@@ -141,6 +141,7 @@ export class Fetcher {
   }
 
   #failed(followed: FollowedPartition, error: unknown): void {
+    if (this.#followed.get(followed.key) !== followed) return;
     const { clock, report, settings } = this.#host;
     const isFirst = followed.backOff(clock.monotonicMs(), settings().backoffMsMax);
     if (!isFirst || isPassing(error)) return;

@@ -8,6 +8,7 @@ import { fetch } from "../kafka/apis/fetch.ts";
 import { errorCodes, errorName } from "../kafka/error-codes.ts";
 import type { RequestInput, ResponseOf } from "../kafka/schema.ts";
 import type { Platform } from "../platform.ts";
+import { FollowerSession, type SessionStep } from "./follower-session.ts";
 import type {
   OpenLink,
   ReplicaFetched,
@@ -46,6 +47,7 @@ export function kafkaLinks(platform: LinkPlatform, brokerId: number): OpenLink {
 class KafkaLink implements ReplicaLink {
   readonly #context: Context;
   readonly #leader: PeerAddress;
+  readonly #session = new FollowerSession();
   #connection: BrokerConnection | undefined;
   #isClosed = false;
 
@@ -55,12 +57,29 @@ class KafkaLink implements ReplicaLink {
   }
 
   async fetch(request: ReplicaFetchRequest): Promise<readonly ReplicaFetched[]> {
-    const connection = this.#connection ?? (await this.#connect());
-    const options = { extraTimeoutMs: request.waitMsMax };
-    const answer = await connection.call(fetch, encoded(request), options);
-    if (answer.errorCode !== errorCodes.NONE) {
-      throw new Error(`broker ${this.#leader.id} answered ${errorName(answer.errorCode)}`);
+    try {
+      const answer = await this.#ask(request);
+      if (!lostSession.has(answer.errorCode)) return this.#taken(answer);
+      this.#session.reset();
+      return this.#taken(await this.#ask(request));
+    } catch (error) {
+      this.#session.reset();
+      throw error;
     }
+  }
+
+  async #ask(request: ReplicaFetchRequest): Promise<ResponseOf<typeof fetch>> {
+    const connection = this.#connection ?? (await this.#connect());
+    const message = encoded(request, this.#session.next(request.items));
+    return connection.call(fetch, message, { extraTimeoutMs: request.waitMsMax });
+  }
+
+  #taken(answer: ResponseOf<typeof fetch>): ReplicaFetched[] {
+    const { errorCode, sessionId } = answer;
+    if (errorCode !== errorCodes.NONE) {
+      throw new Error(`broker ${this.#leader.id} answered ${errorName(errorCode)}`);
+    }
+    this.#session.answered(sessionId);
     return decoded(answer);
   }
 
@@ -87,22 +106,27 @@ class KafkaLink implements ReplicaLink {
   }
 }
 
-function encoded(request: ReplicaFetchRequest): RequestInput<typeof fetch> {
-  const { replicaId, brokerEpoch, waitMsMax, bytesMin, bytesMax, items } = request;
-  const topics = new Map<string, ReplicaFetchItem[]>();
-  for (const item of items) {
-    const known = topics.get(item.topicId);
-    if (known === undefined) topics.set(item.topicId, [item]);
-    else known.push(item);
-  }
+/** The leader forgot what it was told, or was told more than this follower knows: from the beginning. */
+const lostSession: ReadonlySet<number> = new Set([
+  errorCodes.FETCH_SESSION_ID_NOT_FOUND,
+  errorCodes.INVALID_FETCH_SESSION_EPOCH,
+  errorCodes.FETCH_SESSION_TOPIC_ID_ERROR,
+]);
+
+function encoded(
+  { replicaId, brokerEpoch, waitMsMax, bytesMin, bytesMax }: ReplicaFetchRequest,
+  { sessionId, sessionEpoch, named, forgotten }: SessionStep,
+): RequestInput<typeof fetch> {
   return {
     replicaState: { replicaId, replicaEpoch: brokerEpoch },
     maxWaitMs: waitMsMax,
     minBytes: bytesMin,
     maxBytes: bytesMax,
-    topics: [...topics].map(([topicId, ofTopic]) => ({
+    sessionId,
+    sessionEpoch,
+    topics: byTopic(named).map(([topicId, items]) => ({
       topicId,
-      partitions: ofTopic.map((item) => ({
+      partitions: items.map((item) => ({
         partition: item.partition,
         currentLeaderEpoch: item.leaderEpoch,
         fetchOffset: item.fetchOffset,
@@ -112,7 +136,21 @@ function encoded(request: ReplicaFetchRequest): RequestInput<typeof fetch> {
         highWatermark: item.highWatermark,
       })),
     })),
+    forgottenTopicsData: byTopic(forgotten).map(([topicId, items]) => ({
+      topicId,
+      partitions: items.map(({ partition }) => partition),
+    })),
   };
+}
+
+function byTopic(items: readonly ReplicaFetchItem[]): [string, ReplicaFetchItem[]][] {
+  const topics = new Map<string, ReplicaFetchItem[]>();
+  for (const item of items) {
+    const known = topics.get(item.topicId);
+    if (known === undefined) topics.set(item.topicId, [item]);
+    else known.push(item);
+  }
+  return [...topics];
 }
 
 function decoded({ responses }: ResponseOf<typeof fetch>): ReplicaFetched[] {

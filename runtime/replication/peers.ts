@@ -2,10 +2,12 @@
 // the Kafka door. Questions that must not wait behind slow ones have a connection of their own. Implements what
 // `cluster/peer.ts` asks of a runtime.
 
+import type { ControlPlane } from "../../cluster/control-plane.ts";
 import { type PeerAddress, type Peers, PeerUnreachable } from "../../cluster/peer.ts";
 import { BrokerConnection } from "../client/broker-connection.ts";
 import type { Address, Context } from "../client/context.ts";
 import { addressText } from "../client/context.ts";
+import { BrokerError } from "../errors.ts";
 import {
   clusterQuestion,
   type PeerAnswer,
@@ -17,6 +19,8 @@ import { type LinkPlatform, peerContext } from "./kafka-link.ts";
 
 /** A question that may take no longer than this is urgent: a heartbeat, a vote. */
 const urgentMsMax = 2_000;
+/** How long a question about a transaction may take. */
+const askBrokerMsMax = 5_000;
 /** A connection is given up when it owes an answer for so long; each question has its own, shorter time. */
 const silenceMsMax = 60_000;
 /** Connections from one broker that are watched, at most: it has one or two. */
@@ -129,6 +133,23 @@ export class PeerConnections implements Peers {
     if (this.#isClosed) return;
     for (const lost of [...this.#listeners]) lost(peerId);
   }
+}
+
+/** Asks brokers by their number. Rejects with BROKER_NOT_AVAILABLE. */
+export function brokerAsker(
+  controlPlane: Pick<ControlPlane, "state">,
+  peers: Peers,
+): (brokerId: number, question: unknown) => Promise<unknown> {
+  return async (brokerId, question) => {
+    const broker = controlPlane.state().brokers.get(brokerId);
+    const what = `broker ${brokerId} cannot be reached`;
+    if (broker === undefined) throw new BrokerError("BROKER_NOT_AVAILABLE", what);
+    try {
+      return await peers.ask(broker, question, { timeoutMs: askBrokerMsMax });
+    } catch (cause) {
+      throw new BrokerError("BROKER_NOT_AVAILABLE", what, { cause });
+    }
+  };
 }
 
 /** One connection to one peer, made when it is needed. */

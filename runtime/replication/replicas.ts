@@ -39,7 +39,8 @@ export class Replicas {
   readonly #fetcherHost: FetcherHost;
   readonly #feeding: Throttle;
   readonly #copying: Throttle;
-  #mayLead = false;
+  /** Where this incarnation is reached; undefined before it is registered. */
+  #self: Pick<BrokerRecord, "host" | "port"> | undefined;
   #lagTimer: Timer | undefined;
   #isClosed = false;
 
@@ -60,19 +61,20 @@ export class Replicas {
   }
 
   /**
-   * This incarnation is registered: from now on it leads what the control plane says. Before, a record may still
-   * name it as the leader that it was before it stopped, in an epoch whose last records may be lost.
+   * This incarnation is registered: from now on it has the roles that the control plane says. Before, records are
+   * about the process that it was before it stopped: it would lead in an epoch whose last records may be lost, or
+   * be taken by a leader for the replica that was in sync.
    */
-  begin(): void {
-    this.#mayLead = true;
+  begin(self: Pick<BrokerRecord, "host" | "port">): void {
+    this.#self = self;
   }
 
   /** What the control plane says of a partition that this broker has a copy of. */
   assign(partition: Partition, record: PartitionRecord): void {
     const { brokerId } = this.#options;
-    const isSole = record.replicas.length === 1 && record.leader === brokerId && this.#mayLead;
-    if (isSole) this.#leadAlone(partition, record);
-    else if (record.leader === brokerId && this.#mayLead) this.#lead(partition, record);
+    const leads = record.leader === brokerId && this.#self !== undefined;
+    if (leads && record.replicas.length === 1) this.#leadAlone(partition, record);
+    else if (leads) this.#lead(partition, record);
     else this.#follow(partition, record);
   }
 
@@ -190,7 +192,7 @@ export class Replicas {
     this.#end(partition, error);
     partition.leaderEpoch = leaderEpoch;
     partition.follow(error);
-    if (leader < 0 || isOwn) {
+    if (leader < 0 || isOwn || this.#self === undefined) {
       this.#roles.set(partition, "idle");
       return;
     }
@@ -227,12 +229,12 @@ export class Replicas {
   }
 
   #hostOfFetchers(): FetcherHost {
-    const { clock, brokerId, controlPlane, config, openLink, report } = this.#options;
+    const { clock, brokerId, config, openLink, report } = this.#options;
     return {
       clock,
       brokerId,
       openLink: openLink!,
-      brokerEpoch: () => controlPlane.state().brokers.get(brokerId)?.epoch ?? -1,
+      brokerEpoch: () => this.#brokerEpoch(),
       settings: () => ({
         waitMsMax: config().number("replica.fetch.wait.max.ms"),
         bytesMin: config().number("replica.fetch.min.bytes"),
@@ -246,6 +248,14 @@ export class Replicas {
       },
       report,
     };
+  }
+
+  /** -1 when the record is about another process that took this broker's number. */
+  #brokerEpoch(): number {
+    const { controlPlane, brokerId } = this.#options;
+    const record = controlPlane.state().brokers.get(brokerId);
+    const isOwn = record?.host === this.#self?.host && record?.port === this.#self?.port;
+    return isOwn ? (record?.epoch ?? -1) : -1;
   }
 
   /** Whether the follower's throttle is for this copy: named, and not in sync. */

@@ -26,10 +26,12 @@ import {
   checkEnd,
   checkInit,
   checkMember,
+  checkTimeout,
   completed,
   fencedOut,
   holds,
   identityAfter,
+  identityOf,
   isEnding,
   isExhausted,
   isExpired,
@@ -104,7 +106,7 @@ export class Coordinator implements TransactionCoordinator {
     this.#rounds.close();
   }
 
-  /** For metrics: transactions that are open now, and the age of the oldest. */
+  /** For metrics. */
   open(): { open: number; oldestMs: number } {
     return openOnes(this.#table.all(), this.#host.clock.nowMs());
   }
@@ -123,23 +125,14 @@ export class Coordinator implements TransactionCoordinator {
     request: TransactionMember & { readonly transactionTimeoutMs: number },
   ): Promise<ProducerIdentity> {
     const { transactionalId, transactionTimeoutMs: timeoutMs } = request;
-    const { timeoutMsMax } = this.#host.limits();
-    if (timeoutMs <= 0 || timeoutMs > timeoutMsMax) {
-      throw new BrokerError(
-        "INVALID_TRANSACTION_TIMEOUT",
-        `transaction.timeout.ms is ${timeoutMs}, the broker allows 1 to ${timeoutMsMax} (transaction.max.timeout.ms)`,
-      );
-    }
+    checkTimeout(timeoutMs, this.#host.limits().timeoutMsMax);
     await this.find(transactionalId);
     const slot = this.#find(transactionalId) ?? (await this.#newSlot(transactionalId, timeoutMs));
     return slot.exclusive(() => this.#init(slot, request));
   }
 
-  addPartitions(
-    member: TransactionMember,
-    partitions: readonly TopicPartition[],
-  ): void | Promise<void> {
-    return this.#add(this.#slot(member), member, partitions, 0);
+  addPartitions(member: TransactionMember, places: readonly TopicPartition[]) {
+    return this.#add(this.#slot(member), member, places, 0);
   }
 
   async addGroup(member: TransactionMember, groupId: string): Promise<void> {
@@ -171,8 +164,7 @@ export class Coordinator implements TransactionCoordinator {
   ): undefined | Promise<void> {
     const { transactionalId, producerId, producerEpoch } = producer;
     if (transactionalId !== undefined && this.#own.epochOf(transactionalId) === undefined) {
-      const admission = { transactionalId, producerId, producerEpoch, place, mayAdd };
-      return this.#admitElsewhere(admission);
+      return this.#admitElsewhere({ transactionalId, producerId, producerEpoch, place, mayAdd });
     }
     if (transactionalId === undefined && this.#own.isLoading) throw loadInProgress();
     const slot = this.#table.byProducer(producerId);
@@ -182,7 +174,7 @@ export class Coordinator implements TransactionCoordinator {
     throw notAdmitted(slot.state, producer, place);
   }
 
-  /** The same for another broker that leads the place. NOT_COORDINATOR if the id is not of this one. */
+  /** The same for another broker that leads the place; NOT_COORDINATOR. */
   admitHere(admission: Admission): undefined | Promise<void> {
     this.#own.requireLoaded(admission.transactionalId);
     return this.admit(admission, admission.place, admission);
@@ -215,14 +207,15 @@ export class Coordinator implements TransactionCoordinator {
 
   list(filter: TransactionFilter): readonly TransactionListing[] {
     if (!this.#isLoaded || this.#own.isLoading) throw loadInProgress();
-    const states = [...this.#table.all()].map(({ state }) => state);
+    const states = Array.from(this.#table.all(), ({ state }) => state);
     return matching(states, filter, this.#host.clock.nowMs());
   }
 
   /** Aborts transactions that are open for longer than their producer asked for. */
   abortOverdue(): void {
-    for (const slot of this.#table.all()) {
-      if (!isOverdue(slot.state, this.#host.clock.nowMs())) continue;
+    const nowMs = this.#host.clock.nowMs();
+    const overdue = [...this.#table.all()].filter(({ state }) => isOverdue(state, nowMs));
+    for (const slot of overdue) {
       const abort = slot.exclusive(async () => {
         if (!isOverdue(slot.state, this.#host.clock.nowMs())) return;
         await this.#fence(slot);
@@ -242,18 +235,14 @@ export class Coordinator implements TransactionCoordinator {
       await this.#fence(slot);
       await this.#ended(slot);
       // Its own identity was raised by the abort: what it gave has been checked.
-      if (given.producerId >= 0) {
-        const { producerId, producerEpoch } = slot.state;
-        given = { producerId, producerEpoch };
-      }
+      if (given.producerId >= 0) given = identityOf(slot.state);
     }
-    const needsFresh = needsProducerId(slot.state, given);
-    const freshProducerId = needsFresh ? await this.#host.allocateProducerId() : -1;
+    const isFresh = needsProducerId(slot.state, given);
+    const freshProducerId = isFresh ? await this.#host.allocateProducerId() : -1;
     const nowMs = this.#host.clock.nowMs();
     const timeoutMs = request.transactionTimeoutMs;
     await this.#put(slot, begun(slot.state, given, { timeoutMs, nowMs, freshProducerId }));
-    const { producerId, producerEpoch } = slot.state;
-    return { producerId, producerEpoch };
+    return identityOf(slot.state);
   }
 
   #add(
@@ -378,10 +367,7 @@ export class Coordinator implements TransactionCoordinator {
   #slot({ transactionalId, producerId }: TransactionMember): Slot {
     const slot = this.#find(transactionalId);
     if (slot !== undefined) return slot;
-    throw new BrokerError(
-      "INVALID_PRODUCER_ID_MAPPING",
-      `producer id ${producerId} is not the one of '${transactionalId}'`,
-    );
+    throw unknownProducer(producerId, transactionalId);
   }
 
   #resume(states: Iterable<Transaction>): void {

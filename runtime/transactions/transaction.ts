@@ -290,7 +290,23 @@ export function notAdmitted(
   );
 }
 
-export function unknownProducer(producerId: number): BrokerError {
-  const what = `producer id ${producerId} belongs to no transactional id`;
+export function unknownProducer(producerId: number, transactionalId?: string): BrokerError {
+  const what =
+    transactionalId === undefined
+      ? `producer id ${producerId} belongs to no transactional id`
+      : `producer id ${producerId} is not the one of '${transactionalId}'`;
   return new BrokerError("INVALID_PRODUCER_ID_MAPPING", what);
+}
+
+/** Throws INVALID_TRANSACTION_TIMEOUT. */
+export function checkTimeout(timeoutMs: number, timeoutMsMax: number): void {
+  if (timeoutMs > 0 && timeoutMs <= timeoutMsMax) return;
+  throw new BrokerError(
+    "INVALID_TRANSACTION_TIMEOUT",
+    `transaction.timeout.ms is ${timeoutMs}, the broker allows 1 to ${timeoutMsMax} (transaction.max.timeout.ms)`,
+  );
+}
+
+export function identityOf({ producerId, producerEpoch }: Transaction): ProducerIdentity {
+  return { producerId, producerEpoch };
 }

@@ -300,17 +300,21 @@ function partitionAnswer(
 }
 
 function failed({ partition }: AskedPartition, errorCode: number): PartitionAnswer {
-  return { partitionIndex: partition, errorCode, highWatermark: -1, records: emptyRecords };
+  return {
+    partitionIndex: partition,
+    errorCode,
+    highWatermark: -1,
+    divergingEpoch: noDivergence,
+    preferredReadReplica: -1,
+    records: emptyRecords,
+  };
 }
 
-function newsOf({
-  errorCode,
-  highWatermark,
-  logStartOffset,
-  records: data,
-}: PartitionAnswer): News {
-  const recordsBytes = data?.length ?? 0;
-  return { errorCode, highWatermark, logStartOffset: logStartOffset ?? -1, recordsBytes };
+function newsOf(answer: PartitionAnswer): News {
+  const { errorCode, highWatermark, logStartOffset = -1, divergingEpoch } = answer;
+  const recordsBytes = answer.records?.length ?? 0;
+  const mustBeTold = divergingEpoch !== noDivergence || answer.preferredReadReplica !== -1;
+  return { errorCode, highWatermark, logStartOffset, recordsBytes, mustBeTold };
 }
 
 /** Neighbours of one topic share an entry; the order of partitions is kept. */

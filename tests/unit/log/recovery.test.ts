@@ -152,6 +152,33 @@ test("a clean stop leaves everything a start needs, and the log is not read agai
   assert.not(log.folder.wasClean, "the marker vouches for one start only");
 });
 
+test("after a clean stop all batches that a client may repeat are known, not only the newest", async () => {
+  const storage = new MemoryStorage(Infinity);
+  const log = new LogFixture(storage);
+  const partition = log.partition({ "segment.bytes": String(1 << 20) });
+  const filler = "x".repeat(700);
+  const batch = (baseSequence: number, producerId: number) =>
+    log.batch([`${baseSequence}${filler}`], { producerId, producerEpoch: 0, baseSequence });
+  // They lie in two segments.
+  for (const bytes of [520_000, 515_000]) partition.append(log.batch(["x".repeat(bytes)]), waits);
+  for (let i = 0; i < 11; i++) {
+    partition.append(batch(i, 5), waits);
+    partition.append(batch(i, 6), waits);
+  }
+  const [, second] = partition.log.segments;
+  assert.ok(second!.baseOffset > 14 && second!.baseOffset < 22, `${second!.baseOffset}`);
+  await log.close();
+  log.reopen();
+  const again = log.partition();
+  const end = again.log.endOffset;
+  for (let i = 6; i < 11; i++) {
+    assert.is((await again.append(batch(i, 5), waits)).baseOffset, 2 + 2 * i);
+    assert.is((await again.append(batch(i, 6), waits)).baseOffset, 3 + 2 * i);
+  }
+  assert.is(again.log.endOffset, end, "nothing was written twice");
+  assert.is((await again.append(batch(11, 5), waits)).baseOffset, end);
+});
+
 test("a snapshot that is torn is rebuilt from the log", async () => {
   const storage = new MemoryStorage(Infinity);
   const log = new LogFixture(storage);

@@ -59,8 +59,7 @@ export class ReplicaScene {
       });
       this.brokers.set(id, broker);
       await broker.open({ adopt: false, found: log.folder.found() });
-      await controlPlane.register({ id, host: "h", port: id, rack: null });
-      broker.begin();
+      broker.begin(await controlPlane.register({ id, host: "h", port: id, rack: null }));
     }
     await this.settle();
   }

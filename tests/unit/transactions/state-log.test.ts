@@ -3,8 +3,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { coordinatorPartition } from "../../../runtime/coordinator-partition.ts";
-import { type LoadProgress, StateLog } from "../../../runtime/transactions/state-log.ts";
-import { newTransaction } from "../../../runtime/transactions/transaction.ts";
+import { type LoadProgress, OwnStates } from "../../../runtime/transactions/own-states.ts";
+import { StateLog } from "../../../runtime/transactions/state-log.ts";
+import { newTransaction, type Transaction } from "../../../runtime/transactions/transaction.ts";
 import { LogFixture, platform } from "../../support/log-fixture.ts";
 
 /** Every look at the clock takes longer. */
@@ -26,10 +27,24 @@ function scene(stepMs: number) {
   const partitions = ["a", "b", "c", "d"].map((topic) => log.partition({}, topic));
   const { core, codecs } = platform;
   const clock = slowClock(log, stepMs);
-  const stateLog = new StateLog({ core, codecs, clock, statePartitions: () => partitions });
+  const stateLog = new StateLog({
+    ...{ core, codecs, clock },
+    statePartitionCount: () => partitions.length,
+    statePartition: (index) => partitions[index]!,
+  });
   const told: LoadProgress[] = [];
-  const failed = (error: unknown) => assert.unreachable(`${error}`);
-  const load = () => stateLog.load({ failed, progress: (each) => told.push(each) });
+  const load = async () => {
+    const states: Transaction[] = [];
+    const own = new OwnStates({
+      log: stateLog,
+      clock,
+      loaded: (part) => void states.push(...part),
+      dropped: () => {},
+      report: (error) => assert.unreachable(`${error}`),
+    });
+    await own.follow((each) => void told.push(each));
+    return states;
+  };
   const write = (id: string, producerId: number) => {
     const state = newTransaction(id, { producerId, timeoutMs: 1000, nowMs: 0 });
     return stateLog.write({ ...state, producerEpoch: 0 });
@@ -50,7 +65,7 @@ test("load() finds the newest state of each id in the partition of its name", as
   stateLog.remove("two");
   const states = await load();
   const wanted = ids.map((id, i) => [id, 100 + i] as const).filter(([id]) => id !== "two");
-  const found = Array.from(states, ([id, { producerId }]) => [id, producerId] as const);
+  const found = states.map(({ transactionalId: id, producerId }) => [id, producerId] as const);
   assert.equal(found.sort(), [...wanted].sort());
 });
 

@@ -1,0 +1,52 @@
+// What the server writes to its own log about its parts. Used by `server.ts` only.
+
+import type { GroupEvent } from "./groups/coordinator.ts";
+import type { LogFolderEvent } from "./log/log-folder.ts";
+import type { Logger } from "./telemetry/logger.ts";
+
+export function reportGroups(logger: Logger, event: GroupEvent): void {
+  const log = logger.child("groups");
+  if (event.kind === "failed") {
+    log.error("groups-failed", event.context, { error: asError(event.error) });
+  } else if (event.kind === "loading") {
+    const { done, partitions } = event;
+    log.info("groups-loading", `groups: read ${done} of ${partitions} partitions`, event);
+  } else {
+    const { groups, offsets, tookMs } = event;
+    const what = `${groups} groups with ${offsets} offsets`;
+    log.info("groups-loaded", `read ${what} in ${Math.round(tookMs)} ms`, event);
+  }
+}
+
+export function reportFolder(logger: Logger, event: LogFolderEvent): void {
+  const log = logger.child("log");
+  if (event.kind === "failed") {
+    log.error(
+      "log-dir-failed",
+      "the log directory failed: its partitions are offline; mend the disk and restart",
+      { error: event.error },
+    );
+  } else if (event.kind === "truncated") {
+    log.warn(
+      "log-truncated",
+      `${event.folder}: cut ${event.bytes} bytes that were not whole batches`,
+      {
+        folder: event.folder,
+        bytes: event.bytes,
+      },
+    );
+  } else if (event.kind === "not-cleaned") {
+    log.error("log-not-cleaned", `${event.folder} cannot be compacted: it is left as it is`, {
+      error: asError(event.error),
+    });
+  } else {
+    log.warn(
+      "log-stray",
+      `${event.folder} belongs to no topic; kept as ${event.renamedTo}, remove it if it is not needed`,
+    );
+  }
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,194 @@
+// The brokers of a simulation: machines with disks on which server processes start, stop, die and stand still.
+
+import { openClusterMember } from "../../cluster/member.ts";
+import { BrokerConfig } from "../../runtime/config.ts";
+import { clusterFiles } from "../../runtime/platforms/cluster-files.ts";
+import { createServer, type JoinCluster, type Server } from "../../runtime/server.ts";
+import { Log } from "../../runtime/telemetry/logger.ts";
+import { type DiskFaults, healthyDisk, SimDisk } from "./disk.ts";
+import { type CrashKind, DiskState } from "./disk-state.ts";
+import { type Host, SimProcess } from "./process.ts";
+import { simPlatform } from "./sim-platform.ts";
+import type { World } from "./world.ts";
+
+export const brokerPort = 9092;
+
+export type BrokerState = "off" | "starting" | "running" | "stopping";
+
+/** One machine with a broker. */
+export class BrokerHost implements Host {
+  readonly id: number;
+  readonly name: string;
+  isUp = true;
+  wallOffsetMs = 0;
+  state: BrokerState = "off";
+  server: Server | undefined;
+  process: SimProcess | undefined;
+  disk: SimDisk | undefined;
+  readonly faults: DiskFaults = healthyDisk();
+  /** What the disk holds while no process uses it. */
+  #left = new DiskState();
+  /** How often it has started. */
+  incarnation = 0;
+
+  constructor(id: number) {
+    this.id = id;
+    this.name = `b${id}`;
+  }
+
+  get isRunning(): boolean {
+    return this.state === "running";
+  }
+
+  /** The disk as it is now, whoever uses it. */
+  get files(): DiskState {
+    return this.disk?.state ?? this.#left;
+  }
+
+  take(process: SimProcess, disk: SimDisk): void {
+    this.process = process;
+    this.disk = disk;
+    this.incarnation++;
+    this.state = "starting";
+  }
+
+  newDisk(process: SimProcess): SimDisk {
+    return new SimDisk(process, this.#left, this.faults);
+  }
+
+  gone(kind: CrashKind): void {
+    if (this.disk) this.#left = this.disk.after(kind);
+    this.server = undefined;
+    this.process = undefined;
+    this.disk = undefined;
+    this.state = "off";
+  }
+
+  wipe(): void {
+    this.#left = new DiskState();
+  }
+}
+
+export class Brokers {
+  readonly hosts: readonly BrokerHost[];
+  readonly #world: World;
+  readonly #configs: Readonly<Record<string, string>>;
+
+  constructor(world: World, count: number, configs: Readonly<Record<string, string>>) {
+    this.#world = world;
+    this.#configs = configs;
+    this.hosts = Array.from({ length: count }, (_, index) => new BrokerHost(index + 1));
+  }
+
+  get running(): BrokerHost[] {
+    return this.hosts.filter(({ isRunning }) => isRunning);
+  }
+
+  start(host: BrokerHost): void {
+    if (host.state !== "off") return;
+    const { world } = { world: this.#world };
+    if (!host.isUp) {
+      host.isUp = true;
+      world.links.powerOn(host.name);
+    }
+    const random = world.random.fork(host.name);
+    const number = host.id;
+    const process = new SimProcess(world.scheduler, { name: host.name, number, host, random });
+    const disk = host.newDisk(process);
+    host.take(process, disk);
+    world.trace(host.name, `starts (${host.incarnation})`);
+    world.scheduler.after(0, process, 6, () => {
+      this.#serve(host, process, disk).then(
+        (server) => {
+          if (host.process !== process) return;
+          host.server = server;
+          host.state = "running";
+        },
+        (error: unknown) => {
+          if (host.process !== process) return;
+          world.trace(host.name, `does not start: ${String(error)}`);
+          process.end();
+          host.gone("kill");
+        },
+      );
+    });
+  }
+
+  /** SIGKILL, or the plug: no code of it runs any more. */
+  crash(host: BrokerHost, kind: CrashKind): void {
+    const { process } = host;
+    if (process === undefined) return;
+    this.#world.trace(host.name, kind === "power" ? "loses its power" : "is killed");
+    if (kind === "power") {
+      host.isUp = false;
+      this.#world.links.powerOff(host.name);
+    }
+    process.end();
+    host.gone(kind);
+  }
+
+  /** The same, but in the middle of what it does, at its disk's step number `steps` from now on. */
+  crashAtStep(host: BrokerHost, kind: CrashKind, steps: number): void {
+    host.disk?.crashAt(steps, kind, () => this.crash(host, kind));
+  }
+
+  /** SIGTERM: hands over, flushes, says that it stopped cleanly. */
+  stop(host: BrokerHost): void {
+    const { server, process } = host;
+    if (server === undefined || process === undefined || host.state !== "running") return;
+    this.#world.trace(host.name, "stops");
+    host.state = "stopping";
+    const ended = () => {
+      if (host.process !== process) return;
+      this.#world.trace(host.name, "has stopped");
+      process.end();
+      host.gone("kill");
+    };
+    this.#world.scheduler.after(0, process, 6, () => {
+      server.close().then(ended, (error: unknown) => {
+        this.#world.trace(host.name, `stopped with ${String(error)}`);
+        ended();
+      });
+    });
+  }
+
+  async #serve(host: BrokerHost, process: SimProcess, disk: SimDisk): Promise<Server> {
+    const world = this.#world;
+    const { network, core } = world;
+    const platform = simPlatform({ process, network, core, storage: disk });
+    const values = {
+      "node.id": String(host.id),
+      listeners: `PLAINTEXT://${host.name}:${brokerPort}`,
+      "timberline.http.enable": "false",
+      ...this.#configs,
+    };
+    const set = new Map(
+      Object.entries(values).map(([name, text]) => [name, { text, place: "simulation" }]),
+    );
+    const write = (line: string) => world.trace(host.name, line.trim());
+    const level = world.isTraced ? "info" : "error";
+    const log = new Log({ clock: platform.clock, level, format: "text", write });
+    return createServer({
+      platform,
+      config: new BrokerConfig({ set }),
+      logger: log.logger(),
+      storage: disk,
+      ...(this.hosts.length > 1 ? { joinCluster: this.#joiner(process) } : {}),
+    });
+  }
+
+  #joiner(process: SimProcess): JoinCluster {
+    return async ({ peers, clusterId, storage, brokerId }) => {
+      const member = await openClusterMember({
+        log: this.#world.metadata.open(process),
+        peers,
+        clock: process.clock,
+        random: process.random,
+        files: clusterFiles(storage),
+        brokerId,
+        ...(clusterId === undefined ? {} : { clusterId }),
+      });
+      return { controlPlane: member, answer: (question, from) => member.answer(question, from) };
+    };
+  }
+}

@@ -1,0 +1,156 @@
+// The rules that `mutants.ts` breaks: where each stands in the sources, and what stands there instead.
+
+export interface Mutant {
+  readonly rule: string;
+  readonly file: string;
+  /** Must be there exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+const leaderState = "runtime/replication/leader-state.ts";
+const leader = "runtime/replication/leader.ts";
+const partition = "runtime/log/partition.ts";
+
+export const mutants: readonly Mutant[] = [
+  {
+    rule: "a replica that is about to join the ISR counts for the high watermark",
+    file: leaderState,
+    find: "return adds === null || isr.includes(adds) ? isr : [...isr, adds];",
+    replace: "return adds === null ? isr : isr;",
+  },
+  {
+    rule: "a replica that is about to leave the ISR still counts",
+    file: leaderState,
+    find: "    const { isr } = this.#committed;\n    return adds",
+    replace:
+      "    const isr = this.#pending?.isr.map(({ id }) => id) ?? this.#committed.isr;\n    return adds",
+  },
+  {
+    rule: "the high watermark stands still below min.insync.replicas",
+    file: leaderState,
+    find: "if (this.inSyncCount < inSyncMin) return false;",
+    replace: "if (inSyncMin < 0) return false;",
+  },
+  {
+    rule: "acks=all waits for the high watermark",
+    file: leader,
+    find: "if (this.state.highWatermark < appended.nextOffset) {",
+    replace: "if (this.state.highWatermark < -appended.nextOffset) {",
+  },
+  {
+    rule: "min.insync.replicas is looked at again when acks=all ends",
+    file: "runtime/replication/replication-waits.ts",
+    find: "const tooFew = this.#options.tooFew();\n    for",
+    replace: "const tooFew = undefined;\n    for",
+  },
+  {
+    rule: "a new leader knows nothing of its followers",
+    file: leaderState,
+    find: "      logEnd: -1,\n      lastFetchMs",
+    replace: "      logEnd: isInSync ? this.startOffset : -1,\n      lastFetchMs",
+  },
+  {
+    rule: "a follower joins only when it has all that is committed",
+    file: leaderState,
+    find: "if (follower === undefined || follower.logEnd < this.#highWatermark) return null;",
+    replace: "if (follower === undefined) return null;",
+  },
+  {
+    rule: "a follower joins only when it has all that was there when the epoch began",
+    file: leaderState,
+    find: "if (follower.logEnd < this.startOffset) return null;",
+    replace: "",
+  },
+  {
+    rule: "only the incarnation that caught up may join",
+    file: "cluster/decisions/isr-changes.ts",
+    find: "if (broker.epoch !== epoch) return",
+    replace: "if (broker.epoch < 0) return",
+  },
+  {
+    rule: "a follower cuts its log by epochs",
+    file: "runtime/replication/truncation.ts",
+    find: "return agrees ? undefined : end;",
+    replace: "return agrees || end ? undefined : end;",
+  },
+  {
+    rule: "a follower cuts where its own epoch ended, not where the leader's did",
+    file: "runtime/replication/truncation.ts",
+    find: "Math.min(own?.endOffset ?? leader.endOffset, leader.endOffset, local.endOffset)",
+    replace: "Math.min(leader.endOffset, local.endOffset + (own ? 0 : 0))",
+  },
+  {
+    rule: "a follower does not cut to its high watermark",
+    file: "runtime/replication/followed-partition.ts",
+    find: "this.partition.truncate(Math.max(offset, 0));",
+    replace: "this.partition.truncate(Math.min(offset, this.partition.highWatermark));",
+  },
+  {
+    rule: "a new leader writes where its epoch begins",
+    file: partition,
+    find: "if (role !== undefined && this.epochs.assign(this.#leaderEpoch, this.log.endOffset)) {",
+    replace:
+      "if (role === undefined && this.epochs.assign(this.#leaderEpoch, this.log.endOffset)) {",
+  },
+  {
+    rule: "an answer from an epoch that is over is dropped",
+    file: "runtime/replication/fetcher.ts",
+    find: "followed?.leaderEpoch !== item.leaderEpoch) continue;",
+    replace: "followed === undefined) continue;",
+  },
+  {
+    rule: "a follower says that it has only what is synced",
+    file: partition,
+    find: 'return this.config.flush.mode === "group" ? Math.min(recoveryPoint, endOffset) : endOffset;',
+    replace: "return Math.max(recoveryPoint, endOffset);",
+  },
+  {
+    rule: "an acknowledgement waits for the disk",
+    file: partition,
+    find: "return flushes && options.waits ? this.#waits.until(appended) : appended;",
+    replace: "return flushes && !options.waits ? this.#waits.until(appended) : appended;",
+  },
+  {
+    rule: "who did not stop cleanly leaves ISR and ELR",
+    file: "cluster/decisions/brokers.ts",
+    find: "...(wasClean ? {} : { lost: id })",
+    replace: "...(wasClean || id > 0 ? {} : { lost: id })",
+  },
+  {
+    rule: "who was fenced leaves the ISR",
+    file: "cluster/decisions/brokers.ts",
+    find: "? { isr: isr.filter((id) => !gone.has(id)) }",
+    replace: "? { isr }",
+  },
+  {
+    rule: "eligible leaders are those that left below min.insync.replicas",
+    file: "cluster/decisions/partition-state.ts",
+    find: "if (isr.length >= Math.min(minInsync, replicas.length)) return { ...record, elr: [] };",
+    replace: "if (isr.length > replicas.length) return { ...record, elr: [] };",
+  },
+  {
+    rule: "nobody leads who may lack records",
+    file: "cluster/decisions/partition-state.ts",
+    find: 'if (!context.isUncleanAllowed && election !== "unclean") return -1;',
+    replace: "",
+  },
+  {
+    rule: "every new leader gets a new epoch",
+    file: "cluster/decisions/partition-state.ts",
+    find: "leaderEpoch: now.leaderEpoch + (isNewTerm ? 1 : 0),",
+    replace: "leaderEpoch: now.leaderEpoch + (isNewTerm && now.leader < 0 ? 1 : 0),",
+  },
+  {
+    rule: "a leader that is not the newest changes no ISR",
+    file: "cluster/decisions/isr-changes.ts",
+    find: "if (now.partitionEpoch !== wish.partitionEpoch) {",
+    replace: "if (now.partitionEpoch < 0) {",
+  },
+  {
+    rule: "a start checks what was not synced",
+    file: "runtime/log/recovery.ts",
+    find: "if (isTrusted && segment.open()) {",
+    replace: "if ((isTrusted || segment.bytes > 0) && segment.open()) {",
+  },
+];

@@ -1,0 +1,161 @@
+// What must hold inside of the cluster whatever clients see: epochs and high watermarks never go back, an epoch has
+// one leader, and at the end all replicas are the same bytes.
+
+import { BrokerError } from "../../runtime/errors.ts";
+import type { BrokerHost, Brokers } from "./cluster.ts";
+import type { Violation } from "./history.ts";
+import type { World } from "./world.ts";
+
+const lookEveryMs = 250;
+const headerBytes = 61;
+
+/** Looks at all brokers now and then. */
+export class StateWatch {
+  readonly violations: Violation[] = [];
+  readonly #world: World;
+  readonly #brokers: Brokers;
+  /** By partition and leader epoch: who led. */
+  readonly #leaders = new Map<string, number>();
+  /** By incarnation of a broker and partition: newest seen. */
+  readonly #seen = new Map<string, { epoch: number; highWatermark: number }>();
+
+  constructor(world: World, brokers: Brokers) {
+    this.#world = world;
+    this.#brokers = brokers;
+  }
+
+  start(): void {
+    this.look();
+    this.#world.after(lookEveryMs, () => this.start());
+  }
+
+  look(): void {
+    for (const host of this.#brokers.running) this.#lookAt(host);
+  }
+
+  #lookAt(host: BrokerHost): void {
+    const broker = host.server!.broker;
+    for (const { name, id, partitions } of broker.cluster().topics.values()) {
+      for (const { partition, leader, leaderEpoch } of partitions) {
+        const what = `${name}-${partition}`;
+        if (leader >= 0) this.#led(`${id}/${partition}/${leaderEpoch}`, leader, what);
+        const known = replicaOf(host, name, partition);
+        if (known === undefined) continue;
+        const key = `${host.id}.${host.incarnation}/${id}/${partition}`;
+        const now = { epoch: known.leaderEpoch, highWatermark: known.highWatermark };
+        const before = this.#seen.get(key);
+        this.#seen.set(key, now);
+        if (before && now.epoch < before.epoch) {
+          this.#violated(
+            "epoch-went-back",
+            `${what} on ${host.name}: ${before.epoch}, ${now.epoch}`,
+          );
+        }
+        if (before && now.highWatermark < before.highWatermark) {
+          const marks = `${before.highWatermark}, then ${now.highWatermark}`;
+          this.#violated("high-watermark-went-back", `${what} on ${host.name}: ${marks}`);
+        }
+      }
+    }
+  }
+
+  #led(key: string, leader: number, what: string): void {
+    const before = this.#leaders.get(key);
+    this.#leaders.set(key, leader);
+    if (before === undefined || before === leader) return;
+    this.#violated("two-leaders", `${what}: ${before} and ${leader} in one epoch (${key})`);
+  }
+
+  #violated(rule: string, what: string): void {
+    if (this.violations.length < 20) this.violations.push({ rule, what });
+  }
+}
+
+/** Everybody lives, and every partition has all of its replicas in sync. */
+export function isSettled(brokers: Brokers): boolean {
+  return brokers.hosts.every(({ server }) => {
+    if (server === undefined) return false;
+    const { brokers: known, topics } = server.broker.cluster();
+    if ([...known.values()].some(({ fenced }) => fenced)) return false;
+    return [...topics.values()].every(({ partitions }) =>
+      partitions.every(
+        ({ leader, isr, replicas }) => leader >= 0 && isr.length === replicas.length,
+      ),
+    );
+  });
+}
+
+/** The bytes of every replica, below the lowest high watermark, are the leader's. */
+export function checkReplicas(brokers: Brokers): Violation[] {
+  const violations: Violation[] = [];
+  const [first] = brokers.running;
+  for (const { name, partitions } of first?.server?.broker.cluster().topics.values() ?? []) {
+    for (const { partition, replicas, leader } of partitions) {
+      const copies = replicas.map((id) => ({ id, ...copyOf(brokers, id, name, partition) }));
+      const end = Math.min(...copies.map(({ highWatermark }) => highWatermark));
+      const own = copies.find(({ id }) => id === leader);
+      if (own === undefined) continue;
+      for (const { id, batches } of copies) {
+        const where = difference(own.batches, batches, end);
+        if (where === undefined) continue;
+        const what = `${name}-${partition} of ${id} is not ${leader}'s from ${where} on (${end})`;
+        violations.push({ rule: "replicas-differ", what });
+      }
+    }
+  }
+  return violations;
+}
+
+/** What a broker has of a partition; undefined if it has none of it open. */
+function replicaOf(host: BrokerHost, topic: string, partition: number) {
+  try {
+    return host.server?.broker.describePartition({ topic, partition });
+  } catch (error) {
+    if (error instanceof BrokerError) return undefined;
+    throw error;
+  }
+}
+
+interface Batch {
+  readonly lastOffset: number;
+  readonly bytes: Uint8Array;
+}
+
+function copyOf(brokers: Brokers, id: number, topic: string, partition: number) {
+  const host = brokers.hosts.find((each) => each.id === id);
+  const highWatermark = (host && replicaOf(host, topic, partition)?.highWatermark) ?? 0;
+  const prefix = `${topic}-${partition}/`;
+  const batches: Batch[] = [];
+  for (const path of [...(host?.files.files.keys() ?? [])].sort()) {
+    if (!path.startsWith(prefix) || !path.endsWith(".log")) continue;
+    const { bytes, size } = host!.files.files.get(path)!;
+    batches.push(...batchesOf(bytes.subarray(0, size)));
+  }
+  return { highWatermark, batches };
+}
+
+function batchesOf(bytes: Uint8Array): Batch[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const found: Batch[] = [];
+  for (let at = 0; at + headerBytes <= bytes.length; ) {
+    const length = 12 + view.getInt32(at + 8);
+    const lastOffset = Number(view.getBigInt64(at)) + view.getInt32(at + 23);
+    found.push({ lastOffset, bytes: bytes.subarray(at, at + length) });
+    at += length;
+  }
+  return found;
+}
+
+/** Last offset of the first batch that differs, of those below `end`. */
+function difference(a: readonly Batch[], b: readonly Batch[], end: number): number | undefined {
+  for (const [index, batch] of a.entries()) {
+    if (batch.lastOffset >= end) return undefined;
+    const other = b[index];
+    if (other === undefined || !isSame(batch.bytes, other.bytes)) return batch.lastOffset;
+  }
+  return undefined;
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
