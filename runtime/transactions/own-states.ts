@@ -33,6 +33,8 @@ export interface OwnStatesOptions {
 export class OwnStates {
   readonly #options: OwnStatesOptions;
   readonly #parts = new Map<number, Part>();
+  /** Before the first look nobody knows what is led here. */
+  #hasLooked = false;
   #isClosed = false;
 
   constructor(options: OwnStatesOptions) {
@@ -59,7 +61,7 @@ export class OwnStates {
     const stage = this.#parts.get(index)?.stage;
     // Without the topic there never was an id.
     if (stage === "ready" || index < 0) return;
-    if (stage === "loading") throw loadInProgress();
+    if (stage === "loading" || !this.#hasLooked) throw loadInProgress();
     throw stage === "failed"
       ? new BrokerError(
           "COORDINATOR_NOT_AVAILABLE",
@@ -88,6 +90,7 @@ export class OwnStates {
   #take(): number[] {
     const { log, dropped } = this.#options;
     const toRead: number[] = [];
+    this.#hasLooked = true;
     for (let index = 0; index < log.partitionCount; index++) {
       const led = log.led(index);
       const known = this.#parts.get(index);

@@ -79,7 +79,9 @@ test("load() says how far it is when it takes long, and nothing when it does not
   await slow.load();
   await quick.load();
   assert.ok(slow.told.length > 0);
-  assert.ok(slow.told.every(({ done, partitions }) => partitions === 4 && done > 0 && done < 4));
+  assert.ok(
+    slow.told.every(({ done, partitions }) => partitions <= 4 && done > 0 && done < partitions),
+  );
   assert.equal(quick.told, []);
 });
 
