@@ -101,6 +101,9 @@ const uncertain: ReadonlySet<ClientErrorCode> = new Set<ClientErrorCode>([
   "NETWORK_EXCEPTION",
   "REQUEST_TIMED_OUT",
   "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+  // Also said to those who wait for replicas, or for the disk, when that ends.
+  "NOT_LEADER_OR_FOLLOWER",
+  "KAFKA_STORAGE_ERROR",
 ]);
 
 export function mayHaveAppended(code: ClientErrorCode): boolean {

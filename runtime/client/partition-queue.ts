@@ -53,10 +53,14 @@ export class PartitionQueue {
     return this.inFlight.size > 0 || this.waiting.some((batch) => batch.baseSequence >= 0);
   }
 
-  /** With a new producer id everything is numbered again from 0. */
+  /**
+   * With a new producer id numbers begin at 0 again. What the broker may have keeps its old id and number, or it could
+   * be there twice.
+   */
   restartSequences(): void {
     this.nextSequence = 0;
     for (const batch of this.waiting) {
+      if (batch.maybeAppended) continue;
       batch.baseSequence = -1;
       batch.encoded = null;
     }

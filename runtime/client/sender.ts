@@ -263,8 +263,7 @@ export class Sender {
       this.#pump.soon();
     };
     const failed = (thrown: unknown) => {
-      const where = `Producing to ${addressText(connection.address)}`;
-      const error = asClientError(thrown, where);
+      const error = asClientError(thrown, `Producing to ${addressText(connection.address)}`);
       for (const batch of batches) this.#failed(batch, error);
       settled();
     };
@@ -302,13 +301,12 @@ export class Sender {
       this.#split(queue, batch);
     } else if (this.#settings.idempotent && isSequenceError(code)) {
       const isOvertaken = code === "OUT_OF_ORDER_SEQUENCE_NUMBER" && queue.hasOlder(batch);
-      if (isOvertaken || this.#identity.forget()) this.#again(queue, batch);
+      // Under another number it could be there twice.
+      const mayGoOn = isOvertaken || (this.#identity.forget() && !batch.maybeAppended);
+      if (mayGoOn) this.#again(queue, batch);
       else this.#giveUp(queue, batch, error);
-    } else if (error.retriable && this.#settings.acks !== 0) {
-      this.#again(queue, batch, error);
-    } else {
-      this.#giveUp(queue, batch, error);
-    }
+    } else if (error.retriable && this.#settings.acks !== 0) this.#again(queue, batch, error);
+    else this.#giveUp(queue, batch, error);
   }
 
   #again(queue: PartitionQueue, batch: OutgoingBatch, error?: ClientError): void {
@@ -353,8 +351,8 @@ export class Sender {
       }
       if (oldest === queue.open) queue.seal();
       queue.waiting.shift();
-      const where = `Producing to ${queue.topic}-${queue.partition}`;
-      const what = `${where}: not acknowledged within ${deliveryTimeoutMs} ms. Are its brokers running?`;
+      const late = `not acknowledged within ${deliveryTimeoutMs} ms. Are its brokers running?`;
+      const what = `Producing to ${queue.topic}-${queue.partition}: ${late}`;
       this.#giveUp(queue, oldest, new ClientError("REQUEST_TIMED_OUT", what));
     }
   }

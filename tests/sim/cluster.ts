@@ -188,6 +188,16 @@ export class Brokers {
         brokerId,
         ...(clusterId === undefined ? {} : { clusterId }),
       });
+      if (this.#world.isTraced) {
+        member.watch((change) => {
+          if (change.kind !== "topic-changed" && change.kind !== "topic-created") return;
+          for (const each of change.topic.partitions) {
+            const { partition, leader, leaderEpoch, isr, elr } = each;
+            const what = `${change.topic.name}-${partition} leader ${leader} epoch ${leaderEpoch}`;
+            this.#world.trace(process.name, `hears of ${what} isr ${isr} elr ${elr}`);
+          }
+        });
+      }
       return { controlPlane: member, answer: (question, from) => member.answer(question, from) };
     };
   }

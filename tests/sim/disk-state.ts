@@ -86,13 +86,17 @@ export class Inode {
     return Math.max(syncedSize, Math.floor(kept / sector) * sector);
   }
 
-  /** Sectors that were on their way: zeros, or a flipped bit; never below what was synced. */
+  /**
+   * Sectors that were on their way, never below what was synced: zeros, or a flipped bit where a checksum tells. Small
+   * files are one sector: whole, zeros or absent.
+   */
   #spoil(next: Inode, random: SeededRandom): void {
     const from = this.syncedSize;
     if (random.chance(0.25)) {
       const zeroFrom = from + random.integer(next.size - from);
-      next.bytes.fill(0, zeroFrom, next.size);
-    } else if (random.chance(0.3)) {
+      const sectorFrom = Math.floor(zeroFrom / sectors[0]) * sectors[0];
+      next.bytes.fill(0, Math.max(from, sectorFrom), next.size);
+    } else if (this.path.endsWith(".log") && random.chance(0.4)) {
       const at = from + random.integer(next.size - from);
       next.bytes[at]! ^= 1 << random.integer(8);
     }
