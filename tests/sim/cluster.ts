@@ -1,6 +1,6 @@
 // The brokers of a simulation: machines with disks on which server processes start, stop, die and stand still.
 
-import { openClusterMember } from "../../cluster/member.ts";
+import { type ClusterMember, openClusterMember } from "../../cluster/member.ts";
 import { BrokerConfig } from "../../runtime/config.ts";
 import { clusterFiles } from "../../runtime/platforms/cluster-files.ts";
 import { createServer, type JoinCluster, type Server } from "../../runtime/server.ts";
@@ -8,6 +8,7 @@ import { Log } from "../../runtime/telemetry/logger.ts";
 import { type DiskFaults, healthyDisk, SimDisk } from "./disk.ts";
 import { type CrashKind, DiskState } from "./disk-state.ts";
 import { type Host, SimProcess } from "./process.ts";
+import { Kind } from "./scheduler.ts";
 import { simPlatform } from "./sim-platform.ts";
 import type { World } from "./world.ts";
 
@@ -23,6 +24,8 @@ export class BrokerHost implements Host {
   wallOffsetMs = 0;
   state: BrokerState = "off";
   server: Server | undefined;
+  /** Its control plane, before the server is ready. */
+  member: ClusterMember | undefined;
   process: SimProcess | undefined;
   disk: SimDisk | undefined;
   readonly faults: DiskFaults = healthyDisk();
@@ -59,6 +62,7 @@ export class BrokerHost implements Host {
   gone(kind: CrashKind): void {
     if (this.disk) this.#left = this.disk.after(kind);
     this.server = undefined;
+    this.member = undefined;
     this.process = undefined;
     this.disk = undefined;
     this.state = "off";
@@ -86,7 +90,7 @@ export class Brokers {
 
   start(host: BrokerHost): void {
     if (host.state !== "off") return;
-    const { world } = { world: this.#world };
+    const world = this.#world;
     if (!host.isUp) {
       host.isUp = true;
       world.links.powerOn(host.name);
@@ -97,7 +101,7 @@ export class Brokers {
     const disk = host.newDisk(process);
     host.take(process, disk);
     world.trace(host.name, `starts (${host.incarnation})`);
-    world.scheduler.after(0, process, 6, () => {
+    world.scheduler.after(0, process, Kind.test, () => {
       this.#serve(host, process, disk).then(
         (server) => {
           if (host.process !== process) return;
@@ -132,6 +136,17 @@ export class Brokers {
     host.disk?.crashAt(steps, kind, () => this.crash(host, kind));
   }
 
+  /** An administrator asks this broker's control plane; what comes of it is seen in the cluster. */
+  ask(host: BrokerHost, question: (member: ClusterMember) => Promise<unknown>): void {
+    const { process, member } = host;
+    if (process === undefined || member === undefined) return;
+    this.#world.scheduler.after(0, process, Kind.test, () => {
+      question(member).catch((error: unknown) => {
+        this.#world.trace(host.name, `is asked in vain: ${String(error)}`);
+      });
+    });
+  }
+
   /** SIGTERM: hands over, flushes, says that it stopped cleanly. */
   stop(host: BrokerHost): void {
     const { server, process } = host;
@@ -144,7 +159,7 @@ export class Brokers {
       process.end();
       host.gone("kill");
     };
-    this.#world.scheduler.after(0, process, 6, () => {
+    this.#world.scheduler.after(0, process, Kind.test, () => {
       server.close().then(ended, (error: unknown) => {
         this.#world.trace(host.name, `stopped with ${String(error)}`);
         ended();
@@ -173,11 +188,11 @@ export class Brokers {
       config: new BrokerConfig({ set }),
       logger: log.logger(),
       storage: disk,
-      ...(this.hosts.length > 1 ? { joinCluster: this.#joiner(process) } : {}),
+      ...(this.hosts.length > 1 ? { joinCluster: this.#joiner(host, process) } : {}),
     });
   }
 
-  #joiner(process: SimProcess): JoinCluster {
+  #joiner(host: BrokerHost, process: SimProcess): JoinCluster {
     return async ({ peers, clusterId, storage, brokerId }) => {
       const member = await openClusterMember({
         log: this.#world.metadata.open(process),
@@ -188,6 +203,7 @@ export class Brokers {
         brokerId,
         ...(clusterId === undefined ? {} : { clusterId }),
       });
+      host.member = member;
       if (this.#world.isTraced) {
         member.watch((change) => {
           if (change.kind !== "topic-changed" && change.kind !== "topic-created") return;

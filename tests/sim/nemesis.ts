@@ -1,20 +1,18 @@
 // Faults, drawn from the seed: what happens when, to whom, for how long. Everything it breaks it mends.
 
 import type { BrokerHost, Brokers } from "./cluster.ts";
-import { serviceHost } from "./metadata-service.ts";
+import { faults } from "./faults.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { World } from "./world.ts";
 
 const faultsMsMax = 7_000;
+const restoreLookMs = 300;
 const betweenMs = [100, 1_500] as const;
 
 export interface NemesisOptions {
   /** Unsynced bytes may be lost: only where an acknowledgement means synced. */
   readonly mayLosePower: boolean;
 }
-
-/** Begins a fault; returns what to say, undefined if it cannot happen now. */
-type Fault = (nemesis: Nemesis) => string | undefined;
 
 export class Nemesis {
   readonly world: World;
@@ -23,6 +21,8 @@ export class Nemesis {
   readonly options: NemesisOptions;
   readonly done: string[] = [];
   isOver = false;
+  /** Entries that the metadata service keeps when it loses the others, once all is mended. */
+  keptEntries: number | undefined;
   readonly #mend = new Set<() => void>();
 
   constructor(world: World, brokers: Brokers, options: NemesisOptions) {
@@ -62,6 +62,7 @@ export class Nemesis {
       host.process?.resume();
       this.#keepAlive(host);
     }
+    if (this.keptEntries !== undefined) this.#goBack();
   }
 
   /** `mend` runs after a while, and at the end at the latest. */
@@ -99,6 +100,36 @@ export class Nemesis {
     this.for(fromMs, toMs, () => this.brokers.start(host));
   }
 
+  /** Whether nothing more is to come. */
+  get isAtPeace(): boolean {
+    return this.isOver && this.keptEntries === undefined;
+  }
+
+  /** A broker that starts would refuse: all of them run when the service loses what it knew. */
+  #goBack(): void {
+    const { hosts, running } = this.brokers;
+    if (running.length < hosts.length || hosts.some((host) => !isWell(host))) {
+      this.world.after(restoreLookMs, () => this.#goBack());
+      return;
+    }
+    const kept = Math.min(this.keptEntries!, this.world.metadata.length - 1);
+    this.world.trace("!!", `the service goes back to ${kept} entries`);
+    void this.world.metadata.goBack(kept);
+    this.world.after(this.random.between(2_500, 5_000), () => this.#restore());
+  }
+
+  /** As the alarm says: on the broker with the newest copy. */
+  #restore(): void {
+    const { hosts, running } = this.brokers;
+    this.keptEntries = undefined;
+    if (running.length < hosts.length) return;
+    const versionOf = (host: BrokerHost) => host.member!.status().version;
+    const [newest] = [...hosts].sort((a, b) => versionOf(b) - versionOf(a));
+    if (hosts.every(isWell)) return;
+    this.world.trace("!!", `${newest!.name} restores version ${versionOf(newest!)}`);
+    this.brokers.ask(newest!, (member) => member.restore(member.snapshot()));
+  }
+
   /** Whatever ends a broker after the faults, such as a crash that was laid in wait: it is started again. */
   #keepAlive(host: BrokerHost): void {
     const isFailed = host.state === "running" && (host.server?.readiness().length ?? 0) > 0;
@@ -108,135 +139,7 @@ export class Nemesis {
   }
 }
 
-function namesOf(hosts: readonly BrokerHost[]): string {
-  return hosts.map(({ name }) => name).join(" ");
+function isWell({ member }: BrokerHost): boolean {
+  const status = member?.status();
+  return status?.isConnected === true && status.alarm === null;
 }
-
-const everyday = [50, 2_500] as const;
-
-const faults: Readonly<Record<string, Fault>> = {
-  kill(nemesis) {
-    const hosts = nemesis.some();
-    for (const host of hosts) {
-      nemesis.brokers.crash(host, "kill");
-      nemesis.startLater(host, ...everyday);
-    }
-    return hosts.length > 0 ? namesOf(hosts) : undefined;
-  },
-
-  "power loss"(nemesis) {
-    if (!nemesis.options.mayLosePower) return undefined;
-    const hosts = nemesis.some();
-    for (const host of hosts) {
-      nemesis.brokers.crash(host, "power");
-      nemesis.startLater(host, ...everyday);
-    }
-    return hosts.length > 0 ? namesOf(hosts) : undefined;
-  },
-
-  "crash in a step"(nemesis) {
-    const host = nemesis.victim();
-    if (host === undefined) return undefined;
-    const kind = nemesis.options.mayLosePower && nemesis.random.chance(0.6) ? "power" : "kill";
-    nemesis.brokers.crashAtStep(host, kind, nemesis.random.integer(60));
-    nemesis.startLater(host, 500, 3_000);
-    return `${host.name} (${kind})`;
-  },
-
-  stop(nemesis) {
-    const host = nemesis.victim();
-    if (host === undefined) return undefined;
-    nemesis.brokers.stop(host);
-    nemesis.startLater(host, 500, 3_000);
-    return host.name;
-  },
-
-  pause(nemesis) {
-    const hosts = nemesis.some();
-    for (const host of hosts) {
-      const { process } = host;
-      process?.pause();
-      nemesis.for(50, 3_000, () => process?.resume());
-    }
-    return hosts.length > 0 ? namesOf(hosts) : undefined;
-  },
-
-  isolate(nemesis) {
-    const host = nemesis.random.pick(nemesis.brokers.hosts);
-    const others = nemesis.brokers.hosts.filter((each) => each !== host);
-    const withService = nemesis.random.chance(0.5) ? [serviceHost] : [];
-    const names = [...others.map(({ name }) => name), ...withService];
-    const pairs = names.flatMap((name) => [[host.name, name] as const, [name, host.name] as const]);
-    nemesis.cut(pairs, 100, 4_000);
-    return `${host.name} from ${names.join(" ")}`;
-  },
-
-  "one way"(nemesis) {
-    const { hosts } = nemesis.brokers;
-    const from = nemesis.random.pick(hosts);
-    const to = nemesis.random.pick(hosts);
-    if (from === to) return undefined;
-    nemesis.cut([[from.name, to.name]], 100, 4_000);
-    return `${from.name} to ${to.name}`;
-  },
-
-  "cut from the service"(nemesis) {
-    const { hosts } = nemesis.brokers;
-    const cut = nemesis.random.chance(0.3) ? hosts : [nemesis.random.pick(hosts)];
-    const pairs = cut.flatMap(({ name }) => [
-      [name, serviceHost] as const,
-      [serviceHost, name] as const,
-    ]);
-    const isOneWay = nemesis.random.chance(0.3);
-    nemesis.cut(isOneWay ? pairs.filter(([from]) => from === serviceHost) : pairs, 100, 4_000);
-    return namesOf(cut);
-  },
-
-  "slow links"(nemesis) {
-    const { links } = nemesis.world;
-    const before = links.settings;
-    links.settings = { latencyMs: [0.1, 20], slowChance: 0.1, slowMsMax: 200 };
-    nemesis.for(200, 2_000, () => {
-      links.settings = before;
-    });
-    return "all";
-  },
-
-  "slow disk"(nemesis) {
-    const host = nemesis.random.pick(nemesis.brokers.hosts);
-    const before = host.faults.syncMs;
-    host.faults.syncMs = [5, 800];
-    nemesis.for(200, 2_000, () => {
-      host.faults.syncMs = before;
-    });
-    return host.name;
-  },
-
-  "full disk"(nemesis) {
-    const host = nemesis.random.pick(nemesis.brokers.hosts);
-    host.faults.isFull = true;
-    nemesis.for(100, 2_000, () => {
-      host.faults.isFull = false;
-    });
-    return host.name;
-  },
-
-  "broken disk"(nemesis) {
-    const host = nemesis.victim();
-    if (host === undefined) return undefined;
-    host.faults.isBroken = true;
-    nemesis.for(100, 1_500, () => {
-      host.faults.isBroken = false;
-      const kind = nemesis.options.mayLosePower ? "power" : "kill";
-      nemesis.brokers.crash(host, kind);
-      nemesis.startLater(host, 50, 1_000);
-    });
-    return host.name;
-  },
-
-  "clock jump"(nemesis) {
-    const host = nemesis.random.pick(nemesis.brokers.hosts);
-    host.wallOffsetMs += nemesis.random.between(-7_200_000, 7_200_000);
-    return `${host.name} is off by ${Math.round(host.wallOffsetMs / 1_000)} s`;
-  },
-};

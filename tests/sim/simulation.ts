@@ -117,7 +117,12 @@ class Simulation {
   }
 
   #isCalm(): boolean {
-    return this.#areAllRunning() && this.#workload.isQuiet && isSettled(this.#brokers);
+    return (
+      this.#nemesis.isAtPeace &&
+      this.#areAllRunning() &&
+      this.#workload.isQuiet &&
+      isSettled(this.#brokers)
+    );
   }
 
   #work(): void {
