@@ -61,10 +61,7 @@ export class Attendance {
         if (before.controllerEpoch !== after.controllerEpoch) this.#heard();
         this.#watchSelf(after);
       },
-      connectionChanged: () => {
-        this.#heard();
-        this.#watch?.refresh();
-      },
+      connectionChanged: () => this.#heard(),
     });
     this.#ends = [
       options.log.onSignal((bytes) => this.#signal(decodeBeacon(bytes))),

@@ -103,11 +103,6 @@ export class BrokerWatch {
     }
   }
 
-  /** The metadata service answers again: nobody is to blame for what could not be heard or said. */
-  refresh(): void {
-    this.#sessions.refresh(this.#parts.clock.monotonicMs());
-  }
-
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
@@ -125,6 +120,7 @@ export class BrokerWatch {
     const { clock, settings, view } = this.#parts;
     const nowMs = clock.monotonicMs();
     const silent = this.#sessions.expired(nowMs);
+    // While the metadata service is away nobody is to blame for what could not be said.
     if (!view.isCurrent) this.#sessions.refresh(nowMs);
     else void this.fence(silent);
     if (settings.leaderRebalanceMs > 0 && nowMs >= this.#rebalanceMs) {
