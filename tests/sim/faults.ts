@@ -165,6 +165,8 @@ export const faults: Readonly<Record<string, Fault>> = {
   },
 
   "service goes back"(nemesis) {
+    // A broker alone has no service.
+    if (nemesis.brokers.hosts.length === 1) return undefined;
     if (nemesis.keptEntries !== undefined || nemesis.random.chance(0.7)) return undefined;
     const { length } = nemesis.world.metadata;
     nemesis.keptEntries = nemesis.random.chance(0.4) ? 0 : length - nemesis.random.integer(4);

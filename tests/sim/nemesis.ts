@@ -108,7 +108,8 @@ export class Nemesis {
   /** A broker that starts would refuse: all of them run when the service loses what it knew. */
   #goBack(): void {
     const { hosts, running } = this.brokers;
-    if (running.length < hosts.length || hosts.some((host) => !isWell(host))) {
+    const isReached = hosts.every(({ member }) => member?.status().isConnected);
+    if (running.length < hosts.length || !isReached) {
       this.world.after(restoreLookMs, () => this.#goBack());
       return;
     }
@@ -125,7 +126,7 @@ export class Nemesis {
     if (running.length < hosts.length) return;
     const versionOf = (host: BrokerHost) => host.member!.status().version;
     const [newest] = [...hosts].sort((a, b) => versionOf(b) - versionOf(a));
-    if (hosts.every(isWell)) return;
+    if (hosts.every(({ member }) => member?.status().alarm === null)) return;
     this.world.trace("!!", `${newest!.name} restores version ${versionOf(newest!)}`);
     this.brokers.ask(newest!, (member) => member.restore(member.snapshot()));
   }
@@ -137,9 +138,4 @@ export class Nemesis {
     if (host.state === "off") this.brokers.start(host);
     this.world.after(500, () => this.#keepAlive(host));
   }
-}
-
-function isWell({ member }: BrokerHost): boolean {
-  const status = member?.status();
-  return status?.isConnected === true && status.alarm === null;
 }
