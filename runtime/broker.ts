@@ -8,6 +8,7 @@
 // on hot paths must not await needlessly.
 
 import type { BrokerRecord, ClusterState, TopicId } from "../cluster/control-plane.ts";
+import type { ClusterCare } from "./cluster-care.ts";
 import type { BrokerError } from "./errors.ts";
 import type { GroupCoordinator } from "./group-coordinator.ts";
 import type { Records } from "./records.ts";
@@ -219,6 +220,8 @@ export interface Broker {
   /** This broker's own record (advertised host and port of the Kafka door). */
   self(): BrokerRecord;
 
+  /** Moving leaders and replicas. */
+  readonly care: ClusterCare;
   /** Consumer groups. */
   readonly groups: GroupCoordinator;
 

@@ -81,7 +81,12 @@ export type ErrorName =
   | "UNRELEASED_INSTANCE_ID"
   | "UNSUPPORTED_ASSIGNOR"
   | "STALE_MEMBER_EPOCH"
-  | "INVALID_REGULAR_EXPRESSION";
+  | "INVALID_REGULAR_EXPRESSION"
+  | "PREFERRED_LEADER_NOT_AVAILABLE"
+  | "ELIGIBLE_LEADERS_NOT_AVAILABLE"
+  | "ELECTION_NOT_NEEDED"
+  | "NO_REASSIGNMENT_IN_PROGRESS"
+  | "BROKER_ID_NOT_REGISTERED";
 
 /** One fact, said once: Kafka's name for it and a sentence that says what to do. `cause` is kept. */
 export class BrokerError extends Error {

@@ -27,6 +27,7 @@ import type {
   ProducerView,
   TopicPartition,
 } from "./broker.ts";
+import { type ClusterCare, clusterCare } from "./cluster-care.ts";
 import type { BrokerConfig } from "./config.ts";
 import { controlPlaneRefusal } from "./control-plane-refusal.ts";
 import { BrokerError } from "./errors.ts";
@@ -43,6 +44,7 @@ import {
   localCoordinator,
   transactionalOffsets,
 } from "./local-transactions.ts";
+import { logDirView, partitionView } from "./local-views.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
 import {
@@ -77,14 +79,9 @@ export interface LocalBrokerOptions {
   readonly reportGroups?: (event: GroupEvent) => void;
 }
 
-/** What there is to say of a partition whose files come with the next slice: who asks for all must not wait. */
-const notOpenYet = {
-  highWatermark: 0,
-  log: { startOffset: 0, endOffset: 0, bytes: 0, segments: [] },
-};
-
 export class LocalBroker implements Broker {
   readonly brokerId: number;
+  readonly care: ClusterCare;
   readonly groups: Coordinator;
   readonly transactions: TransactionCoordinator;
   readonly #platform: LocalBrokerOptions["platform"];
@@ -104,6 +101,7 @@ export class LocalBroker implements Broker {
     this.brokerId = options.brokerId;
     this.#platform = options.platform;
     this.#controlPlane = options.controlPlane;
+    this.care = clusterCare(options.controlPlane);
     this.#folder = options.folder;
     this.#metrics = options.metrics;
     this.#partitions = new LocalPartitions(options);
@@ -338,21 +336,8 @@ export class LocalBroker implements Broker {
 
   describePartition(request: TopicPartition): PartitionView {
     const isComing = this.#partitions.isComing(request);
-    const { log, highWatermark } = isComing ? notOpenYet : this.#partitions.getReplica(request);
-    const { leader, leaderEpoch, replicas, isr } = this.#record(request);
-    return {
-      topic: request.topic,
-      partition: request.partition,
-      leader,
-      leaderEpoch,
-      replicas,
-      isr,
-      logStartOffset: log.startOffset,
-      highWatermark,
-      logEndOffset: log.endOffset,
-      sizeBytes: log.bytes,
-      segments: log.segments.length,
-    };
+    const open = isComing ? undefined : this.#partitions.getReplica(request);
+    return partitionView(request, this.#record(request), open);
   }
 
   describeProducers(request: TopicPartition): readonly ProducerView[] {
@@ -360,15 +345,12 @@ export class LocalBroker implements Broker {
   }
 
   describeLogDirs(): readonly LogDirView[] {
-    const { storage, fault } = this.#folder;
-    const { totalBytes, freeBytes } = storage.space();
-    const partitions = [...this.#partitions.all()].map(({ topic, partition, log }) => ({
-      topic,
-      partition,
-      sizeBytes: log.bytes,
-    }));
-    const error = fault ?? null;
-    return [{ path: storage.root, error, totalBytes, usableBytes: freeBytes, partitions }];
+    return [logDirView(this.#folder, this.#partitions.all())];
+  }
+
+  /** Per follower, how many records it lacks at most of a partition led here. */
+  replicaLags(): ReadonlyMap<number, number> {
+    return this.#partitions.replicas.lags();
   }
 
   /** Two clients may ask for the same new topic at once: both wait until it is there. */

@@ -188,8 +188,10 @@ export class LocalPartitions {
   }
 
   #assign(partition: Partition, record: PartitionRecord): void {
-    if (this.#records.get(partition) === record) return;
+    const before = this.#records.get(partition);
+    if (before === record) return;
     this.#records.set(partition, record);
+    if (before) this.#metrics.leadership.note(before, record, this.#brokerId);
     this.replicas.assign(partition, record);
   }
 

@@ -4,6 +4,7 @@ import type { LocalBroker } from "./local-broker.ts";
 import { partitionFolder } from "./log/log-files.ts";
 import type { LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
+import { countPartitions } from "./partition-counts.ts";
 import type { Platform } from "./platform.ts";
 import type { Storage } from "./storage/storage.ts";
 import type {
@@ -32,7 +33,12 @@ export function metricSources(parts: {
     },
     memory: () => ({ ...platform.memory(), wasm: platform.core.memoryBytes }),
     disks: () => [{ dir: storage.root, ...storage.space() }],
-    partitions: () => countPartitions(broker, folder),
+    partitions: () => countPartitions(broker.cluster(), broker.brokerId, isOpenIn(folder)),
+    controlPlane() {
+      const { controllerId, ...status } = broker.care.status();
+      return { ...status, isController: controllerId === broker.brokerId };
+    },
+    replicaLags: () => broker.replicaLags(),
     groups: () => groupGauges(broker, folder),
     transactions: () => broker.transactions.open(),
     topics: () => topicGauges(folder.partitions.values()),
@@ -44,21 +50,11 @@ export function metricSources(parts: {
   };
 }
 
-function countPartitions(
-  broker: LocalBroker,
-  folder: LogFolder,
-): { total: number; leaders: number; offline: number } {
-  let known = 0;
-  let leaders = 0;
-  for (const topic of broker.cluster().topics.values()) {
-    for (const { replicas, leader } of topic.partitions) {
-      if (replicas.includes(broker.brokerId)) known++;
-      if (leader === broker.brokerId) leaders++;
-    }
-  }
-  let online = 0;
-  for (const partition of folder.partitions.values()) if (!partition.fault) online++;
-  return { total: known, leaders, offline: known - online };
+function isOpenIn(folder: LogFolder): (topic: string, partition: number) => boolean {
+  return (topic, partition) => {
+    const found = folder.partitions.get(partitionFolder(topic, partition));
+    return found !== undefined && !found.fault;
+  };
 }
 
 /** Lag against what readers may see; partitions that are gone count nothing. */

@@ -4,6 +4,11 @@
 import { addOffsetsToTxn, handleAddOffsetsToTxn } from "./apis/add-offsets-to-txn.ts";
 import { addPartitionsToTxn, handleAddPartitionsToTxn } from "./apis/add-partitions-to-txn.ts";
 import { alterConfigs, handleAlterConfigs } from "./apis/alter-configs.ts";
+import {
+  alterPartitionReassignments,
+  handleAlterPartitionReassignments,
+} from "./apis/alter-partition-reassignments.ts";
+import { alterReplicaLogDirs, handleAlterReplicaLogDirs } from "./apis/alter-replica-log-dirs.ts";
 import { answerApiVersions, apiVersions } from "./apis/api-versions.ts";
 import {
   type AnswerPeer,
@@ -28,11 +33,13 @@ import { describeConfigs, handleDescribeConfigs } from "./apis/describe-configs.
 import { describeGroups, handleDescribeGroups } from "./apis/describe-groups.ts";
 import { describeLogDirs, handleDescribeLogDirs } from "./apis/describe-log-dirs.ts";
 import { describeProducers, handleDescribeProducers } from "./apis/describe-producers.ts";
+import { describeQuorum, handleDescribeQuorum } from "./apis/describe-quorum.ts";
 import {
   describeTopicPartitions,
   handleDescribeTopicPartitions,
 } from "./apis/describe-topic-partitions.ts";
 import { describeTransactions, handleDescribeTransactions } from "./apis/describe-transactions.ts";
+import { electLeaders, handleElectLeaders } from "./apis/elect-leaders.ts";
 import { endTxn, handleEndTxn } from "./apis/end-txn.ts";
 import { createFetchHandler, fetch } from "./apis/fetch.ts";
 import { findCoordinator, handleFindCoordinator } from "./apis/find-coordinator.ts";
@@ -47,6 +54,10 @@ import { handleLeaveGroup, leaveGroup } from "./apis/leave-group.ts";
 import { handleListConfigResources, listConfigResources } from "./apis/list-config-resources.ts";
 import { handleListGroups, listGroups } from "./apis/list-groups.ts";
 import { handleListOffsets, listOffsets } from "./apis/list-offsets.ts";
+import {
+  handleListPartitionReassignments,
+  listPartitionReassignments,
+} from "./apis/list-partition-reassignments.ts";
 import { handleListTransactions, listTransactions } from "./apis/list-transactions.ts";
 import { handleMetadata, metadata } from "./apis/metadata.ts";
 import { handleOffsetCommit, offsetCommit } from "./apis/offset-commit.ts";
@@ -59,6 +70,7 @@ import {
 import { handleProduce, produce } from "./apis/produce.ts";
 import { handleSyncGroup, syncGroup } from "./apis/sync-group.ts";
 import { handleTxnOffsetCommit, txnOffsetCommit } from "./apis/txn-offset-commit.ts";
+import { handleUnregisterBroker, unregisterBroker } from "./apis/unregister-broker.ts";
 import { handleWriteTxnMarkers, writeTxnMarkers } from "./apis/write-txn-markers.ts";
 import type { FetchSessions } from "./fetch-sessions.ts";
 import { type Registration, register } from "./handler.ts";
@@ -99,13 +111,19 @@ export function registrations(
     register(txnOffsetCommit, handleTxnOffsetCommit),
     register(describeConfigs, handleDescribeConfigs),
     register(alterConfigs, handleAlterConfigs),
+    register(alterReplicaLogDirs, handleAlterReplicaLogDirs),
     register(describeLogDirs, handleDescribeLogDirs),
     register(createPartitions, handleCreatePartitions),
     register(deleteGroups, handleDeleteGroups),
+    register(electLeaders, handleElectLeaders),
     register(incrementalAlterConfigs, handleIncrementalAlterConfigs),
+    register(alterPartitionReassignments, handleAlterPartitionReassignments),
+    register(listPartitionReassignments, handleListPartitionReassignments),
     register(offsetDelete, handleOffsetDelete),
+    register(describeQuorum, handleDescribeQuorum),
     register(describeCluster, handleDescribeCluster),
     register(describeProducers, handleDescribeProducers),
+    register(unregisterBroker, handleUnregisterBroker),
     register(describeTransactions, handleDescribeTransactions),
     register(listTransactions, handleListTransactions),
     register(consumerGroupHeartbeat, handleConsumerGroupHeartbeat),

@@ -182,6 +182,11 @@ export class LeaderState {
     return this.#followers.get(replicaId)?.logEnd ?? -1;
   }
 
+  /** Those heard of in this leadership, and where their logs ended. */
+  *followers(): Generator<readonly [id: number, logEnd: number]> {
+    for (const [id, { logEnd }] of this.#followers) if (logEnd >= 0) yield [id, logEnd];
+  }
+
   isAlive(replicaId: number, sinceMs: number): boolean {
     return (this.#followers.get(replicaId)?.lastFetchMs ?? Number.NEGATIVE_INFINITY) >= sinceMs;
   }

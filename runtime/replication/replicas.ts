@@ -141,6 +141,19 @@ export class Replicas {
     return best;
   }
 
+  /** Per follower, how many records it lacks at most of a partition led here; one not heard of yet is left out. */
+  lags(): ReadonlyMap<number, number> {
+    const lags = new Map<number, number>();
+    for (const [partition, role] of this.#roles) {
+      if (!(role instanceof PartitionLeader)) continue;
+      for (const [id, logEnd] of role.state.followers()) {
+        const lag = Math.max(0, partition.log.endOffset - logEnd);
+        lags.set(id, Math.max(lag, lags.get(id) ?? 0));
+      }
+    }
+    return lags;
+  }
+
   start(): void {
     const limitMs = this.#options.config().number("replica.lag.time.max.ms");
     this.#lagTimer = this.#options.clock.after(limitMs / lagLooksPerLimit, () => {

@@ -4,6 +4,7 @@
 
 import type { Clock } from "../platform.ts";
 import { BYTES_SCALE, COUNT_SCALE, DURATION_SCALE, Histogram } from "./histogram.ts";
+import { LeadershipCounts } from "./leadership-counts.ts";
 
 /** Routes of the HTTP door times methods times status classes; more is a bug in the routes. */
 const ROUTES_MAX = 500;
@@ -114,6 +115,16 @@ export interface PartitionGauges {
   readonly highWatermark: number;
 }
 
+/** `total`, `leaders`, `offline` of the partitions with a replica here, the rest of those led here. */
+export interface PartitionCounts {
+  readonly total: number;
+  readonly leaders: number;
+  readonly offline: number;
+  readonly underReplicated: number;
+  readonly underMinIsr: number;
+  readonly atMinIsr: number;
+}
+
 /** Of one group. */
 export interface GroupGauges {
   readonly group: string;
@@ -136,7 +147,15 @@ export interface MetricSources {
   disks(): readonly { dir: string; freeBytes: number; totalBytes: number }[];
   /** A step of the iteration is a group: many partitions at most. */
   groups(): Iterable<GroupGauges>;
-  partitions(): { total: number; leaders: number; offline: number };
+  partitions(): PartitionCounts;
+  controlPlane(): {
+    readonly isController: boolean;
+    readonly controllerEpoch: number;
+    readonly isConnected: boolean;
+    readonly ageMs: number;
+  };
+  /** Per follower, how many records it lacks at most of a partition led here. */
+  replicaLags(): ReadonlyMap<number, number>;
   topics(): Iterable<TopicGauges>;
   /** Open ones, and the age of the oldest; 0 if there is none. */
   transactions(): { open: number; oldestMs: number };
@@ -150,6 +169,7 @@ export class Metrics {
   readonly load = new LoadMetrics();
   readonly log = new LogMetrics();
   readonly groups = new GroupMetrics();
+  readonly leadership = new LeadershipCounts();
   readonly transactions = new TransactionMetrics();
   readonly loopDelay = new Histogram(DURATION_SCALE);
   readonly doors: { readonly [door in Door]: DoorMetrics } = {

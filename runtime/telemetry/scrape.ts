@@ -2,6 +2,7 @@
 // second, so that many scrapers cost one. Only the busiest topics are named; the rest is summed up as `other`.
 
 import type { Clock } from "../platform.ts";
+import { writeCluster } from "./cluster-samples.ts";
 import {
   CONTENT_TYPES,
   chooseFormat,
@@ -155,10 +156,7 @@ export class Scraper {
   }
 
   *#logs(to: ExpositionWriter): Steps {
-    const { total, leaders, offline } = this.#sources.partitions();
-    to.sample("partitions", total);
-    to.sample("leaders", leaders);
-    to.sample("offline_partitions", offline);
+    writeCluster(to, this.#sources, this.#metrics.leadership);
     const rows = this.#namedGauges();
     for (const [name, field] of GAUGES) {
       for (const row of rows) {

@@ -150,8 +150,8 @@ function describedPartition(partition: PartitionRecord, isOffline: (id: number) 
     leaderEpoch: partition.leaderEpoch,
     replicaNodes: partition.replicas,
     isrNodes: partition.isr,
-    eligibleLeaderReplicas: [],
-    lastKnownElr: [],
+    eligibleLeaderReplicas: partition.elr,
+    lastKnownElr: partition.lastKnownLeader < 0 ? [] : [partition.lastKnownLeader],
     offlineReplicas: partition.replicas.filter(isOffline),
   };
 }

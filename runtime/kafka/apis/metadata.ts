@@ -4,6 +4,7 @@
 // A topic that does not exist is created when client and broker allow it, and the answer describes it whole.
 
 import type { ClusterState, TopicRecord } from "../../../cluster/control-plane.ts";
+import type { Broker } from "../../broker.ts";
 import { internalTopics } from "../../topic-name.ts";
 import { notRequested, operations } from "../authorized-operations.ts";
 import { errorAnswer, errorCodes } from "../error-codes.ts";
@@ -85,7 +86,8 @@ export const handleMetadata: Handler<typeof metadata> = (request, context) => {
   const allowed = request.includeTopicAuthorizedOperations ? operations.topic : notRequested;
   const { topics: known } = context.broker.cluster();
   if (asksForAll(request, context.apiVersion)) {
-    const all = Array.from(known.values(), (topic) => topicAnswer(topic, allowed));
+    const { brokers } = context.broker.cluster();
+    const all = Array.from(known.values(), (topic) => topicAnswer(topic, brokers, allowed));
     return answer(request, context, all);
   }
   const asked = request.topics ?? [];
@@ -138,11 +140,11 @@ function find(
   allowed: number,
   failures: Failures,
 ): TopicAnswer {
-  const { topics, topicsById } = broker.cluster();
+  const { brokers, topics, topicsById } = broker.cluster();
   const byId = asked.topicId !== zeroUuid;
   const name = asked.name ?? "";
   const topic = byId ? topicsById.get(asked.topicId) : topics.get(name);
-  if (topic) return topicAnswer(topic, allowed);
+  if (topic) return topicAnswer(topic, brokers, allowed);
   const errorCode = byId
     ? errorCodes.UNKNOWN_TOPIC_ID
     : (failures.get(name) ?? unknownTopicCode(name));
@@ -156,7 +158,12 @@ function unknownTopicCode(name: string): number {
   return legal ? errorCodes.UNKNOWN_TOPIC_OR_PARTITION : errorCodes.INVALID_TOPIC_EXCEPTION;
 }
 
-function topicAnswer(topic: TopicRecord, allowed: number): TopicAnswer {
+function topicAnswer(
+  topic: TopicRecord,
+  brokers: ClusterState["brokers"],
+  allowed: number,
+): TopicAnswer {
+  const isOffline = (id: number) => brokers.get(id)?.fenced ?? true;
   return {
     errorCode: errorCodes.NONE,
     name: topic.name,
@@ -169,6 +176,7 @@ function topicAnswer(topic: TopicRecord, allowed: number): TopicAnswer {
       leaderEpoch: partition.leaderEpoch,
       replicaNodes: partition.replicas,
       isrNodes: partition.isr,
+      offlineReplicas: partition.replicas.filter(isOffline),
     })),
     topicAuthorizedOperations: allowed,
   };
@@ -179,7 +187,7 @@ function answer(request: Request, { broker }: HandlerContext, topics: TopicAnswe
   return {
     brokers: liveBrokers(state),
     clusterId: state.clusterId,
-    controllerId: state.controllerId,
+    controllerId: controllerId(broker),
     topics,
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
       ? operations.cluster
@@ -191,4 +199,11 @@ function liveBrokers(state: ClusterState): Response["brokers"] {
   return Array.from(state.brokers.values())
     .filter((broker) => !broker.fenced)
     .map(({ id, host, port, rack }) => ({ nodeId: id, host, port, rack }));
+}
+
+/** Who takes requests for the controller: any broker does, and while the controller is unknown or gone this one. */
+function controllerId(broker: Broker): number {
+  const state = broker.cluster();
+  const isThere = state.brokers.get(state.controllerId)?.fenced === false;
+  return isThere ? state.controllerId : broker.brokerId;
 }

@@ -35,6 +35,10 @@ export class FakeBroker implements api.Broker {
   readonly #partitions = new Map<string, FakePartition>();
   #wake: (() => void)[] = [];
 
+  get care(): never {
+    throw new Error("the HTTP door moves nothing");
+  }
+
   get transactions(): never {
     throw new Error("the HTTP door asks nothing of transactions");
   }

@@ -19,7 +19,16 @@ function sources(topics: () => Iterable<TopicGauges> = () => []): MetricSources 
     memory: () => ({ rss: 100, heap: 50 }),
     disks: () => [{ dir: "/data", freeBytes: 5, totalBytes: 10 }],
     transactions: () => ({ open: 1, oldestMs: 500 }),
-    partitions: () => ({ total: 3, leaders: 2, offline: 1 }),
+    partitions: () => ({
+      total: 3,
+      leaders: 2,
+      offline: 1,
+      underReplicated: 1,
+      underMinIsr: 0,
+      atMinIsr: 1,
+    }),
+    controlPlane: () => ({ isController: true, controllerEpoch: 4, isConnected: true, ageMs: 0 }),
+    replicaLags: () => new Map([[2, 6]]),
     topics,
     groups: () => [{ group: "g", members: 2, lags: new Map([["a", 5]]) }],
     partitionsOf: (topic) =>
