@@ -130,9 +130,10 @@ export class BatchFilter {
   #emptied(header: BatchHeader, at: Address): Uint8Array {
     this.#room(headerBytes);
     header.count = 0;
-    // Nothing is what no codec can unpack.
-    header.attributes -= header.codec;
+    // Nothing is what no codec can unpack, and nothing has no horizon.
+    header.attributes -= header.codec + (header.attributes & horizonBit);
     header.codec = 0;
+    header.baseTimestamp = header.maxTimestamp;
     return this.#sealed(header, at, 0);
   }
 

@@ -12,7 +12,7 @@ import { javaClient, kafkajsClient, librdkafkaClient, ownClient } from "./bank/c
 import { proveBank } from "./bank/proof.ts";
 import { consoleReader, httpReader, kcatReader } from "./bank/readers.ts";
 import { findConfluent } from "./confluent.ts";
-import { javaCopier, kafkajsCopier, librdkafkaCopier } from "./copying/copiers.ts";
+import { javaCopier, kafkajsCopier, librdkafkaCopier, ownCopier } from "./copying/copiers.ts";
 import { proveCopying } from "./copying/proof.ts";
 import { KafkaTools } from "./kafka-tools.ts";
 import { machine, versions } from "./machine.ts";
@@ -53,6 +53,8 @@ proveBank({
 proveCopying({
   seed,
   copiers: [
+    ownCopier("consumer"),
+    ownCopier("classic"),
     kafkajsCopier,
     ...(confluent === undefined ? [] : [librdkafkaCopier(confluent)]),
     ...(tools === undefined ? [] : [javaCopier(tools)]),
@@ -60,7 +62,7 @@ proveCopying({
   records: 20_000,
   copierLifeMs: 1_500,
   brokerLifeMs: 5_000,
-  killMs: 40_000,
+  killMs: 30_000,
   report,
 });
 

@@ -9,10 +9,10 @@ import { proveCopying } from "./copying/proof.ts";
 proveCopying({
   seed: 7_919,
   copiers: [kafkajsCopier],
-  records: 2_000,
+  records: 1_000,
   copierLifeMs: 400,
   brokerLifeMs: 1_500,
-  killMs: 4_000,
+  killMs: 3_000,
 });
 
 test.run();

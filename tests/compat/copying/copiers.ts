@@ -1,4 +1,4 @@
-// The clients that copiers are made of: kafkajs, librdkafka and Kafka's own TransactionalMessageCopier. Each runs
+// The clients that copiers are made of: our own, kafkajs, librdkafka and Kafka's own TransactionalMessageCopier. Each runs
 // until it is killed or gives up; then another takes its place.
 
 import { join } from "node:path";
@@ -23,6 +23,18 @@ export interface Copier {
 
 const transactionRecords = "20";
 const transactionMs = "10000";
+
+/** In the group's protocol. */
+export function ownCopier(protocol: "classic" | "consumer"): Copier {
+  const script = join(projectFolder, "tests/compat/copying/timberline-copier.ts");
+  return {
+    name: `timberline-${protocol}`,
+    command({ server, input, output, group }, index) {
+      const places = [server.bootstrap, input, output, group, `${group}-${index}`];
+      return currentNode().command(script, ...places, protocol);
+    },
+  };
+}
 
 export const kafkajsCopier: Copier = {
   name: "kafkajs",

@@ -34,6 +34,11 @@ const input = "copy-in";
 const settings = [
   "transaction.abort.timed.out.transaction.cleanup.interval.ms=200",
   "group.initial.rebalance.delay.ms=300",
+  // The dead are missed as soon in the consumer protocol as they are in the classic one.
+  "group.consumer.min.session.timeout.ms=6000",
+  "group.consumer.session.timeout.ms=6000",
+  "group.consumer.min.heartbeat.interval.ms=500",
+  "group.consumer.heartbeat.interval.ms=500",
 ];
 
 /** Queues a test per copier; the file that calls it calls `test.run()`. */

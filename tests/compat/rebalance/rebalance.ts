@@ -21,7 +21,7 @@ export interface Figures extends Settled {
 const members = 100;
 const partitions = 1000;
 const heartbeatIntervalMs = 500;
-const sessionTimeoutMs = 1500;
+const sessionTimeoutMs = 3000;
 /** Longer than a member may take to hear of something. */
 const quietMs = heartbeatIntervalMs + 300;
 export const settledMsMax = 2000;
