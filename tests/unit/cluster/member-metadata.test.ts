@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { encodeEntry } from "../../../cluster/entry-codec.ts";
 import { openMemoryControlPlane } from "../../../cluster/memory.ts";
 import { SharedLogStore } from "../../../cluster/shared-log.ts";
-import { faultOf } from "../../conformance/control-plane.ts";
+import { faultOf } from "../../conformance/control-plane-harness.ts";
 import { FakeClusterFiles } from "../../support/cluster-files.ts";
 import { seededRandom } from "../../support/member-cluster.ts";
 import { Scene } from "./member-scenes.ts";
