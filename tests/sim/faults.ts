@@ -103,6 +103,22 @@ export const faults: Readonly<Record<string, Fault>> = {
     return "all";
   },
 
+  "late metadata"(nemesis) {
+    const host = nemesis.random.pick(nemesis.brokers.hosts);
+    const { lagMs } = nemesis.world.metadata;
+    lagMs.set(host.name, nemesis.random.between(20, 800));
+    nemesis.for(300, 4_000, () => lagMs.delete(host.name));
+    return host.name;
+  },
+
+  "slow link"(nemesis) {
+    const { hosts } = nemesis.brokers;
+    const [a, b] = [nemesis.random.pick(hosts), nemesis.random.pick(hosts)];
+    nemesis.world.links.slow(a.name, b.name, nemesis.random.between(20, 700));
+    nemesis.for(300, 4_000, () => nemesis.world.links.slow(a.name, b.name, 0));
+    return `${a.name} to ${b.name}`;
+  },
+
   "slow disk"(nemesis) {
     const host = nemesis.random.pick(nemesis.brokers.hosts);
     const before = host.faults.syncMs;
