@@ -3,6 +3,7 @@
 import type { BrokerHost } from "./cluster.ts";
 import { serviceHost } from "./metadata-service.ts";
 import type { Nemesis } from "./nemesis.ts";
+import { isSettled } from "./state-checks.ts";
 import { partitions, topic } from "./workload.ts";
 
 /** Begins a fault; returns what to say, undefined if it cannot happen now. */
@@ -10,6 +11,11 @@ export type Fault = (nemesis: Nemesis) => string | undefined;
 
 function namesOf(hosts: readonly BrokerHost[]): string {
   return hosts.map(({ name }) => name).join(" ");
+}
+
+/** All replicas of all partitions, in everybody's view. */
+function isInSync({ brokers }: Nemesis): boolean {
+  return brokers.hosts.length > 1 && isSettled(brokers);
 }
 
 const everyday = [50, 2_500] as const;
@@ -155,6 +161,16 @@ export const faults: Readonly<Record<string, Fault>> = {
     const host = nemesis.random.pick(nemesis.brokers.hosts);
     host.wallOffsetMs += nemesis.random.between(-7_200_000, 7_200_000);
     return `${host.name} is off by ${Math.round(host.wallOffsetMs / 1_000)} s`;
+  },
+
+  wipe(nemesis) {
+    const host = nemesis.victim();
+    // The others must have all of it, and nothing else may be wrong with them.
+    if (host === undefined || nemesis.isBusy || !isInSync(nemesis)) return undefined;
+    nemesis.brokers.crash(host, "kill");
+    host.wipe();
+    nemesis.startLater(host, ...everyday);
+    return host.name;
   },
 
   "preferred leaders"(nemesis) {
