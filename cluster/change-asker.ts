@@ -96,7 +96,8 @@ export class ChangeAsker {
   #giveUp(cause: unknown): ControlPlaneError {
     if (!this.#parts.view.isConnected) return unavailable("the metadata service does not answer");
     if (cause instanceof ControlPlaneError) return cause;
-    return unavailable("the controller does not answer");
+    const why = cause instanceof Error ? ` (${cause.message})` : "";
+    return unavailable(`the controller does not answer${why}`);
   }
 }
 

@@ -4,7 +4,15 @@
 
 import { applyChanges, type ClusterImage, changesOf, type ImageChange } from "./cluster-image.ts";
 import { ControlPlaneError } from "./control-plane.ts";
-import { chainOf, type Entry, encodeEntry, packChanges, type SnapshotPart } from "./entry-codec.ts";
+import {
+  chainOf,
+  type Entry,
+  encodeEntry,
+  packChanges,
+  type SizedChange,
+  type SnapshotPart,
+  sizedChanges,
+} from "./entry-codec.ts";
 import {
   type MemberClock,
   type MemberOptions,
@@ -23,6 +31,8 @@ const APPEND_MS_MAX = 5_000;
 const APPEND_PAUSE_MS = 200;
 /** Entries after which a snapshot replaces them, however short they are. */
 const LOG_ENTRIES_MAX = 10_000;
+/** Partitions of a topic in one piece of a whole image. */
+const PIECE_PARTITIONS = 1_000;
 /** How long the view may take to show what was written. */
 const VISIBLE_MS_MAX = 5_000;
 
@@ -101,7 +111,8 @@ export class Controller {
     const controllerEpoch = head.image.controllerEpoch + 1;
     const controllerId = this.#brokerId;
     this.#head = { ...head, image: { ...head.image, controllerId, controllerEpoch } };
-    const hasWritten = await this.#written([decide(head.image)], { isTakeover: true });
+    const changes = sizedChanges(decide(head.image), this.#log.entryBytesMax);
+    const hasWritten = await this.#written([changes], { isTakeover: true });
     this.#isBusy = false;
     if (!hasWritten || this.#isClosed || this.#view.image.controllerEpoch > controllerEpoch) {
       return false;
@@ -161,13 +172,14 @@ export class Controller {
 
   async #step(asked: readonly Asked[]): Promise<void> {
     let { image } = this.#head;
-    const groups: (readonly ImageChange[])[] = [];
+    const groups: (readonly SizedChange[])[] = [];
     const accepted: { readonly asked: Asked; readonly result: unknown }[] = [];
     for (const each of asked) {
       try {
         const { changes, result } = each.decide(image);
+        const sized = sizedChanges(changes, this.#log.entryBytesMax);
         image = applyChanges(image, changes);
-        if (changes.length > 0) groups.push(changes);
+        if (changes.length > 0) groups.push(sized);
         accepted.push({ asked: each, result });
       } catch (error) {
         each.reject(error);
@@ -188,7 +200,7 @@ export class Controller {
 
   /** Whether all of it was written. */
   async #written(
-    groups: readonly (readonly ImageChange[])[],
+    groups: readonly (readonly SizedChange[])[],
     { isTakeover = false }: { isTakeover?: boolean } = {},
   ): Promise<boolean> {
     const packs = packChanges(groups, this.#log.entryBytesMax);
@@ -243,11 +255,22 @@ export class Controller {
 
 /** A whole image as the changes of a few entries, at least one. */
 export function snapshotPacks(image: ClusterImage, entryBytesMax: number): ImageChange[][] {
-  const packs = packChanges(
-    [...changesOf(image)].map((change) => [change]),
-    entryBytesMax,
-  );
+  const pieces = [...changesOf(image)].flatMap(inPieces);
+  const packs = packChanges([sizedChanges(pieces, entryBytesMax)], entryBytesMax);
   return packs.length > 0 ? packs : [[]];
+}
+
+/** A topic of very many partitions is longer than an entry; the parts of a whole image are seen together. */
+function inPieces(change: ImageChange): ImageChange[] {
+  if (change.put !== "topic" || change.topic.partitions.length <= PIECE_PARTITIONS) return [change];
+  const { topic } = change;
+  const first = { ...topic, partitions: topic.partitions.slice(0, PIECE_PARTITIONS) };
+  const pieces: ImageChange[] = [{ put: "topic", topic: first }];
+  for (let at = PIECE_PARTITIONS; at < topic.partitions.length; at += PIECE_PARTITIONS) {
+    const partitions = topic.partitions.slice(at, at + PIECE_PARTITIONS);
+    pieces.push({ put: "partitions", topicId: topic.id, partitions });
+  }
+  return pieces;
 }
 
 /** Tries again with the same id while nobody knows. Rejects with AppendConflict or LogUnavailable. */

@@ -4,6 +4,7 @@
 
 import { crc32, type PlainChange, plainChange, reviveChange } from "./change-codec.ts";
 import type { ImageChange } from "./cluster-image.ts";
+import { ControlPlaneError } from "./control-plane.ts";
 
 const FORMAT = 1;
 /** Bytes of an entry beside its changes, generously. */
@@ -90,44 +91,61 @@ export function chainOf(bytes: Uint8Array): number {
   return crc32(bytes);
 }
 
+/** A change and its share of an entry. */
+export interface SizedChange {
+  readonly change: ImageChange;
+  readonly bytes: number;
+}
+
+/** Changes with their lengths; those too long for an entry in pieces. Throws storage-failed where none would do. */
+export function sizedChanges(
+  changes: readonly ImageChange[],
+  entryBytesMax: number,
+): readonly SizedChange[] {
+  return changes.flatMap((change) => sizedPieces(change, entryBytesMax - FRAME_BYTES_MAX));
+}
+
 /**
  * Groups of changes packed into as few entries as fit. A group, what one decision changes, is split only where it is
  * longer than an entry.
  */
 export function packChanges(
-  groups: readonly (readonly ImageChange[])[],
+  groups: readonly (readonly SizedChange[])[],
   entryBytesMax: number,
 ): ImageChange[][] {
   const bytesMax = entryBytesMax - FRAME_BYTES_MAX;
   const packs: ImageChange[][] = [];
-  let roomLeft = 0;
-  const add = (changes: readonly ImageChange[], bytes: number) => {
-    const last = packs.at(-1);
-    if (last !== undefined && bytes <= roomLeft) last.push(...changes);
-    else packs.push([...changes]);
-    roomLeft = (last !== undefined && bytes <= roomLeft ? roomLeft : bytesMax) - bytes;
+  let room = 0;
+  const add = (sized: readonly SizedChange[]) => {
+    const total = bytesOf(sized);
+    if (packs.length === 0 || total > room) {
+      packs.push([]);
+      room = bytesMax;
+    }
+    room -= total;
+    packs.at(-1)?.push(...sized.map(({ change }) => change));
   };
   for (const group of groups) {
-    const sized = group.flatMap((change) => sizedPieces(change, bytesMax));
-    const total = sized.reduce((sum, { bytes }) => sum + bytes, 0);
-    if (total <= bytesMax) {
-      const changes = sized.map(({ change }) => change);
-      if (changes.length > 0) add(changes, total);
-    } else for (const { change, bytes } of sized) add([change], bytes);
+    if (group.length === 0) continue;
+    if (bytesOf(group) <= bytesMax) add(group);
+    else for (const one of group) add([one]);
   }
   return packs;
 }
 
-interface SizedChange {
-  readonly change: ImageChange;
-  readonly bytes: number;
+function bytesOf(sized: readonly SizedChange[]): number {
+  return sized.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** A topic's changed partitions can be said in two entries where one is too short. */
 function sizedPieces(change: ImageChange, bytesMax: number): SizedChange[] {
   const bytes = encoder.encode(JSON.stringify(plainChange(change))).length + 1;
-  if (bytes <= bytesMax || change.put !== "partitions" || change.partitions.length < 2) {
-    return [{ change, bytes }];
+  if (bytes <= bytesMax) return [{ change, bytes }];
+  if (change.put !== "partitions" || change.partitions.length < 2) {
+    throw new ControlPlaneError(
+      "storage-failed",
+      `The change is too long for the metadata service: ${bytes} bytes, at most ${bytesMax}.`,
+    );
   }
   const middle = change.partitions.length >> 1;
   const halves = [change.partitions.slice(0, middle), change.partitions.slice(middle)];

@@ -20,9 +20,15 @@ export function differenceOf(before: ClusterImage, after: ClusterImage): ImageCh
       const known = before.brokerConfigs.get(change.broker);
       return known && sameConfigs(known, change.configs) ? [] : [change];
     }
+    if (change.put === "group-configs") {
+      const known = before.groupConfigs.get(change.groupId);
+      return known && sameConfigs(known, change.configs) ? [] : [change];
+    }
     return [change];
   }
 }
+
+const NONE: ReadonlyMap<string, string> = new Map();
 
 function* removals(before: ClusterImage, after: ClusterImage): Generator<ImageChange> {
   for (const topic of before.topics.values()) {
@@ -32,8 +38,10 @@ function* removals(before: ClusterImage, after: ClusterImage): Generator<ImageCh
     if (!after.brokers.has(id)) yield { put: "member-removal", id };
   }
   for (const broker of before.brokerConfigs.keys()) {
-    if (!after.brokerConfigs.has(broker))
-      yield { put: "broker-configs", broker, configs: new Map() };
+    if (!after.brokerConfigs.has(broker)) yield { put: "broker-configs", broker, configs: NONE };
+  }
+  for (const groupId of before.groupConfigs.keys()) {
+    if (!after.groupConfigs.has(groupId)) yield { put: "group-configs", groupId, configs: NONE };
   }
 }
 

@@ -6,14 +6,20 @@ import {
   type PartitionRecord,
   type TopicRecord,
 } from "../cluster/control-plane.ts";
-import type { PartitionCounts } from "./telemetry/metrics.ts";
 
 /** `isOpen`: whether this broker's copy can be read and written. */
 export function countPartitions(
   state: ClusterState,
   brokerId: number,
   isOpen: (topic: string, partition: number) => boolean,
-): PartitionCounts {
+): {
+  total: number;
+  leaders: number;
+  offline: number;
+  underReplicated: number;
+  underMinIsr: number;
+  atMinIsr: number;
+} {
   const counts = { total: 0, leaders: 0, offline: 0 };
   const led = { underReplicated: 0, underMinIsr: 0, atMinIsr: 0 };
   for (const topic of state.topics.values()) {

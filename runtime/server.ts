@@ -11,9 +11,10 @@ import { uuidText } from "./kafka/uuid.ts";
 import { LocalBroker } from "./local-broker.ts";
 import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
 import { type FoundPartition, LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
-import type { Connection, HttpHandler, Listener, Platform, Timer } from "./platform.ts";
+import type { Connection, Listener, Platform, Timer } from "./platform.ts";
 import { kafkaLinks } from "./replication/kafka-link.ts";
 import { brokerAsker, PeerConnections } from "./replication/peers.ts";
+import { RoutedBroker } from "./router/routed-broker.ts";
 import { metricSources } from "./server-metrics.ts";
 import { asError, reportFolder, reportGroups } from "./server-reports.ts";
 import {
@@ -109,6 +110,7 @@ class RunningServer implements Server {
   #peers: PeerConnections | undefined;
   #folder: LogFolder | undefined;
   #broker: LocalBroker | undefined;
+  #routed: RoutedBroker | undefined;
   #door: KafkaDoor | undefined;
   #kafkaListener: Listener | undefined;
   #httpListener: Listener | undefined;
@@ -206,6 +208,7 @@ class RunningServer implements Server {
     const mayHandOver = this.#peers && this.#controlPlane?.status().isConnected;
     if (wasReady && mayHandOver) await this.#drain();
     await this.#httpListener?.close();
+    this.#routed?.close();
     await this.#door?.close();
     await this.#kafkaListener?.close();
     this.#broker?.close();
@@ -366,9 +369,10 @@ class RunningServer implements Server {
     const { defaultHttpLimits } = await import("./http/limits.ts");
     const folder = this.#folder!;
     const log = logger.child("http");
+    if (this.#peers) this.#routed = new RoutedBroker(platform, broker);
     const app = createHttpApp({
       platform,
-      broker,
+      broker: this.#routed ?? broker,
       config: {
         corsOrigins: config.list("timberline.http.cors.origins"),
         limits: {
@@ -391,7 +395,6 @@ class RunningServer implements Server {
       counters: this.metrics.load,
       observe: (answered) => this.metrics.httpRequest(answered),
     });
-    const handler: HttpHandler = (request) => app.fetch(request);
-    this.#httpListener = await platform.http.listen(listener, handler);
+    this.#httpListener = await platform.http.listen(listener, (request) => app.fetch(request));
   }
 }

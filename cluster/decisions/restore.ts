@@ -23,6 +23,9 @@ export function decideRestore(now: ClusterImage, snapshot: ClusterImage): Cluste
     ...[...snapshot.brokerConfigs].map(
       ([broker, configs]): ImageChange => ({ put: "broker-configs", broker, configs }),
     ),
+    ...[...snapshot.groupConfigs].map(
+      ([groupId, configs]): ImageChange => ({ put: "group-configs", groupId, configs }),
+    ),
     { put: "producer-ids", next: nextProducerId(now, snapshot) },
   ];
   const known = imageOf(now.clusterId, changesOf(now));

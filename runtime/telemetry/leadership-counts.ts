@@ -1,7 +1,14 @@
 // Leadership counts: elections that a broker won, and how the in-sync replicas of what it leads changed. Each event is
 // counted once in a cluster: by whoever leads after it.
 
-import type { PartitionRecord } from "../../cluster/control-plane.ts";
+/** Of a partition's record in the control plane. */
+interface Leadership {
+  readonly leader: number;
+  readonly replicas: readonly number[];
+  readonly removing: readonly number[];
+  readonly isr: readonly number[];
+  readonly elr: readonly number[];
+}
 
 export class LeadershipCounts {
   isrShrinks = 0;
@@ -13,13 +20,13 @@ export class LeadershipCounts {
   electionsPreferred = 0;
 
   /** A partition's record became another. */
-  note(before: PartitionRecord, after: PartitionRecord, brokerId: number): void {
+  note(before: Leadership, after: Leadership, brokerId: number): void {
     if (after.leader !== brokerId) return;
     if (before.leader !== brokerId) this.#elected(before, after);
     else this.#isrChanged(before.isr, after.isr);
   }
 
-  #elected(before: PartitionRecord, after: PartitionRecord): void {
+  #elected(before: Leadership, after: Leadership): void {
     const { leader, replicas, removing, isr } = after;
     const preferred = replicas.find((id) => !removing.includes(id));
     if (!before.isr.includes(leader) && !before.elr.includes(leader)) this.electionsUnclean++;

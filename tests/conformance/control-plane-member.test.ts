@@ -4,7 +4,8 @@
 import { test } from "uvu";
 import { EagerClock } from "../support/eager-clock.ts";
 import { MemberCluster, type Process } from "../support/member-cluster.ts";
-import { type ControlPlaneHarness, controlPlaneSuite } from "./control-plane.ts";
+import { controlPlaneSuite } from "./control-plane.ts";
+import type { ControlPlaneHarness } from "./control-plane-harness.ts";
 
 function harnessOf(cluster: MemberCluster, clock: EagerClock, process: Process) {
   const harness: ControlPlaneHarness = {

@@ -8,7 +8,8 @@ import type { ControlPlane } from "../../cluster/control-plane.ts";
 import { type ClusterFiles, openMemoryControlPlane } from "../../cluster/memory.ts";
 import { FakeClusterFiles } from "../support/cluster-files.ts";
 import { seededRandom } from "../support/member-cluster.ts";
-import { controlPlaneSuite, faultOf } from "./control-plane.ts";
+import { controlPlaneSuite } from "./control-plane.ts";
+import { faultOf } from "./control-plane-harness.ts";
 
 const one = { partitions: 1, replicationFactor: 1 };
 const NO_CONFIGS = new Map<string, string>();

@@ -3,25 +3,11 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  type BrokerRecord,
-  type ClusterChange,
-  type ControlPlane,
-  ControlPlaneError,
-  type ControlPlaneFault,
-} from "../../cluster/control-plane.ts";
+import type { ClusterChange, ControlPlane } from "../../cluster/control-plane.ts";
+import { type ControlPlaneHarness, faultOf, one, type Rule } from "./control-plane-harness.ts";
+import { careRules, partitionRules } from "./control-plane-partitions.ts";
 
 const NO_CONFIGS = new Map<string, string>();
-/** On broker 1, which may have company. */
-const one = { assignments: [[1]] };
-
-export interface ControlPlaneHarness {
-  /** Broker 1's. */
-  readonly plane: ControlPlane;
-  /** Another broker comes. */
-  join(id: number): Promise<BrokerRecord>;
-  close(): Promise<void>;
-}
 
 export function controlPlaneSuite(
   name: string,
@@ -45,21 +31,7 @@ export function controlPlaneSuite(
   groupConfigRules(rule);
   brokerRules(rule);
   partitionRules(rule);
-}
-
-type Rule = (
-  title: string,
-  run: (plane: ControlPlane, harness: ControlPlaneHarness) => Promise<void>,
-) => void;
-
-export async function faultOf(work: Promise<unknown>): Promise<ControlPlaneFault | undefined> {
-  try {
-    await work;
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof ControlPlaneError)) throw error;
-    return error.fault;
-  }
+  careRules(rule);
 }
 
 function topicRules(rule: Rule): void {
@@ -321,126 +293,6 @@ function brokerRules(rule: Rule): void {
     assert.is(
       taken.size,
       counts.reduce((sum, count) => sum + count, 0),
-    );
-  });
-}
-
-function partitionRules(rule: Rule): void {
-  const place = { topic: "a", partition: 0 };
-
-  rule("alterIsr() answers in the order asked, and refuses by name", async (plane) => {
-    const topic = await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
-    const { leaderEpoch, partitionEpoch } = topic.partitions[0]!;
-    const { epoch } = plane.state().brokers.get(1)!;
-    const wish = {
-      topicId: topic.id,
-      partition: 0,
-      leaderEpoch,
-      partitionEpoch,
-      isr: [{ id: 1, epoch }],
-    };
-    const outcomes = await plane.alterIsr([
-      wish,
-      { ...wish, partition: 1 },
-      { ...wish, leaderEpoch: leaderEpoch + 1 },
-      { ...wish, partitionEpoch: partitionEpoch + 1 },
-      { ...wish, isr: [{ id: 1, epoch: epoch + 1 }] },
-      { ...wish, isr: [] },
-    ]);
-    assert.equal(
-      outcomes.map(({ fault }) => fault),
-      [
-        null,
-        "partition-unknown",
-        "fenced-leader-epoch",
-        "stale-partition-epoch",
-        "ineligible-replica",
-        "ineligible-replica",
-      ],
-    );
-    assert.equal(plane.state().topics.get("a"), topic);
-  });
-
-  rule("electLeaders() says where no election is needed", async (plane) => {
-    await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
-    for (const kind of ["preferred", "unclean"] as const) {
-      const partitions = [place, { topic: "x", partition: 0 }];
-      const outcomes = await plane.electLeaders({ kind, partitions });
-      assert.equal(
-        outcomes.map(({ fault }) => fault),
-        ["election-not-needed", "partition-unknown"],
-      );
-      assert.equal(await plane.electLeaders({ kind, partitions: null }), []);
-    }
-  });
-
-  rule(
-    "reassign() to where a partition is does nothing; to strangers it is refused",
-    async (plane) => {
-      const topic = await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
-      const faults = async (replicas: readonly number[] | null) => {
-        const outcomes = await plane.reassign([{ ...place, replicas }]);
-        return outcomes.map(({ fault }) => fault);
-      };
-      assert.equal(await faults([1]), [null]);
-      assert.equal(await faults([7]), ["invalid-assignment"]);
-      assert.equal(await faults([1, 1]), ["invalid-assignment"]);
-      assert.equal(await faults([]), ["invalid-assignment"]);
-      assert.equal(await faults(null), ["no-reassignment"]);
-      assert.equal(plane.state().topics.get("a"), topic);
-    },
-  );
-
-  rule("unregister() refuses who lives, and whom nobody knows", async (plane) => {
-    assert.is(await faultOf(plane.unregister(1)), "broker-refused");
-    assert.is(await faultOf(plane.unregister(9)), "broker-unknown");
-  });
-
-  rule("drain() resolves when nobody else could lead", async (plane) => {
-    await plane.createTopic({ name: "a", layout: one, configs: NO_CONFIGS });
-    await plane.drain();
-    assert.is(plane.state().topics.get("a")!.partitions[0]!.leader, 1);
-  });
-
-  rule(
-    "restore() brings back what a snapshot has, above all epochs, and removes nothing",
-    async (plane) => {
-      const lost = await plane.createTopic({ name: "lost", layout: one, configs: NO_CONFIGS });
-      const snapshot = plane.snapshot();
-      await plane.deleteTopic("lost");
-      const later = await plane.createTopic({ name: "later", layout: one, configs: NO_CONFIGS });
-      const heard: string[] = [];
-      plane.watch(
-        (change) => "topic" in change && heard.push(`${change.kind} ${change.topic.name}`),
-      );
-      const ids = await plane.allocateProducerIds(1);
-      await plane.restore(snapshot);
-      const { topics } = plane.state();
-      assert.equal([...topics.keys()].sort(), ["later", "lost"]);
-      for (const known of [lost, later]) {
-        const { id, partitions } = topics.get(known.name)!;
-        assert.is(id, known.id);
-        assert.ok(partitions[0]!.leaderEpoch > known.partitions[0]!.leaderEpoch);
-        assert.ok(partitions[0]!.partitionEpoch > known.partitions[0]!.partitionEpoch);
-      }
-      assert.equal(heard.sort(), ["topic-changed later", "topic-created lost"]);
-      assert.ok((await plane.allocateProducerIds(1)) > ids);
-      await plane.alterTopicConfigs("lost", new Map([["retention.ms", "5"]]));
-      assert.is(plane.state().topics.get("lost")!.configs.get("retention.ms"), "5");
-    },
-  );
-
-  rule("status() names the controller and has no alarm", async (plane) => {
-    const { controllerId, isConnected, ageMs, alarm } = plane.status();
-    assert.ok(plane.state().brokers.has(controllerId));
-    assert.is(plane.state().controllerId, controllerId);
-    assert.equal(
-      { isConnected, ageMs, alarm },
-      {
-        isConnected: true,
-        ageMs: 0,
-        alarm: null,
-      },
     );
   });
 }

@@ -3,6 +3,7 @@
 import type { BrokerHost } from "./cluster.ts";
 import { serviceHost } from "./metadata-service.ts";
 import type { Nemesis } from "./nemesis.ts";
+import { isSettled } from "./state-checks.ts";
 import { partitions, topic } from "./workload.ts";
 
 /** Begins a fault; returns what to say, undefined if it cannot happen now. */
@@ -10,6 +11,11 @@ export type Fault = (nemesis: Nemesis) => string | undefined;
 
 function namesOf(hosts: readonly BrokerHost[]): string {
   return hosts.map(({ name }) => name).join(" ");
+}
+
+/** All replicas of all partitions, in everybody's view. */
+function isInSync({ brokers }: Nemesis): boolean {
+  return brokers.hosts.length > 1 && isSettled(brokers);
 }
 
 const everyday = [50, 2_500] as const;
@@ -103,6 +109,22 @@ export const faults: Readonly<Record<string, Fault>> = {
     return "all";
   },
 
+  "late metadata"(nemesis) {
+    const host = nemesis.random.pick(nemesis.brokers.hosts);
+    const { lagMs } = nemesis.world.metadata;
+    lagMs.set(host.name, nemesis.random.between(20, 800));
+    nemesis.for(300, 4_000, () => lagMs.delete(host.name));
+    return host.name;
+  },
+
+  "slow link"(nemesis) {
+    const { hosts } = nemesis.brokers;
+    const [a, b] = [nemesis.random.pick(hosts), nemesis.random.pick(hosts)];
+    nemesis.world.links.slow(a.name, b.name, nemesis.random.between(20, 700));
+    nemesis.for(300, 4_000, () => nemesis.world.links.slow(a.name, b.name, 0));
+    return `${a.name} to ${b.name}`;
+  },
+
   "slow disk"(nemesis) {
     const host = nemesis.random.pick(nemesis.brokers.hosts);
     const before = host.faults.syncMs;
@@ -139,6 +161,16 @@ export const faults: Readonly<Record<string, Fault>> = {
     const host = nemesis.random.pick(nemesis.brokers.hosts);
     host.wallOffsetMs += nemesis.random.between(-7_200_000, 7_200_000);
     return `${host.name} is off by ${Math.round(host.wallOffsetMs / 1_000)} s`;
+  },
+
+  wipe(nemesis) {
+    const host = nemesis.victim();
+    // The others must have all of it, and nothing else may be wrong with them.
+    if (host === undefined || nemesis.isBusy || !isInSync(nemesis)) return undefined;
+    nemesis.brokers.crash(host, "kill");
+    host.wipe();
+    nemesis.startLater(host, ...everyday);
+    return host.name;
   },
 
   "preferred leaders"(nemesis) {

@@ -18,6 +18,7 @@ export class Links {
   readonly random: SeededRandom;
   settings: LinkSettings = { latencyMs: [0.05, 0.6], slowChance: 0.01, slowMsMax: 30 };
   readonly #cut = new Map<string, number>();
+  readonly #slow = new Map<string, number>();
   readonly #down = new Set<string>();
   readonly #healed = new Set<() => void>();
 
@@ -39,8 +40,14 @@ export class Links {
     this.#tell();
   }
 
+  /** Every packet takes so much longer. */
+  slow(from: string, to: string, moreMs: number): void {
+    this.#slow.set(`${from}>${to}`, moreMs);
+  }
+
   healAll(): void {
     this.#cut.clear();
+    this.#slow.clear();
     this.#tell();
   }
 
@@ -60,7 +67,8 @@ export class Links {
   delayMs(from: string, to: string): number {
     if (from === to) return 0.02;
     const { latencyMs, slowChance, slowMsMax } = this.settings;
-    const usual = this.random.between(latencyMs[0], latencyMs[1]);
+    const moreMs = this.#slow.get(`${from}>${to}`) ?? 0;
+    const usual = moreMs + this.random.between(latencyMs[0], latencyMs[1]);
     return this.random.chance(slowChance) ? usual + this.random.between(0, slowMsMax) : usual;
   }
 

@@ -27,6 +27,8 @@ export class MetadataService {
   readonly scheduler: Scheduler;
   readonly links: Links;
   store = new SharedLogStore();
+  /** How much later than usual a machine hears of what was written. */
+  readonly lagMs = new Map<string, number>();
   /** As appended, to go back to. */
   #entries: LogEntry[] = [];
   #epoch = 0;
@@ -242,7 +244,9 @@ class ServiceClient implements MetadataLog {
     const host = this.#process.host.name;
     const [from, to] = way === "there" ? [host, serviceHost] : [serviceHost, host];
     const session = this.#session;
-    const atMs = Math.max(scheduler.nowMs + links.delayMs(from, to), this.#lastArrivalMs);
+    const lagMs = way === "back" ? (this.#service.lagMs.get(host) ?? 0) : 0;
+    const delayMs = links.delayMs(from, to) + lagMs;
+    const atMs = Math.max(scheduler.nowMs + delayMs, this.#lastArrivalMs);
     this.#lastArrivalMs = atMs;
     const owner = way === "there" ? this.#wire : this.#process;
     scheduler.after(atMs - scheduler.nowMs, owner, Kind.metadata, () => {

@@ -20,8 +20,9 @@ const chosen = mutants.filter(
 let survivors = 0;
 for (const mutant of chosen) {
   const { seeds, finding } = hunt(mutant);
-  if (seeds === undefined) survivors++;
-  console.log(`| ${mutant.rule} | ${seeds ?? `not in ${seedsMax}`} | ${finding} |`);
+  if (seeds === undefined && mutant.behind === undefined) survivors++;
+  const why = mutant.behind === undefined ? finding : `held by: ${mutant.behind}`;
+  console.log(`| ${mutant.rule} | ${seeds ?? `not in ${seedsMax}`} | ${seeds ? finding : why} |`);
 }
 console.log(`${chosen.length} mutants, ${survivors} survived`);
 process.exit(survivors > 0 ? 1 : 0);

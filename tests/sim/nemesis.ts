@@ -100,6 +100,11 @@ export class Nemesis {
     this.for(fromMs, toMs, () => this.brokers.start(host));
   }
 
+  /** Whether something is broken now. */
+  get isBusy(): boolean {
+    return this.#mend.size > 0;
+  }
+
   /** Whether nothing more is to come. */
   get isAtPeace(): boolean {
     return this.isOver && this.keptEntries === undefined;

@@ -11,6 +11,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     seeds: { type: "string", default: "100" },
     from: { type: "string", default: "1" },
+    minutes: { type: "string", default: "1000000" },
     brokers: { type: "string", default: "3" },
     trace: { type: "boolean", default: false },
     store: { type: "boolean", default: false },
@@ -31,7 +32,8 @@ const faults = new Map<string, number>();
 const startedMs = performance.now();
 const cpuBefore = process.cpuUsage();
 let core = newCore();
-for (let seed = first; seed < first + count; seed++) {
+const endMs = startedMs + Number(values.minutes) * 60_000;
+for (let seed = first; seed < first + count && performance.now() < endMs; seed++) {
   if ((seed - first) % seedsPerCore === 0) core = newCore();
   const outcome = await simulate({ seed, brokers, core, print });
   totals.seeds++;

@@ -66,7 +66,7 @@ class Simulation {
       "offsets.topic.num.partitions": "2",
       "transaction.state.log.num.partitions": "1",
       "group.initial.rebalance.delay.ms": "0",
-      "replica.lag.time.max.ms": "3000",
+      "replica.lag.time.max.ms": random.pick(["400", "1500", "4000"]),
     });
     const bootstrap = this.#brokers.hosts.map(({ name }) => `${name}:${brokerPort}`);
     this.#workload = new Workload(world, bootstrap, this.#history);

@@ -40,8 +40,10 @@ export class StateWatch {
         const what = `${name}-${partition}`;
         if (leader >= 0) this.#led(`${id}/${partition}/${leaderEpoch}`, leader, what);
         const known = replicaOf(host, name, partition);
-        if (known === undefined) continue;
         const key = `${host.id}.${host.incarnation}/${id}/${partition}`;
+        // Moved away: if it comes back it begins with nothing.
+        if (known === undefined) this.#seen.delete(key);
+        if (known === undefined) continue;
         const now = { epoch: known.leaderEpoch, highWatermark: known.highWatermark };
         const before = this.#seen.get(key);
         this.#seen.set(key, now);

@@ -20,6 +20,7 @@ const areas: readonly (readonly [RegExp, Area])[] = [
   [/^runtime\/server(-[a-z]+)?\.ts$/, "server"],
   [/^runtime\/http\//, "http"],
   [/^runtime\/kafka\//, "kafka"],
+  [/^runtime\/router\//, "router"],
   [/^runtime\/(local-[^/]+\.ts$|fetch-wait\.ts$|broker\/)/, "broker"],
   // The client's leaders assign, and its members match topics, exactly as the broker does.
   [/^runtime\/groups\/(assignor|partition-set|topic-pattern|uniform-assignor)\.ts$/, "shared"],
@@ -54,11 +55,13 @@ const mayImport = {
   broker: [...anywhere, "groups", "transactions", "replication", "log", "telemetry"],
   kafka: [...anywhere, "telemetry"],
   http: [...anywhere, "telemetry", "docs"],
+  // In a cluster the HTTP door asks through it what other brokers lead.
+  router: [...anywhere, "client", "kafka"],
   client: [...anywhere, "kafka"],
   server: [
     ...anywhere,
     ...["http", "kafka", "broker", "groups", "transactions", "log"],
-    ...["replication", "telemetry", "docs"],
+    ...["replication", "telemetry", "docs", "router"],
   ],
   platforms: [...anywhere, "storage", "cluster"],
   cli: [...anywhere, "client", "server", "log", "telemetry", "docs", "platforms"],

@@ -228,28 +228,6 @@ test("an error for good rejects its batch alone; the next ones go on without a g
   await client.close();
 });
 
-test("what may be stored already keeps its number when others get a new producer id", async () => {
-  const cluster = new FakeCluster([1, 2]);
-  const [first, second] = cluster.addTopic("t", [1, 2]);
-  const { client, producer } = connect(cluster);
-  const send = (partition: number, value: string) =>
-    producer.send({ topic: "t", partition, value });
-  await Promise.all([send(0, "a"), send(1, "b")]);
-  const asked = new Map<number, number>();
-  cluster.fault = ({ api, broker }) => {
-    if (api !== "Produce") return undefined;
-    const count = (asked.get(broker) ?? 0) + 1;
-    asked.set(broker, count);
-    // Stored, but never said so; meanwhile the other partition's broker forgets the producer.
-    if (count > 1) return undefined;
-    return broker === 1 ? "cut after" : { error: "UNKNOWN_PRODUCER_ID" };
-  };
-  await Promise.all([send(0, "once"), send(1, "next")]);
-  assert.equal(first!.values(), ["a", "once"]);
-  assert.equal(second!.values(), ["b", "next"]);
-  await client.close();
-});
-
 test("a batch too large for the broker is cut until it fits; one record too large rejects", async () => {
   const cluster = new FakeCluster();
   const [partition] = cluster.addTopic("t", [1]);

@@ -3,7 +3,13 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { emptyImage, type ImageChange } from "../../../cluster/cluster-image.ts";
-import { chainOf, decodeEntry, encodeEntry, packChanges } from "../../../cluster/entry-codec.ts";
+import {
+  chainOf,
+  decodeEntry,
+  encodeEntry,
+  packChanges,
+  sizedChanges,
+} from "../../../cluster/entry-codec.ts";
 import { MetadataCourse } from "../../../cluster/metadata-course.ts";
 import { newPartition } from "../../../cluster/partition-record.ts";
 import { checkedQuestion } from "../../../cluster/questions.ts";
@@ -69,7 +75,8 @@ test("packChanges() keeps what one decision changes together, and splits what is
   });
   const small = [put(10), put(10)];
   const bytesMax = 2_000;
-  const packs = packChanges([small, small, [], [put(500)], small], bytesMax);
+  const sized = [small, small, [], [put(500)], small].map((each) => sizedChanges(each, bytesMax));
+  const packs = packChanges(sized, bytesMax);
   for (const pack of packs) assert.ok(encodeEntry(entry(1, 0, pack)).length <= bytesMax);
   assert.equal(packs[0]!.slice(0, 2), small);
   assert.is(packs[0]!.length % 2, 0, "nothing of a decision stands alone");
@@ -78,6 +85,11 @@ test("packChanges() keeps what one decision changes together, and splits what is
     .flatMap((change) => (change.put === "partitions" ? change.partitions : []));
   assert.is(all.length, 560);
   assert.equal(packChanges([], bytesMax), []);
+  const configs = new Map([["note", "x".repeat(bytesMax)]]);
+  assert.throws(
+    () => sizedChanges([{ put: "broker-configs", broker: 1, configs }], bytesMax),
+    /The change is too long for the metadata service: 20\d\d bytes, at most 1488/,
+  );
 });
 
 test("MetadataCourse takes the next entry, knows the ones before, and sees gaps and forks", () => {

@@ -3,7 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { MemberClock } from "../../../cluster/member-parts.ts";
-import { faultOf } from "../../conformance/control-plane.ts";
+import { faultOf } from "../../conformance/control-plane-harness.ts";
 import { Scene } from "./member-scenes.ts";
 
 function scene(title: string, run: (scene: Scene) => Promise<void>, count = 3): void {

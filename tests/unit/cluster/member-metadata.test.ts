@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { encodeEntry } from "../../../cluster/entry-codec.ts";
 import { openMemoryControlPlane } from "../../../cluster/memory.ts";
 import { SharedLogStore } from "../../../cluster/shared-log.ts";
-import { faultOf } from "../../conformance/control-plane.ts";
+import { faultOf } from "../../conformance/control-plane-harness.ts";
 import { FakeClusterFiles } from "../../support/cluster-files.ts";
 import { seededRandom } from "../../support/member-cluster.ts";
 import { Scene } from "./member-scenes.ts";
@@ -287,6 +287,30 @@ test("the log is trimmed when it has grown, and newcomers find everything", asyn
   await scene.until(() => late.member.status().controllerId === 2);
   assert.is(await create(scene, 3, "later"), undefined);
   for (const id of [2, 3]) assert.is(scene.plane(id).state().topics.size, 151);
+  await scene.close();
+});
+
+scene("a change that is too long is refused, and nothing else suffers", async (scene) => {
+  const long = new Map([["note", "x".repeat(2 << 20)]]);
+  const refused = faultOf(scene.plane(2).alterBrokerConfigs(null, long));
+  const other = scene.plane(3).alterBrokerConfigs(3, new Map([["a", "b"]]));
+  assert.is(await scene.passing(refused), "storage-failed");
+  await scene.passing(other);
+  assert.is(scene.plane(1).status().controllerEpoch, 1);
+});
+
+test("a topic of ten thousand partitions goes through a snapshot of the log", async () => {
+  const scene = new Scene();
+  const settings = { logBytesMax: 100_000 };
+  await scene.start(1, { settings });
+  const topic = await scene.topic(
+    "t",
+    Array.from({ length: 10_000 }, () => [1]),
+  );
+  await create(scene, 1, "u");
+  const late = await scene.start(2);
+  assert.equal(late.member.state().topics.get("t"), topic);
+  assert.equal(late.member.state().topicsById.get(topic.id), topic);
   await scene.close();
 });
 
