@@ -96,7 +96,10 @@ export class BatchWriter {
     core.stamp(at, header.baseOffset, header.leaderEpoch);
     try {
       this.#noteEpoch(header.baseOffset);
-      this.#target.log.append(core.bytes(at, length), header, this.#target.config, nowMs, control);
+      const { log, config } = this.#target;
+      log.rollIfFull(header, config, nowMs);
+      // Only now: a new segment takes memory for its indexes, and a view from before would be empty.
+      log.append(core.bytes(at, length), header, config, control);
     } catch (cause) {
       throw this.#writeFailed(cause);
     }

@@ -13,8 +13,10 @@ import { compactLog, type Work } from "./log-compaction.ts";
 import { partitionFolder } from "./log-files.ts";
 import type { Partition } from "./partition.ts";
 
-/** A turn of the event loop that takes longer has other work in it: what came during a piece waits for it. */
+/** While requests come, a turn of the event loop that takes longer has some in it, which waited for the cleaner. */
 const idleTurnMs = 0.1;
+/** Requests come while one was answered so recently. Else a slow turn says only that the machine is busy. */
+const requestedWithinMs = 100;
 /** Then others get so many times what the piece took: a seventh of the time stays the cleaner's. */
 const restPerWork = 6;
 /** How long it sleeps at most before it asks again how much it may read and write. */
@@ -38,6 +40,8 @@ export interface CleanerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly metrics: LogMetrics;
+  /** Requests answered by the broker so far. */
+  readonly requests: () => number;
   readonly partitions: () => Iterable<Partition>;
   readonly settings: () => CleanerSettings;
   /** A log that cannot be cleaned: told once, and left alone until the next start. */
@@ -56,6 +60,9 @@ export class Cleaner {
   #round: Promise<void> | undefined;
   #isClosed = false;
   #workedFromMs = 0;
+  /** Answered so far, and when that was seen to grow. */
+  #requests = 0;
+  #requestedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: CleanerOptions) {
     this.#options = options;
@@ -181,11 +188,20 @@ export class Cleaner {
     const beganMs = clock.monotonicMs();
     const workedMs = beganMs - this.#workedFromMs;
     await this.#sleep(0);
-    const turnMs = clock.monotonicMs() - beganMs;
-    if (turnMs > idleTurnMs) await this.#sleep(workedMs * restPerWork - turnMs);
+    const nowMs = clock.monotonicMs();
+    const turnMs = nowMs - beganMs;
+    const isRequested = this.#isRequested(nowMs);
+    if (isRequested && turnMs > idleTurnMs) await this.#sleep(workedMs * restPerWork - turnMs);
     await this.#throttle(bytes);
     if (this.#isClosed || partition.fault) throw new Stopped();
     this.#workedFromMs = clock.monotonicMs();
+  }
+
+  #isRequested(nowMs: number): boolean {
+    const requests = this.#options.requests();
+    if (requests !== this.#requests) this.#requestedMs = nowMs;
+    this.#requests = requests;
+    return nowMs - this.#requestedMs < requestedWithinMs;
   }
 
   /** Sleeps until the bytes since the last piece of work are within the limit, which may change meanwhile. */

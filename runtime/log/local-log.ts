@@ -91,19 +91,21 @@ export class LocalLog {
     return this.#segments.at(-1)!;
   }
 
+  /** A new segment if this batch must begin one. The core's memory may move, and with it every view of it. */
+  rollIfFull(header: BatchHeader, limits: SegmentLimits, nowMs: number): void {
+    if (this.active.isFullFor(header, limits, nowMs)) this.roll(nowMs);
+  }
+
   /**
-   * Adds one stamped batch; `header.baseOffset` must be `endOffset`. Rolls first when it is due. On a
+   * Adds one stamped batch; `header.baseOffset` must be `endOffset`, and `rollIfFull` has been asked. On a
    * `StorageError` the log is as it was before.
    */
   append(
     batch: Uint8Array,
     header: BatchHeader,
     limits: SegmentLimits,
-    nowMs: number,
     control?: ControlRecord,
   ): void {
-    // Rolling touches other batches' headers never, but the core's header is overwritten by index reads.
-    if (this.active.isFullFor(header, limits, nowMs)) this.roll(nowMs);
     // First the index: an entry whose marker failed to follow only says once more what will be said.
     if (control?.type === "abort") this.#noteAbort(header);
     this.active.append(batch, header, limits.indexIntervalBytes);

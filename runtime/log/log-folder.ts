@@ -117,6 +117,7 @@ export class LogFolder {
     this.cleaner = new Cleaner({
       ...options,
       metrics: options.metrics.log,
+      requests: () => options.metrics.requests,
       partitions: () => this.partitions.values(),
       settings: options.cleaner,
       report: (folder, error) => options.report({ kind: "not-cleaned", folder, error }),

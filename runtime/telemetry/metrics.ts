@@ -188,6 +188,14 @@ export class Metrics {
     this.startedMs = clock.monotonicMs();
   }
 
+  /** Requests answered so far, by both doors. */
+  get requests(): number {
+    let sum = 0;
+    for (const { metrics } of this.apis.values()) sum += metrics.requests;
+    for (const { duration } of this.routes.values()) sum += duration.count;
+    return sum;
+  }
+
   topic(name: string): TopicTraffic {
     let traffic = this.topics.get(name);
     if (!traffic) {

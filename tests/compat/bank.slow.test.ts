@@ -59,10 +59,9 @@ proveCopying({
     ...(confluent === undefined ? [] : [librdkafkaCopier(confluent)]),
     ...(tools === undefined ? [] : [javaCopier(tools)]),
   ],
-  records: 20_000,
-  copierLifeMs: 1_500,
-  brokerLifeMs: 5_000,
-  killMs: 30_000,
+  inputPauseMs: 2,
+  recordsPerDeath: 200,
+  deaths: 18,
   report,
 });
 

@@ -9,10 +9,9 @@ import { proveCopying } from "./copying/proof.ts";
 proveCopying({
   seed: 7_919,
   copiers: [kafkajsCopier],
-  records: 1_000,
-  copierLifeMs: 400,
-  brokerLifeMs: 1_500,
-  killMs: 3_000,
+  inputPauseMs: 10,
+  recordsPerDeath: 30,
+  deaths: 4,
 });
 
 test.run();

@@ -109,7 +109,7 @@ export class Desk {
     else this.#note(transfer, said === "lost" ? "aborted" : "unknown", false);
   }
 
-  /** A teller stops with a transaction open; another takes its place; the first wakes up and wants to commit. */
+  /** A teller stops with a transaction open; another begins one in its place; the first wakes up and commits. */
   async #comeBack(legs: readonly Leg[]): Promise<void> {
     const zombie = await this.#seated();
     const transfer = this.#plan(legs);
@@ -121,12 +121,17 @@ export class Desk {
     }
     zombie.signal("SIGSTOP");
     this.#teller = undefined;
-    await this.#seated();
+    const successor = await this.#seated();
+    const open = this.#plan(this.#legs());
+    const opened = await successor.ask(lineOf(open.id, "hold", open.legs));
     zombie.signal("SIGCONT");
     const answer = await zombie.ask("commit");
     await zombie.kill();
     this.#options.counts.zombies++;
+    // Had the zombie's commit counted, it would have been its successor's transfer that it committed.
+    await this.close();
     this.#note(transfer, "aborted", true);
+    this.#note(open, "aborted", opened.startsWith("held"));
     if (!answer.startsWith("committed")) return;
     throw new Error(`${this.#options.transactionalId}: a zombie was allowed to say '${answer}'`);
   }

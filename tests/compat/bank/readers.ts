@@ -19,8 +19,8 @@ const stableMsMax = 30_000;
 const followMsMax = 30_000;
 const pollMs = 50;
 const format = ["-q", "-f", "%t %p %o %k %s\\n"];
-/** How long Kafka's console consumer waits at the end before it believes that it is one. */
-const consoleMsMax = "4000";
+/** How long Kafka's console consumer waits for the next record before it gives up. */
+const consoleMsMax = "45000";
 
 /** Resolves when no transaction is open: every one of a dead teller was aborted. */
 export async function untilStable(server: TestServer, topics: readonly string[]): Promise<void> {
@@ -77,13 +77,14 @@ export function kcatReader(kcat: string): Reader {
   };
 }
 
-/** Kafka's console consumer. */
+/** Kafka's console consumer. It knows no end: it reads as many records as others see. */
 export function consoleReader(tools: KafkaTools): Reader {
   return {
     name: "ConsoleConsumer",
     async read(server, topics) {
       const seen: Seen[] = [];
       for (const topic of topics) {
+        const seenByHttp = await readHttp(server, [topic], "read_committed");
         const shown = ["partition", "offset", "key"].flatMap((name) => [
           "--property",
           `print.${name}=true`,
@@ -91,10 +92,9 @@ export function consoleReader(tools: KafkaTools): Reader {
         const end = await tools.listen("org.apache.kafka.tools.consumer.ConsoleConsumer", [
           ...["--bootstrap-server", server.bootstrap, "--topic", topic, "--from-beginning"],
           ...["--isolation-level", "read_committed", "--timeout-ms", consoleMsMax, ...shown],
+          ...["--max-messages", String(seenByHttp.length)],
         ]);
-        // It takes the end of the waiting for an error.
-        if (!/TimeoutException|^$/.test(end.stderr))
-          throw new Error(`ConsoleConsumer: ${end.stderr}`);
+        if (end.code !== 0) throw new Error(`ConsoleConsumer: ${end.stderr}`);
         for (const line of linesOf(end.stdout)) {
           const [partition, offset, key, value = ""] = line.split("\t");
           const numbers = [partition, offset].map((text) => text?.replace(/^\w+:/, ""));

@@ -1,36 +1,37 @@
 // Exactly once: copiers read a topic and write another, with their offsets in the same transactions, while they and
-// the broker are killed. Counted in the end: each committed input is there once.
+// the broker are killed. Counted in the end: each record that was committed to the input is in the output once.
 
 import { setTimeout as pause } from "node:timers/promises";
-import { Kafka, logLevel, Partitioners } from "kafkajs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { request } from "../../support/http-client.ts";
 import { TestProcess } from "../../support/processes.ts";
 import { SeededRandom } from "../../support/random.ts";
 import { TestServer } from "../../support/server.ts";
+import { untilStable } from "../bank/readers.ts";
 import type { Copier, Copying } from "./copiers.ts";
-import { type Contents, copyFaults } from "./history.ts";
+import { copyFaults } from "./history.ts";
+import { InputWriter } from "./input-writer.ts";
 
 export interface CopyProof {
   readonly seed: number;
   readonly copiers: readonly Copier[];
-  readonly records: number;
-  /** About this often, at random, one copier is killed (-9), or stopped and woken when another has its place. */
-  readonly copierLifeMs: number;
-  readonly brokerLifeMs: number;
-  /** After this long nothing is killed any more, so that the copiers reach the end. */
-  readonly killMs: number;
+  /** Between two transactions of the input. */
+  readonly inputPauseMs: number;
+  /** After so many records more in the output, something dies next. */
+  readonly recordsPerDeath: number;
+  /**
+   * In turn a copier is killed (-9), a copier stopped and woken when another has its place, the broker killed. Then
+   * nothing is written any more, and the copiers reach the end.
+   */
+  readonly deaths: number;
   readonly report?: (step: Readonly<Record<string, number | string>>) => void;
 }
 
 const partitions = 4;
-const recordsPerTransaction = 10;
-/** One in so many transactions of the input is aborted. */
-const abortedInput = 5;
-const copyMsMax = 120_000;
-const pollMs = 200;
-const input = "copy-in";
+const progressMsMax = 60_000;
+const copierMsMax = 600_000;
+const pollMs = 100;
 const settings = [
   "transaction.abort.timed.out.transaction.cleanup.interval.ms=200",
   "group.initial.rebalance.delay.ms=300",
@@ -45,25 +46,24 @@ const settings = [
 export function proveCopying(proof: CopyProof): void {
   const random = new SeededRandom(proof.seed);
   let server: TestServer;
-  let written: Contents;
   test.before(async () => {
     server = await TestServer.start({ args: settings.flatMap((each) => ["--set", each]) });
-    await createTopic(server, input);
-    written = await writeInput(server, proof.records, random);
   });
   test.after(async () => {
     await server.kill();
   });
   for (const copier of proof.copiers) {
-    test(`${copier.name}: each of ${proof.records} records is processed exactly once`, async () => {
-      const output = `copy-out-${copier.name}`;
-      await createTopic(server, output);
-      const copying = { server, input, output, group: `copy-${copier.name}` };
-      const run = new CopyRun(proof, copier, { copying, random });
-      const figures = await run.until(written.flat().length);
-      const left = await contents(server, output);
-      assert.equal(copyFaults(written, left), [], `seed ${proof.seed}`);
-      proof.report?.({ copier: copier.name, records: written.flat().length, ...figures });
+    test(`${copier.name}: each record is processed exactly once`, async () => {
+      const { name } = copier;
+      const [input, output] = [`copy-in-${name}`, `copy-out-${name}`];
+      for (const topic of [input, output]) await createTopic(server, topic);
+      const copying = { server, input, output, group: `copy-${name}` };
+      const figures = await new CopyRun(proof, copier, { copying, random }).finish();
+      const written = await contents(server, input);
+      const faults = copyFaults(written, await contents(server, output));
+      assert.equal(faults, [], `seed ${proof.seed}`);
+      assert.ok(figures.restarts > 0, "nobody had to go on where another one ended");
+      proof.report?.({ copier: name, records: written.flat().length, ...figures });
     });
   }
 }
@@ -76,8 +76,11 @@ class CopyRun {
   readonly #startedMs = performance.now();
   readonly #places: TestProcess[] = [];
   readonly #zombies: TestProcess[] = [];
+  #isQuiet = false;
   #isOver = false;
+  #found = 0;
   #kills = 0;
+  #restarts = 0;
   #zombieCount = 0;
   #brokerKills = 0;
 
@@ -88,55 +91,82 @@ class CopyRun {
     this.#random = of.random;
   }
 
-  /** Resolves when the output has so many records, or more. */
-  async until(records: number): Promise<Record<string, number>> {
-    const troubles = [this.#killCopiers(), this.#killBroker()];
+  /** Resolves when all that was committed to the input is in the output. */
+  async finish(): Promise<{ restarts: number } & Record<string, number>> {
+    const writing = this.#write();
     const places = Array.from({ length: partitions }, (_, i) => this.#keepCopying(i));
     try {
-      await this.#untilCopied(records);
+      await this.#trouble();
+      this.#isQuiet = true;
+      await writing;
+      await this.#untilCopied();
     } finally {
+      this.#isQuiet = true;
       this.#isOver = true;
       for (const each of [...this.#places, ...this.#zombies]) each.signal("SIGKILL");
-      await Promise.all([...troubles, ...places]);
+      await Promise.all([writing, ...places]);
     }
     const durationMs = Math.round(performance.now() - this.#startedMs);
     const killed = { copiersKilled: this.#kills, brokerKills: this.#brokerKills };
-    return { durationMs, ...killed, zombies: this.#zombieCount };
+    return { durationMs, ...killed, zombies: this.#zombieCount, restarts: this.#restarts };
   }
 
-  async #untilCopied(records: number): Promise<void> {
-    const { server, output } = this.#copying;
-    for (;;) {
-      await pause(pollMs);
-      const found = await contents(server, output).catch(() => []);
-      if (found.flat().length >= records && !this.#isTrouble()) return;
-      if (performance.now() - this.#startedMs > copyMsMax) {
-        throw new Error(`${found.flat().length} of ${records} after ${copyMsMax} ms`);
-      }
+  async #write(): Promise<void> {
+    const { server, input } = this.#copying;
+    const writer = new InputWriter({ server, topic: input, partitions, random: this.#random });
+    while (!this.#isQuiet) {
+      await writer.write();
+      await pause(this.#proof.inputPauseMs);
     }
+    await writer.close();
+  }
+
+  async #untilCopied(): Promise<void> {
+    const { server, input } = this.#copying;
+    await untilStable(server, [input]);
+    const wanted = (await contents(server, input)).flat().length;
+    await this.#untilOutput(wanted);
+  }
+
+  async #untilOutput(records: number): Promise<void> {
+    const { server, output } = this.#copying;
+    const endMs = performance.now() + progressMsMax;
+    for (;;) {
+      this.#found = (await contents(server, output)).flat().length;
+      if (this.#found >= records) return;
+      if (performance.now() > endMs) throw new Error(`${this.#found} of ${records} were copied`);
+      await pause(pollMs);
+    }
+  }
+
+  #progress(): Promise<void> {
+    return this.#untilOutput(this.#found + this.#proof.recordsPerDeath);
   }
 
   /** A copier at this place until the end. */
   async #keepCopying(index: number): Promise<void> {
-    while (!this.#isOver) {
+    for (let starts = 0; !this.#isOver; starts++) {
+      if (starts > 0) this.#restarts++;
       const copier = new TestProcess(this.#copier.command(this.#copying, index));
       this.#places[index] = copier;
-      await copier.end(copyMsMax * 2);
+      await copier.end(copierMsMax);
     }
   }
 
-  async #killCopiers(): Promise<void> {
-    for (;;) {
-      await this.#live(this.#proof.copierLifeMs);
-      if (!this.#isTrouble()) return;
+  async #trouble(): Promise<void> {
+    for (let death = 1; death <= this.#proof.deaths; death++) {
+      await this.#progress();
       const index = this.#random.below(partitions);
-      const copier = this.#places[index]!;
-      if (this.#random.oneIn(3)) await this.#replace(copier, index);
-      else {
-        copier.signal("SIGKILL");
-        this.#kills++;
-      }
+      if (death % 3 === 1) this.#kill(this.#places[index]!);
+      else if (death % 3 === 2) await this.#replace(this.#places[index]!, index);
+      else await this.#killBroker();
     }
+    await this.#progress();
+  }
+
+  #kill(copier: TestProcess): void {
+    copier.signal("SIGKILL");
+    this.#kills++;
   }
 
   /** It stops; another works in its place for a while; it wakes up and goes on with what it had. */
@@ -144,61 +174,22 @@ class CopyRun {
     zombie.signal("SIGSTOP");
     const other = new TestProcess(this.#copier.command(this.#copying, index));
     this.#zombies.push(zombie, other);
-    await this.#live(this.#proof.copierLifeMs);
+    await this.#progress();
     zombie.signal("SIGCONT");
     this.#zombieCount++;
-    await this.#live(this.#proof.copierLifeMs);
+    await this.#progress();
     other.signal("SIGKILL");
   }
 
   async #killBroker(): Promise<void> {
-    for (;;) {
-      await this.#live(this.#proof.brokerLifeMs);
-      if (!this.#isTrouble()) return;
-      await this.#copying.server.kill();
-      await this.#copying.server.restart();
-      this.#brokerKills++;
-    }
-  }
-
-  #isTrouble(): boolean {
-    return !this.#isOver && performance.now() - this.#startedMs < this.#proof.killMs;
-  }
-
-  /** From half to one and a half times as long. */
-  #live(ms: number): Promise<void> {
-    return pause(ms / 2 + this.#random.below(ms));
+    await this.#copying.server.kill();
+    await this.#copying.server.restart();
+    this.#brokerKills++;
   }
 }
 
 async function createTopic(server: TestServer, name: string): Promise<void> {
   await request(`${server.http}/v1/topics`, { body: { name, partitions } });
-}
-
-/** Returns what was committed. */
-async function writeInput(
-  server: TestServer,
-  records: number,
-  random: SeededRandom,
-): Promise<Contents> {
-  const kafka = new Kafka({ brokers: [server.bootstrap], logLevel: logLevel.NOTHING });
-  const createPartitioner = Partitioners.DefaultPartitioner;
-  const options = { transactionalId: "input", maxInFlightRequests: 1, createPartitioner };
-  const producer = kafka.producer({ ...options, idempotent: true });
-  await producer.connect();
-  const written: string[][] = Array.from({ length: partitions }, () => []);
-  for (let from = 0; from < records; from += recordsPerTransaction) {
-    const transaction = await producer.transaction();
-    const isAborted = random.oneIn(abortedInput);
-    const partition = random.below(partitions);
-    const values = Array.from({ length: recordsPerTransaction }, (_, i) => `${from + i}`);
-    const messages = values.map((value) => ({ value, partition }));
-    await transaction.send({ topic: input, messages });
-    await (isAborted ? transaction.abort() : transaction.commit());
-    if (!isAborted) written[partition]!.push(...values);
-  }
-  await producer.disconnect();
-  return written;
 }
 
 async function contents(server: TestServer, topic: string): Promise<string[][]> {

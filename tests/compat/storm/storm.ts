@@ -253,9 +253,15 @@ export class Storm {
       sights: sights.length,
       faultsTotal: faults.length,
       faults: faults.slice(0, faultsKept),
-      complaints: complaints.slice(0, faultsKept).map((text) => text.slice(-complaintChars)),
+      complaints: complaints.slice(0, faultsKept).map(essence),
     };
   }
+}
+
+/** What was said, without where in the code. */
+function essence(complaint: string): string {
+  const lines = complaint.split("\n").filter((line) => !/^\s*at |file:|node:/.test(line));
+  return lines.join("\n").slice(0, complaintChars);
 }
 
 function sum(values: readonly number[]): number {

@@ -133,6 +133,30 @@ test("the limit on bytes may change while the cleaner rests for it", async () =>
   assert.equal(await valuesOf(partition), ["v19"]);
 });
 
+test("run() rests while requests come, and only then", async () => {
+  const log = new LogFixture();
+  const produce = log.metrics.api("Produce", "kafka");
+  const monotonicMs = log.clock.monotonicMs.bind(log.clock);
+  let passedMs = 0;
+  let isRequested = true;
+  // Everything takes a while, as on a busy machine.
+  log.clock.monotonicMs = () => {
+    if (isRequested) produce.requests++;
+    passedMs++;
+    return monotonicMs() + passedMs;
+  };
+  const partition = filled(log, compact, "table");
+  const round = log.folder.cleaner.run();
+  for (let turns = 0; turns < 100; turns++) await log.clock.turn();
+  assert.is((await valuesOf(partition)).length, 20, "it rests");
+  isRequested = false;
+  passedMs += 1_000;
+  await log.clock.advance(1_000);
+  for (let turns = 0; turns < 100; turns++) await log.clock.turn();
+  await round;
+  assert.equal(await valuesOf(partition), ["v19"]);
+});
+
 test("a batch with more records than the map may have is said, not tried for ever", async () => {
   const log = new LogFixture();
   log.cleaner = { ...log.cleaner, mapBytesMax: 64 * 24 };

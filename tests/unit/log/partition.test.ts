@@ -25,6 +25,27 @@ test("append() gives growing offsets and read() the same bytes", async () => {
   );
 });
 
+test("append() writes a whole batch although a new segment moves the core's memory", async () => {
+  const log = new LogFixture();
+  const { core } = platform;
+  const partition = log.partition({ "segment.bytes": String(1 << 20), "segment.ms": "1000" });
+  partition.append(log.batch(["a"]), waits);
+  await log.clock.advance(5000);
+  const newOffsetIndex = core.newOffsetIndex;
+  core.newOffsetIndex = () => {
+    core.free(core.alloc(core.memoryBytes));
+    return newOffsetIndex.call(core);
+  };
+  try {
+    partition.append(log.batch(["b"]), waits);
+  } finally {
+    core.newOffsetIndex = newOffsetIndex;
+  }
+  partition.append(log.batch(["c"]), waits);
+  assert.is(partition.log.segments.length, 2);
+  assert.equal(await valuesOf(partition), ["a", "b", "c"]);
+});
+
 test("append() answers flush=group only after the sync, and one sync serves many", async () => {
   const log = new LogFixture();
   const partition = log.partition({ "timberline.flush": "group" });
