@@ -30,7 +30,8 @@ export function appendFromLeader(
   for (const { header, bytes } of batches) {
     const control = header.isControl ? readControl(bytes.subarray(0, controlBytesMax)) : undefined;
     try {
-      log.append(bytes, header, config, nowMs, control);
+      log.rollIfFull(header, config, nowMs);
+      log.append(bytes, header, config, control);
     } catch (cause) {
       throw writeFailed(host, cause);
     }
