@@ -100,12 +100,7 @@ export class LocalLog {
    * Adds one stamped batch; `header.baseOffset` must be `endOffset`, and `rollIfFull` has been asked. On a
    * `StorageError` the log is as it was before.
    */
-  append(
-    batch: Uint8Array,
-    header: BatchHeader,
-    limits: SegmentLimits,
-    control?: ControlRecord,
-  ): void {
+  append(batch: Uint8Array, header: BatchHeader, limits: SegmentLimits, control?: ControlRecord) {
     // First the index: an entry whose marker failed to follow only says once more what will be said.
     if (control?.type === "abort") this.#noteAbort(header);
     this.active.append(batch, header, limits.indexIntervalBytes);

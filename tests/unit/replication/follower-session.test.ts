@@ -1,3 +1,5 @@
+// The incremental fetch session of a follower: what it asks for anew, keeps, and forgets.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FollowerSession } from "../../../runtime/replication/follower-session.ts";

@@ -1,3 +1,5 @@
+// The throttle of replication: which replicas it names, and how many bytes it lets through, on a clock in hand.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { namesReplica, Throttle } from "../../../runtime/replication/throttle.ts";
