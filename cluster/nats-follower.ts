@@ -1,7 +1,7 @@
 // One reader of the metadata stream: gives entries in order, a window of them in flight, says when it has caught up,
 // and notices when the stream is not the one it read before. Used by `nats-log.ts` only.
 
-import type { MetadataLog, Sequence } from "./metadata-log.ts";
+import { LogUnavailable, type MetadataLog, type Sequence } from "./metadata-log.ts";
 import type { NatsStream } from "./nats-stream.ts";
 
 /** Entries asked for at once while catching up. */
@@ -83,9 +83,10 @@ export class NatsFollower {
     for (const [index, entry] of entries.entries()) {
       if (this.#isEnded) return;
       const sequence = sequences[index]!;
+      // Trimmed while it was read, or not to be had yet: the next look tells which.
+      if (entry === undefined) throw new LogUnavailable(`entry ${sequence} is not there`);
       this.#at = sequence;
-      // Trimmed while it was read: a snapshot follows.
-      if (entry !== undefined) this.#listener.entry({ sequence, bytes: entry.bytes });
+      this.#listener.entry({ sequence, bytes: entry.bytes });
     }
   }
 

@@ -56,6 +56,23 @@ test("truncate() survives a restart, clean or not", async () => {
   }
 });
 
+test("truncate() ends the log behind the last batch, also where a flipped bit put one far away", () => {
+  const log = new LogFixture();
+  let partition = log.partition();
+  for (const value of ["a", "b", "c"]) partition.append(log.batch([value]), { waits: false });
+  const path = "t-0/00000000000000000000.log";
+  const bytes = log.storage.readFile(path)!.slice();
+  const batchBytes = bytes.length / 3;
+  // No checksum covers a base offset: "c" is at 2 + 2^28 now.
+  bytes[2 * batchBytes + 4]! |= 0x10;
+  log.storage.writeFile(path, bytes);
+  log.reopen();
+  partition = log.partition();
+  assert.is(partition.log.endOffset, 2 ** 28 + 3);
+  partition.truncate(30);
+  assert.is(partition.log.endOffset, 2, "nothing is between 2 and 30");
+});
+
 test("truncate() forgets what producers sent behind the cut: their next batch is no repeat", () => {
   const log = new LogFixture();
   const partition = log.partition();
