@@ -207,9 +207,10 @@ export class LogFolder {
     const renamed = deletedFolder(folder, hex(this.#options.random.bytes(16)));
     partition.abandon();
     this.#guarded(() => this.cleaner.forget(partition));
-    this.storage.rename(folder, renamed);
+    // Whoever tells that the topic is gone must not hear of a broken disk.
+    if (!this.#guarded(() => this.storage.rename(folder, renamed))) return;
     this.#options.clock.after(partition.config.fileDeleteDelayMs, () => {
-      if (!this.#isClosed) this.storage.remove(renamed);
+      if (!this.#isClosed) this.#guarded(() => this.storage.remove(renamed));
     });
   }
 

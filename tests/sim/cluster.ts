@@ -77,10 +77,12 @@ export class Brokers {
   readonly hosts: readonly BrokerHost[];
   readonly #world: World;
   readonly #configs: Readonly<Record<string, string>>;
+  readonly #sessionMs: number;
 
   constructor(world: World, count: number, configs: Readonly<Record<string, string>>) {
     this.#world = world;
     this.#configs = configs;
+    this.#sessionMs = world.random.fork("session").pick([400, 1_500]);
     this.hosts = Array.from({ length: count }, (_, index) => new BrokerHost(index + 1));
   }
 
@@ -201,6 +203,7 @@ export class Brokers {
         random: process.random,
         files: clusterFiles(storage),
         brokerId,
+        settings: { sessionMs: this.#sessionMs, heartbeatMs: this.#sessionMs / 5 },
         ...(clusterId === undefined ? {} : { clusterId }),
       });
       host.member = member;

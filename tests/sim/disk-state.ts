@@ -87,8 +87,8 @@ export class Inode {
   }
 
   /**
-   * Sectors that were on their way, never below what was synced: zeros, or a flipped bit where a checksum tells. Small
-   * files are one sector: whole, zeros or absent.
+   * Sectors that were on their way, never below what was synced: zeros, or garbage where checksums tell. A single bit
+   * would not do: Kafka's checksum leaves out a batch's leader epoch. Small files are one sector: whole, zeros, absent.
    */
   #spoil(next: Inode, random: SeededRandom): void {
     const from = this.syncedSize;
@@ -98,7 +98,8 @@ export class Inode {
       next.bytes.fill(0, Math.max(from, sectorFrom), next.size);
     } else if (this.path.endsWith(".log") && random.chance(0.4)) {
       const at = from + random.integer(next.size - from);
-      next.bytes[at]! ^= 1 << random.integer(8);
+      const end = Math.min(next.size, (Math.floor(at / sectors[0]) + 1) * sectors[0]);
+      next.bytes.set(random.bytes(end - at), at);
     }
   }
 }

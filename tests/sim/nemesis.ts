@@ -7,7 +7,9 @@ import type { World } from "./world.ts";
 
 const faultsMsMax = 7_000;
 const restoreLookMs = 300;
-const betweenMs = [100, 1_500] as const;
+/** Some seeds are hectic: one thing has not settled when the next one happens. */
+const calmMs = [100, 1_500] as const;
+const hecticMs = [10, 500] as const;
 
 export interface NemesisOptions {
   /** Unsynced bytes may be lost: only where an acknowledgement means synced. */
@@ -37,6 +39,7 @@ export class Nemesis {
     // Seeds differ in what they are about: a few kinds each, rather than a bit of everything.
     const kinds = Object.entries(faults).filter(() => this.random.chance(0.4));
     const chosen = kinds.length > 0 ? kinds : Object.entries(faults);
+    const [fromMs, toMs] = this.random.chance(0.5) ? hecticMs : calmMs;
     const next = () => {
       if (this.world.scheduler.nowMs >= endMs) {
         this.isOver = true;
@@ -48,7 +51,7 @@ export class Nemesis {
         this.done.push(name);
         this.world.trace("!!", `${name}: ${what}`);
       }
-      this.world.after(this.random.between(...betweenMs), next);
+      this.world.after(this.random.between(fromMs, toMs), next);
     };
     this.world.after(this.random.between(200, 1_000), next);
   }
