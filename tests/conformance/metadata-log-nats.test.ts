@@ -109,7 +109,8 @@ if (program !== undefined) {
     );
     const sequence = await appended(log, { expected: 0, id: "2", bytes: encode("2") });
     assert.is(sequence, 1);
-    await until(() => heard.at(-1) === "2");
+    // With the stream made anew there may be another reset, and "caught up" after it.
+    await until(() => heard.includes("2"));
     await log.close();
     await nats.stop();
   });
