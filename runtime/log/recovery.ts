@@ -123,8 +123,8 @@ interface Check {
   checkedBytes: number;
   /** Known when the last segment was read; else it is found by its index. */
   nextOffset: number | undefined;
-  /** Leader epochs met in the batches that were read, with their first offsets. */
-  epochs: { epoch: number; startOffset: number }[];
+  /** Leader epochs met in the batches that were read, with the first and last offset met of each. */
+  epochs: { epoch: number; startOffset: number; lastOffset: number }[];
 }
 
 /** Checks what may be torn; drops everything after the first segment that was. */
@@ -163,9 +163,10 @@ function recoverSegment(
   const cut = segment.recover(options.indexIntervalBytes, (header, position) => {
     replay.visit(segment, header, position);
     check.nextOffset = header.lastOffset + 1;
-    if (header.leaderEpoch >= 0 && header.leaderEpoch !== check.epochs.at(-1)?.epoch) {
-      check.epochs.push({ epoch: header.leaderEpoch, startOffset: header.baseOffset });
-    }
+    const { leaderEpoch: epoch, baseOffset: startOffset, lastOffset } = header;
+    const met = check.epochs.at(-1);
+    if (met?.epoch === epoch) met.lastOffset = lastOffset;
+    else if (epoch >= 0) check.epochs.push({ epoch, startOffset, lastOffset });
   });
   replay.endSegment(segment);
   return cut;
@@ -191,7 +192,11 @@ function loadEpochs(
   log: { check: Check; nextOffset: number; logStartOffset: number },
 ): LeaderEpochs {
   const epochs = new LeaderEpochs(readEpochs(place.storage, place.folder()));
-  let changed = false;
+  // Of a cut that was lost with the power the file knows, but the log does not: what was read is the truth.
+  const wrong = epochs.entries().find(({ epoch, startOffset }) => {
+    return log.check.epochs.some((met) => met.epoch < epoch && met.lastOffset >= startOffset);
+  });
+  let changed = wrong !== undefined && epochs.truncateEnd(wrong.startOffset);
   for (const { epoch, startOffset } of log.check.epochs) {
     if (epoch > epochs.latest()) changed = epochs.assign(epoch, startOffset) || changed;
   }

@@ -179,6 +179,24 @@ test("after a clean stop all batches that a client may repeat are known, not onl
   assert.is((await again.append(batch(11, 5), waits)).baseOffset, end);
 });
 
+test("epochs that the file knows of records that are not there are forgotten", async () => {
+  const storage = new MemoryStorage(Infinity);
+  const log = new LogFixture(storage);
+  const partition = log.partition();
+  for (let i = 0; i < 4; i++) partition.append(log.batch([`${i}`]), waits);
+  const before = storage.readFile(`${folder}/00000000000000000000.log`)!;
+  // Another leader has something else from 2 on; the power fails before the cut is on the disk, the file of epochs is.
+  partition.truncate(2);
+  partition.leaderEpoch = 3;
+  partition.append(log.batch(["other"]), waits);
+  partition.persistEpochs();
+  assert.is(partition.epochs.epochAt(2), 3);
+  const again = open(copyWith(storage, `${folder}/00000000000000000000.log`, before));
+  assert.is(again.partition.log.endOffset, 4);
+  assert.is(again.partition.epochs.epochAt(3), 0);
+  assert.is(again.partition.epochs.latest(), 0);
+});
+
 test("a snapshot that is torn is rebuilt from the log", async () => {
   const storage = new MemoryStorage(Infinity);
   const log = new LogFixture(storage);
