@@ -108,11 +108,10 @@ async function describeChanges(client: Client): Promise<void> {
   const [entry] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
   assert.equal([entry?.value, entry?.source, entry?.type], ["-1", "DYNAMIC_TOPIC_CONFIG", "LONG"]);
   await admin.alterConfigs(resource, [{ name: "retention.ms", op: "delete" }]);
-  let [fallback] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
-  // Kafka's brokers learn of a change a moment after it was made.
-  for (let i = 0; i < 50 && fallback?.value === "-1"; i++) {
-    [fallback] = await admin.describeConfigs(resource, { names: ["retention.ms"] });
-  }
+  const fallback = await seenSoon(
+    async () => (await admin.describeConfigs(resource, { names: ["retention.ms"] }))[0],
+    (entry) => entry?.value !== "-1",
+  );
   assert.equal([fallback?.value, fallback?.source], ["604800000", "DEFAULT_CONFIG"]);
   await admin.alterConfigs(resource, [{ name: "retention.ms", op: "set", value: "-1" }]);
 
@@ -129,13 +128,31 @@ async function describeChanges(client: Client): Promise<void> {
   const sizes = dirs.flatMap(({ partitions }) => partitions.filter((p) => p.topic === "admin"));
   assert.ok(sizes[0]!.sizeBytes > 0 && dirs[0]!.totalBytes > 0);
   await admin.createPartitions("admin", 4);
-  assert.is((await admin.topic("admin")).partitions.length, 4);
+  const grown = await seenSoon(
+    async () => (await admin.topic("admin")).partitions.length,
+    (count) => count === 4,
+  );
+  assert.is(grown, 4);
   const { brokers, controllerId } = await admin.cluster();
   assert.ok(brokers.some(({ id }) => id === controllerId));
   const ofBroker = await admin.describeConfigs({ kind: "broker", broker: brokers[0]!.id });
   assert.ok(ofBroker.some(({ name }) => name === "log.retention.ms"));
   await admin.deleteTopic("admin");
-  assert.is(await refusal(admin.topic("admin")), "UNKNOWN_TOPIC_OR_PARTITION");
+  const gone = await seenSoon(
+    () => refusal(admin.topic("admin")),
+    (code) => code !== "resolved",
+  );
+  assert.is(gone, "UNKNOWN_TOPIC_OR_PARTITION");
+}
+
+/** Kafka's brokers learn of a change a moment after it was made: asks again for a while. */
+async function seenSoon<T>(ask: () => Promise<T>, isIt: (answer: T) => boolean): Promise<T> {
+  let answer = await ask();
+  for (let i = 0; i < 100 && !isIt(answer); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    answer = await ask();
+  }
+  return answer;
 }
 
 async function refusals(client: Client): Promise<void> {
