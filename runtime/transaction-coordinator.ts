@@ -43,15 +43,18 @@ export interface TransactionalOffsets {
   endTransaction(partition: number, producerId: number, isCommit: boolean): void;
 }
 
-export type TransactionPhase =
-  | "Empty"
-  | "Ongoing"
-  | "PrepareCommit"
-  | "PrepareAbort"
-  | "CompleteCommit"
-  | "CompleteAbort"
-  | "Dead"
-  | "PrepareEpochFence";
+/** In the order of Kafka's numbers for them, which are persisted: never reorder. */
+export const transactionPhases = [
+  "Empty",
+  "Ongoing",
+  "PrepareCommit",
+  "PrepareAbort",
+  "CompleteCommit",
+  "CompleteAbort",
+  "Dead",
+  "PrepareEpochFence",
+] as const;
+export type TransactionPhase = (typeof transactionPhases)[number];
 
 export interface TransactionListing {
   readonly transactionalId: string;

@@ -4,19 +4,9 @@
 // client's protocol version (KIP-890). Persisted: never renumber. Pure.
 
 import { BrokerError } from "../errors.ts";
-import type { TransactionPhase } from "../transaction-coordinator.ts";
+import { transactionPhases } from "../transaction-coordinator.ts";
 import type { Transaction } from "./transaction.ts";
 
-const phases: readonly TransactionPhase[] = [
-  "Empty",
-  "Ongoing",
-  "PrepareCommit",
-  "PrepareAbort",
-  "CompleteCommit",
-  "CompleteAbort",
-  "Dead",
-  "PrepareEpochFence",
-];
 const tags = { previousProducerId: 0, nextProducerId: 1, clientVersion: 2 } as const;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -43,7 +33,7 @@ export function encodeValue(state: Transaction): Uint8Array {
   out.int64(state.producerId);
   out.int16(state.producerEpoch);
   out.int32(state.timeoutMs);
-  out.int8(phases.indexOf(state.phase));
+  out.int8(transactionPhases.indexOf(state.phase));
   encodePartitions(out, state);
   out.int64(state.updatedMs);
   out.int64(state.startMs);
@@ -73,7 +63,7 @@ export function decodeValue(transactionalId: string, bytes: Uint8Array): Transac
   const producerId = input.int64();
   const producerEpoch = input.int16();
   const timeoutMs = input.int32();
-  const phase = phases[input.int8()] ?? "Dead";
+  const phase = transactionPhases[input.int8()] ?? "Dead";
   const partitions = decodePartitions(input);
   const updatedMs = input.int64();
   const startMs = input.int64();

@@ -1,7 +1,7 @@
 // ListTransactions (66): transactional ids of this coordinator, by state and producer id (KIP-664). v1 filters by
 // duration (KIP-994), v2 by a pattern for the id (KIP-1152). Flexible.
 
-import type { TransactionPhase } from "../../transaction-coordinator.ts";
+import { transactionPhases } from "../../transaction-coordinator.ts";
 import { errorCodes } from "../error-codes.ts";
 import type { Handler } from "../handler.ts";
 import { itemError } from "../item-error.ts";
@@ -29,16 +29,7 @@ export const listTransactions = defineApi({
   }),
 });
 
-const phases: ReadonlySet<string> = new Set<TransactionPhase>([
-  "Empty",
-  "Ongoing",
-  "PrepareCommit",
-  "PrepareAbort",
-  "CompleteCommit",
-  "CompleteAbort",
-  "Dead",
-  "PrepareEpochFence",
-]);
+const phases: ReadonlySet<string> = new Set(transactionPhases);
 
 export const handleListTransactions: Handler<typeof listTransactions> = (request, context) => {
   const unknownStateFilters = request.stateFilters.filter((name) => !phases.has(name));
