@@ -10,6 +10,8 @@ import type { Cores } from "./process-figures.ts";
 export interface Report {
   readonly date: string;
   readonly command: string;
+  /** Those that were asked for by name; none: all. */
+  readonly cases: readonly string[];
   readonly machine: Readonly<Record<string, string | number>>;
   readonly pinning: string;
   /** 1, 5 and 15 minutes, before and after. */
@@ -32,10 +34,11 @@ export function tableOf(measures: readonly Measure[]): string {
     .join("\n");
 }
 
-/** Writes DATE-LABEL.json and .md; returns their path without ending. */
+/** Writes DATE-LABEL[-CASE…].json and .md, so that a few cases never replace a run of all; returns their path. */
 export function storeReport(report: Report, folder: string): string {
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${report.date.slice(0, 10)}-${machineLabel()}`);
+  const name = [report.date.slice(0, 10), machineLabel(), ...report.cases].join("-");
+  const path = join(folder, name);
   const judged = report.measures.map((measure) => ({ ...measure, ...judge(measure) }));
   const json = JSON.stringify({ ...report, measures: judged }, replaceNumbers, 2);
   writeFileSync(`${path}.json`, `${json}\n`);

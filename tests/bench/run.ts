@@ -111,6 +111,7 @@ function store(
   const report = {
     date: new Date().toISOString(),
     command: ["npm run bench", "--", ...process.argv.slice(2)].join(" ").replace(/ --$/, ""),
+    cases: positionals,
     machine: machine(),
     pinning: pinningText(cores),
     loadAverage: { before: found.before, after: loadavg() },
