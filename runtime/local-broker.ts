@@ -178,17 +178,6 @@ export class LocalBroker implements Broker {
       throw new BrokerError("INVALID_TOPIC_EXCEPTION", message);
     }
     const partition = this.#partitions.get(request);
-    // One broker alone is all of its in-sync replicas.
-    if (request.acks === -1 && partition.config.minInsyncReplicas > 1) {
-      const inSync = this.#record(request).isr.length;
-      if (inSync < partition.config.minInsyncReplicas) {
-        throw new BrokerError(
-          "NOT_ENOUGH_REPLICAS",
-          `${request.topic}-${request.partition} has ${inSync} in-sync replicas, min.insync.replicas is ` +
-            `${partition.config.minInsyncReplicas}: lower it or add brokers`,
-        );
-      }
-    }
     if (isTransactional(request.batch)) {
       return appendInTransaction(this.transactions, partition, request);
     }
