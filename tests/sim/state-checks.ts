@@ -1,25 +1,39 @@
 // What must hold inside of the cluster whatever clients see: epochs and high watermarks never go back, an epoch has
 // one leader, and at the end all replicas are the same bytes.
 
+import type { Broker } from "../../runtime/broker.ts";
 import { BrokerError } from "../../runtime/errors.ts";
-import type { BrokerHost, Brokers } from "./cluster.ts";
+import { partitionMetadataFile } from "../../runtime/log/log-files.ts";
+import type { Brokers } from "./cluster.ts";
 import type { Violation } from "./history.ts";
 import type { World } from "./world.ts";
 
 const lookEveryMs = 250;
 const headerBytes = 61;
 
+/** What of a running broker is looked at. */
+export interface WatchedBroker {
+  readonly id: number;
+  readonly name: string;
+  readonly incarnation: number;
+  readonly server: { readonly broker: Pick<Broker, "cluster" | "describePartition"> } | undefined;
+  readonly files: { readonly files: ReadonlyMap<string, object> };
+}
+
 /** Looks at all brokers now and then. */
 export class StateWatch {
   readonly violations: Violation[] = [];
-  readonly #world: World;
-  readonly #brokers: Brokers;
+  readonly #world: Pick<World, "after">;
+  readonly #brokers: { readonly running: readonly WatchedBroker[] };
   /** By partition and leader epoch: who led. */
   readonly #leaders = new Map<string, number>();
   /** By incarnation of a broker and partition: newest seen. */
-  readonly #seen = new Map<string, { epoch: number; highWatermark: number }>();
+  readonly #seen = new Map<string, Seen>();
 
-  constructor(world: World, brokers: Brokers) {
+  constructor(
+    world: Pick<World, "after">,
+    brokers: { readonly running: readonly WatchedBroker[] },
+  ) {
     this.#world = world;
     this.#brokers = brokers;
   }
@@ -33,7 +47,7 @@ export class StateWatch {
     for (const host of this.#brokers.running) this.#lookAt(host);
   }
 
-  #lookAt(host: BrokerHost): void {
+  #lookAt(host: WatchedBroker): void {
     const broker = host.server!.broker;
     for (const { name, id, partitions } of broker.cluster().topics.values()) {
       for (const { partition, leader, leaderEpoch } of partitions) {
@@ -41,11 +55,13 @@ export class StateWatch {
         if (leader >= 0) this.#led(`${id}/${partition}/${leaderEpoch}`, leader, what);
         const known = replicaOf(host, name, partition);
         const key = `${host.id}.${host.incarnation}/${id}/${partition}`;
-        // Moved away: if it comes back it begins with nothing.
-        if (known === undefined) this.#seen.delete(key);
         if (known === undefined) continue;
-        const now = { epoch: known.leaderEpoch, highWatermark: known.highWatermark };
-        const before = this.#seen.get(key);
+        const { leaderEpoch: epoch, highWatermark } = known;
+        const copy = host.files.files.get(`${what}/${partitionMetadataFile}`);
+        const now = { copy, epoch, highWatermark };
+        const last = this.#seen.get(key);
+        // Moved away and back, maybe between two looks: another copy, which begins with nothing.
+        const before = last?.copy === copy ? last : undefined;
         this.#seen.set(key, now);
         if (before && now.epoch < before.epoch) {
           this.#violated(
@@ -71,6 +87,13 @@ export class StateWatch {
   #violated(rule: string, what: string): void {
     if (this.violations.length < 20) this.violations.push({ rule, what });
   }
+}
+
+interface Seen {
+  /** The same file as long as it is the same copy. */
+  readonly copy: object | undefined;
+  readonly epoch: number;
+  readonly highWatermark: number;
 }
 
 /** Everybody lives, and every partition has all of its replicas in sync. */
@@ -109,7 +132,7 @@ export function checkReplicas(brokers: Brokers): Violation[] {
 }
 
 /** What a broker has of a partition; undefined if it has none of it open. */
-function replicaOf(host: BrokerHost, topic: string, partition: number) {
+function replicaOf(host: Pick<WatchedBroker, "server">, topic: string, partition: number) {
   try {
     return host.server?.broker.describePartition({ topic, partition });
   } catch (error) {
