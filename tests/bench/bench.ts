@@ -3,11 +3,19 @@
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { natsServerProgram, TestNats } from "../support/nats-server.ts";
 import { BrokerProcess, type Side } from "./broker-process.ts";
-import { kafka } from "./kafka.ts";
+import { type ClusterLaunch, ClusterProcess } from "./cluster-process.ts";
+import { kafka, kafkaNodes } from "./kafka.ts";
 import { type Cores, childrenCpuSeconds } from "./process-figures.ts";
 import { findRdkafka } from "./rdkafka.ts";
-import { type Flush, timberline } from "./timberline.ts";
+import {
+  type Flush,
+  type TimberlineKind,
+  timberline,
+  timberlineBrokers,
+  timberlineNodes,
+} from "./timberline.ts";
 
 export interface BenchOptions {
   readonly rounds: number;
@@ -27,6 +35,8 @@ export type Rounds = { readonly [side in Side]: readonly Figures[] };
 /** One fsync per acknowledgement, or none. */
 type Durability = "page-cache" | "fsync";
 
+const clusterSize = 3;
+
 const durabilities: { [name in Durability]: { flush: Flush; properties: Record<string, string> } } =
   {
     "page-cache": { flush: "os", properties: {} },
@@ -38,7 +48,8 @@ export class Bench {
   readonly versions = new Map<Side, string>();
   readonly rdkafka = findRdkafka();
   readonly #running = new Map<string, BrokerProcess>();
-  readonly #all: BrokerProcess[] = [];
+  readonly #clusters = new Map<string, ClusterProcess>();
+  readonly #all: (BrokerProcess | ClusterProcess)[] = [];
   #count = 0;
 
   constructor(options: BenchOptions) {
@@ -69,8 +80,7 @@ export class Bench {
 
   /** A broker on a new folder, not started; its user discards it. */
   async newBroker(side: Side, durability: Durability): Promise<BrokerProcess> {
-    this.#count++;
-    const folder = join(this.options.folder, `${side}-${this.#count}`);
+    const folder = this.#newFolder(side);
     const { flush, properties } = durabilities[durability];
     const launch =
       side === "kafka"
@@ -80,6 +90,60 @@ export class Bench {
     const broker = new BrokerProcess(launch, this.options.cores);
     this.#all.push(broker);
     return broker;
+  }
+
+  /** Three brokers of that side, running; the same ones for all cases. */
+  async cluster(side: Side, kind: TimberlineKind): Promise<ClusterProcess> {
+    const name = side === "kafka" ? side : kind;
+    const known = this.#clusters.get(name);
+    if (known !== undefined) return known;
+    this.options.progress(`starting three brokers of ${side} (${name})`);
+    const cluster = await this.newCluster(
+      side === "kafka" ? await this.#kafkaCluster() : await this.#timberlineCluster(kind),
+    );
+    this.#clusters.set(name, cluster);
+    return cluster;
+  }
+
+  /** Running; ends with the bench, or when its user discards it. */
+  async newCluster(launch: ClusterLaunch, cores = this.options.cores): Promise<ClusterProcess> {
+    const cluster = new ClusterProcess(launch, cores);
+    this.#all.push(cluster);
+    this.versions.set(launch.side, launch.launches[0]!.version);
+    await cluster.start();
+    return cluster;
+  }
+
+  /** Brokers behind one command. */
+  async brokersOnOneMachine(count: number): Promise<ClusterLaunch> {
+    const folder = this.#newFolder("timberline");
+    const options = { folder, flush: "os", entry: this.options.entry } as const;
+    const launch =
+      count > 1 ? await timberlineBrokers({ ...options, count }) : await timberline(options);
+    return { side: "timberline", brokers: count, launches: [launch] };
+  }
+
+  async #timberlineCluster(kind: TimberlineKind): Promise<ClusterLaunch> {
+    if (kind === "brokers") return this.brokersOnOneMachine(clusterSize);
+    const program = await natsServerProgram();
+    if (program === undefined) throw new Error("nats-server is missing: set NATS_SERVER");
+    const nats = await TestNats.start({ program });
+    const { entry } = this.options;
+    const folder = this.#newFolder("timberline");
+    const place = { folder, flush: "os", entry, natsUrl: nats.urls[0]! } as const;
+    const launches = await timberlineNodes({ ...place, count: clusterSize });
+    return { side: "timberline", brokers: clusterSize, launches, end: () => nats.stop() };
+  }
+
+  async #kafkaCluster(): Promise<ClusterLaunch> {
+    const folder = this.#newFolder("kafka");
+    const launches = await kafkaNodes({ folder, count: clusterSize });
+    return { side: "kafka", brokers: clusterSize, launches };
+  }
+
+  #newFolder(side: Side): string {
+    this.#count++;
+    return join(this.options.folder, `${side}-${this.#count}`);
   }
 
   /**
@@ -118,7 +182,7 @@ export class Bench {
 
 /** Runs `work` and adds what it cost: share of a core that load and server used, server's CPU seconds. */
 export async function withCpu(
-  broker: BrokerProcess,
+  broker: { cpuSeconds(): number | undefined },
   work: () => Promise<Figures>,
 ): Promise<Figures> {
   const serverBefore = broker.cpuSeconds() ?? 0;

@@ -140,12 +140,37 @@ export class BrokerProcess {
 
 /** A port that is free now. */
 export function freePort(): Promise<number> {
+  return freePorts(1);
+}
+
+const portTriesMax = 50;
+
+/** The first of `count` ports in a row that are free now. */
+export async function freePorts(count: number): Promise<number> {
+  for (let tries = 0; tries < portTriesMax; tries++) {
+    const first = await listening(0);
+    const held = [first];
+    const port = portOf(first);
+    try {
+      for (let i = 1; i < count; i++) held.push(await listening(port + i));
+      return port;
+    } catch {
+      // One of them is taken: elsewhere.
+    } finally {
+      for (const server of held) server.close();
+    }
+  }
+  throw new Error(`no ${count} free ports in a row`);
+}
+
+function listening(port: number): Promise<net.Server> {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
     server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
+    server.listen(port, "127.0.0.1", () => resolve(server));
   });
+}
+
+function portOf(server: net.Server): number {
+  return (server.address() as net.AddressInfo).port;
 }

@@ -1,4 +1,4 @@
-// Apache Kafka as a broker under test: one node, broker and controller in one process, from its jars, with the
+// Apache Kafka as a broker under test: nodes that are broker and controller in one process, from its jars, with the
 // memory and collector settings that its own start script uses.
 
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
@@ -28,17 +28,49 @@ appender.stdout.layout.type=PatternLayout
 appender.stdout.layout.pattern=%p %c %m%n
 `;
 
+/** What one node has of its own. */
+interface Node {
+  readonly id: number;
+  readonly folder: string;
+  readonly port: number;
+  readonly controllerPort: number;
+}
+
 /** Formats `folder` and says how to start a node on it; `properties` are added to its configuration. */
 export async function kafka(options: {
   folder: string;
   properties: Readonly<Record<string, string>>;
 }): Promise<Launch> {
+  const { folder, properties } = options;
+  const node = { id: 1, folder, port: await freePort(), controllerPort: await freePort() };
+  return launchOf(node, votersOf([node]), {
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    ...properties,
+  });
+}
+
+/** Nodes of one cluster, each formatted in a folder of its own. */
+export async function kafkaNodes(options: { folder: string; count: number }): Promise<Launch[]> {
+  const nodes: Node[] = [];
+  for (let id = 1; id <= options.count; id++) {
+    const folder = join(options.folder, String(id));
+    nodes.push({ id, folder, port: await freePort(), controllerPort: await freePort() });
+  }
+  return Promise.all(nodes.map((node) => launchOf(node, votersOf(nodes), {})));
+}
+
+async function launchOf(
+  node: Node,
+  voters: string,
+  more: Readonly<Record<string, string>>,
+): Promise<Launch> {
   const lib = kafkaLib();
-  const { folder } = options;
+  const { folder, port } = node;
   mkdirSync(folder, { recursive: true });
-  const port = await freePort();
   const settings = join(folder, "server.properties");
-  writeFileSync(settings, configuration(folder, port, await freePort(), options.properties));
+  writeFileSync(settings, configuration(node, voters, more));
   writeFileSync(join(folder, "log4j2.properties"), logSettings);
   const java = ["java", `-Dlog4j2.configurationFile=${join(folder, "log4j2.properties")}`];
   const classes = ["-cp", join(lib, "*")];
@@ -55,24 +87,24 @@ export async function kafka(options: {
   };
 }
 
+function votersOf(nodes: readonly Node[]): string {
+  return nodes.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(",");
+}
+
 function configuration(
-  folder: string,
-  port: number,
-  controllerPort: number,
+  { id, folder, port, controllerPort }: Node,
+  voters: string,
   more: Readonly<Record<string, string>>,
 ): string {
   const properties = {
     "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
+    "node.id": String(id),
+    "controller.quorum.voters": voters,
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": join(folder, "log"),
-    "offsets.topic.replication.factor": "1",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
     "log.segment.delete.delay.ms": String(fileDeleteDelayMs),
     "log.initial.task.delay.ms": String(fileDeleteDelayMs),
     ...more,

@@ -16,6 +16,17 @@ export function cpuSeconds(pid: number): number | undefined {
   return stat(pid, ownTimeFields);
 }
 
+/** The process and those that it started and that still run. */
+export function familyOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    const pids = children.split(" ").filter((text) => text !== "");
+    return [pid, ...pids.flatMap((child) => familyOf(Number(child)))];
+  } catch {
+    return [pid];
+  }
+}
+
 /** Of the children of this process that have ended. */
 export function childrenCpuSeconds(): number | undefined {
   return stat(process.pid, childTimeFields);

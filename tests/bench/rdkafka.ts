@@ -20,6 +20,8 @@ export interface RdkafkaLoad {
   readonly topic: string;
   readonly recordBytes: number;
   readonly records: number;
+  /** Default: 0; "any": all of the topic, as its own partitioner likes. */
+  readonly partition?: number | "any";
 }
 
 export function findRdkafka(): string | undefined {
@@ -27,7 +29,7 @@ export function findRdkafka(): string | undefined {
   return places.find((place) => place !== undefined && existsSync(place));
 }
 
-/** One producer, acks=all, one partition. Returns MB/s. */
+/** One producer, acks=all. Returns MB/s. */
 export async function rdkafkaProduce(program: string, load: RdkafkaLoad): Promise<number> {
   const settings = {
     "linger.ms": lingerMs,
@@ -49,11 +51,12 @@ export async function rdkafkaConsume(program: string, load: RdkafkaLoad): Promis
 
 async function run(
   program: string,
-  { bootstrap, topic, records }: RdkafkaLoad,
+  { bootstrap, topic, records, partition = 0 }: RdkafkaLoad,
   flags: readonly string[],
   settings: Readonly<Record<string, number>>,
 ): Promise<number[]> {
-  const places = ["-t", topic, "-p", "0", "-c", String(records), "-b", bootstrap];
+  const places = ["-t", topic, "-c", String(records), "-b", bootstrap];
+  if (partition !== "any") places.push("-p", String(partition));
   const extra = Object.entries(settings).flatMap(([key, value]) => ["-X", `${key}=${value}`]);
   const report = ["-u", "-i", reportEveryMs];
   const command = [program, ...flags, ...places, ...extra, ...report];

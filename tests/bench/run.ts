@@ -9,6 +9,7 @@ import { projectFolder } from "../support/project.ts";
 import { Bench } from "./bench.ts";
 import type { Side } from "./broker-process.ts";
 import type { BenchCase } from "./cases/case.ts";
+import { clusterCases } from "./cases/cluster.ts";
 import { latencyCases } from "./cases/latency.ts";
 import { lifeCases } from "./cases/life.ts";
 import { partitionCases } from "./cases/partitions.ts";
@@ -24,6 +25,7 @@ const cases: readonly BenchCase[] = [
   ...partitionCases,
   ...latencyCases,
   ...transactionCases,
+  ...clusterCases,
   ...lifeCases,
 ];
 const sides: readonly Side[] = ["timberline", "kafka"];

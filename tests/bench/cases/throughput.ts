@@ -107,7 +107,7 @@ async function produceWireCase(
   ];
 }
 
-function cpuPerGigabyte(rounds: Rounds, bytes: number): Measure["samples"] {
+export function cpuPerGigabyte(rounds: Rounds, bytes: number): Measure["samples"] {
   const seconds = samples(rounds, "serverCpuSeconds");
   const perGigabyte = (value: number) => (value * gigabyte) / bytes;
   return {

@@ -60,6 +60,31 @@ export async function endToEndLatency(
     reader.close();
     producer.close();
   }
+  return latenciesOf(takenMs);
+}
+
+/** As above, from sending to the acknowledgement; nobody reads. */
+export async function acknowledgedLatency(
+  address: Address,
+  load: { topic: string; count: number; warmUp: number; recordBytes: number },
+): Promise<Latencies> {
+  const batch = makeBatch({ batchBytes: 0, recordBytes: load.recordBytes });
+  const request = produceRequest({ topic: load.topic, partition: 0, batch });
+  const producer = await AskingConnection.open(address);
+  const takenMs: number[] = [];
+  try {
+    for (let i = 0; i < load.warmUp + load.count; i++) {
+      const sentMs = performance.now();
+      checkProduced(await producer.ask(request));
+      if (i >= load.warmUp) takenMs.push(performance.now() - sentMs);
+    }
+  } finally {
+    producer.close();
+  }
+  return latenciesOf(takenMs);
+}
+
+function latenciesOf(takenMs: number[]): Latencies {
   takenMs.sort((a, b) => a - b);
   const at = (part: number) => takenMs[Math.min(takenMs.length - 1, Math.floor(part * count))]!;
   const count = takenMs.length;

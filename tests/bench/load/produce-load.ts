@@ -1,9 +1,9 @@
-// Producing as fast as a broker takes it: some connections, some requests in flight on each, every request the
+// Producing as fast as brokers take it: some connections, some requests in flight on each, every request the
 // same batch for one of the partitions in turn, from another one on for each connection. Ends when all is acknowledged.
 
 import { FrameCutter } from "../../../runtime/client/frames.ts";
 import { type Address, WireConnection } from "./connection.ts";
-import { checkProduced, makeBatch, produceRequest } from "./requests.ts";
+import { type Batch, checkProduced, makeBatch, produceRequest } from "./requests.ts";
 
 export interface ProduceLoad {
   readonly topic: string;
@@ -22,26 +22,53 @@ export interface Moved {
   readonly seconds: number;
 }
 
-export async function produceLoad(address: Address, load: ProduceLoad): Promise<Moved> {
+/** Which of a topic's partitions a broker leads. */
+export interface Leader {
+  readonly address: Address;
+  readonly partitions: readonly number[];
+}
+
+export function produceLoad(address: Address, load: ProduceLoad): Promise<Moved> {
+  const partitions = Array.from({ length: load.partitions }, (_, partition) => partition);
+  return produceToLeaders([{ address, partitions }], load);
+}
+
+/** As many connections to each leader; each partition gets as many bytes. */
+export async function produceToLeaders(
+  leaders: readonly Leader[],
+  load: ProduceLoad,
+): Promise<Moved> {
   const batch = makeBatch(load);
-  const requests = Array.from({ length: load.partitions }, (_, partition) =>
-    produceRequest({ topic: load.topic, partition, batch }),
-  );
-  const each = Math.ceil(load.totalBytes / batch.bytes.length / load.connections);
-  const lanes = await Promise.all(
-    Array.from({ length: load.connections }, (_, i) =>
+  const batches = load.totalBytes / batch.bytes.length / load.partitions;
+  const started: (() => Promise<void>)[] = [];
+  const lanes: ProduceLane[] = [];
+  let sent = 0;
+  for (const leader of leaders) {
+    const each = Math.ceil((batches * leader.partitions.length) / load.connections);
+    for (const lane of await openLanes(leader, batch, load)) {
+      lanes.push(lane);
+      started.push(() => lane.run(each));
+      sent += each;
+    }
+  }
+  const startedMs = performance.now();
+  await Promise.all(started.map((start) => start()));
+  const seconds = (performance.now() - startedMs) / 1000;
+  for (const lane of lanes) lane.close();
+  return { bytes: sent * batch.bytes.length, records: sent * batch.records, seconds };
+}
+
+function openLanes({ address, partitions }: Leader, batch: Batch, load: ProduceLoad) {
+  const { topic, connections, inFlight } = load;
+  const requests = partitions.map((partition) => produceRequest({ topic, partition, batch }));
+  return Promise.all(
+    Array.from({ length: connections }, (_, i) =>
       ProduceLane.open(address, requests, {
-        first: Math.floor((i * load.partitions) / load.connections),
-        inFlight: load.inFlight,
+        first: Math.floor((i * partitions.length) / connections),
+        inFlight,
       }),
     ),
   );
-  const startedMs = performance.now();
-  await Promise.all(lanes.map((lane) => lane.run(each)));
-  const seconds = (performance.now() - startedMs) / 1000;
-  for (const lane of lanes) lane.close();
-  const batches = each * lanes.length;
-  return { bytes: batches * batch.bytes.length, records: batches * batch.records, seconds };
 }
 
 /** Each is a request's chunks. */
