@@ -5,10 +5,10 @@ import * as assert from "uvu/assert";
 import { openMemoryControlPlane } from "../../cluster/memory.ts";
 import type { OffsetSpec } from "../../runtime/broker.ts";
 import { BrokerConfig } from "../../runtime/config.ts";
-import { BrokerError } from "../../runtime/errors.ts";
 import { LocalBroker } from "../../runtime/local-broker.ts";
 import { MemoryStorage } from "../../runtime/storage/memory.ts";
 import { LogFixture, platform } from "../support/log-fixture.ts";
+import { codeOf } from "../support/refusal.ts";
 
 const layout = { partitions: 1, replicationFactor: 1 };
 
@@ -44,16 +44,6 @@ async function openBroker(storage = new MemoryStorage(Infinity), options = { ado
   };
   return { broker, controlPlane, log, append, offset };
 }
-
-const codeOf = async (work: () => unknown): Promise<string> => {
-  try {
-    await work();
-  } catch (error) {
-    if (error instanceof BrokerError) return error.code;
-    throw error;
-  }
-  return "none";
-};
 
 const newTopic = (name: string, configs: Record<string, string> = {}) => ({
   name,
@@ -139,7 +129,7 @@ test("an unknown partition and another leader epoch have Kafka's errors", async 
 test("min.insync.replicas above the number of replicas counts as all of them, as in Kafka", async () => {
   const { broker, append } = await openBroker();
   await broker.createTopic(newTopic("t", { "min.insync.replicas": "2" }));
-  assert.is(await codeOf(() => append("t", ["x"])), "none");
+  assert.is(await codeOf(() => append("t", ["x"])), "NONE");
 });
 
 test("createTopic() refuses names that Kafka refuses, and planned topics stay plans", async () => {

@@ -4,7 +4,6 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { TopicRecord } from "../../../cluster/control-plane.ts";
 import { newPartition } from "../../../cluster/partition-record.ts";
-import type { BrokerError } from "../../../runtime/errors.ts";
 import type {
   ConsumerHeartbeat,
   ConsumerHeartbeatAnswer,
@@ -13,6 +12,8 @@ import type {
 import { ConsumerGroup } from "../../../runtime/groups/consumer-group.ts";
 import type { ConsumerRecord } from "../../../runtime/groups/consumer-group-records.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { codeOf } from "../../support/refusal.ts";
+import { heartbeatOf } from "./heartbeat-request.ts";
 
 const sessionMs = 45_000;
 const rebalanceMs = 60_000;
@@ -65,21 +66,7 @@ class Scene {
   }
 
   beat(memberId: string, memberEpoch: number, more: Partial<ConsumerHeartbeat> = {}) {
-    return this.group.heartbeat({
-      groupId: "g",
-      memberId,
-      memberEpoch,
-      instanceId: null,
-      rackId: null,
-      rebalanceTimeoutMs: -1,
-      topicNames: null,
-      topicRegex: null,
-      serverAssignor: null,
-      owned: null,
-      clientId: "c",
-      clientHost: "/127.0.0.1",
-      ...more,
-    });
+    return this.group.heartbeat(heartbeatOf({ memberId, memberEpoch, ...more }));
   }
 
   join(memberId: string, more: Partial<ConsumerHeartbeat> = {}): Promise<ConsumerHeartbeatAnswer> {
@@ -90,15 +77,6 @@ class Scene {
 
 function held(partitions: readonly number[], topicId = "id-t"): TopicIdPartitions[] {
   return [{ topicId, partitions }];
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return "NONE";
-  } catch (error) {
-    return (error as BrokerError).code;
-  }
 }
 
 test("heartbeat() gives the first member everything at once", async () => {

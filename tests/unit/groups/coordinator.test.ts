@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openMemoryControlPlane } from "../../../cluster/memory.ts";
 import { BrokerConfig } from "../../../runtime/config.ts";
-import { BrokerError } from "../../../runtime/errors.ts";
+import type { BrokerError } from "../../../runtime/errors.ts";
 import type {
   CommitRequest,
   ConsumerHeartbeat,
@@ -13,6 +13,7 @@ import type {
 import { LocalBroker } from "../../../runtime/local-broker.ts";
 import { MemoryStorage } from "../../../runtime/storage/memory.ts";
 import { LogFixture, platform } from "../../support/log-fixture.ts";
+import { codeOf } from "../../support/refusal.ts";
 import { subscription } from "./migration-scene.ts";
 
 const topicPartitions = 2000;
@@ -40,16 +41,6 @@ async function open(settings: Record<string, string> = {}) {
   });
   await broker.groups.find("g");
   return { broker, groups: broker.groups, log };
-}
-
-async function codeOf(work: () => unknown): Promise<string> {
-  try {
-    await work();
-    return "NONE";
-  } catch (error) {
-    if (error instanceof BrokerError) return error.code;
-    throw error;
-  }
 }
 
 function commitOf(partitions: number, more: Partial<CommitRequest> = {}, metadata = "") {

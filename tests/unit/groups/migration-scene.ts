@@ -21,6 +21,7 @@ import { Memberships } from "../../../runtime/groups/memberships.ts";
 import { RecordWriter } from "../../../runtime/record-bytes.ts";
 import { GroupMetrics } from "../../../runtime/telemetry/metrics.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { heartbeatOf } from "./heartbeat-request.ts";
 
 export const sessionMs = 10_000;
 export const rebalanceMs = 30_000;
@@ -86,21 +87,7 @@ export class MigrationScene {
   }
 
   beat(memberId: string, memberEpoch: number, more: Partial<ConsumerHeartbeat> = {}) {
-    const request: ConsumerHeartbeat = {
-      groupId: "g",
-      memberId,
-      memberEpoch,
-      instanceId: null,
-      rackId: null,
-      rebalanceTimeoutMs: -1,
-      topicNames: null,
-      topicRegex: null,
-      serverAssignor: null,
-      owned: null,
-      clientId: "c",
-      clientHost: "/127.0.0.1",
-      ...more,
-    };
+    const request = heartbeatOf({ memberId, memberEpoch, ...more });
     return Promise.resolve().then(() => this.memberships.heartbeating(request).heartbeat(request));
   }
 

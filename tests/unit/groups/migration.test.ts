@@ -2,7 +2,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { BrokerError } from "../../../runtime/errors.ts";
+import { codeOf } from "../../support/refusal.ts";
 import {
   ClassicClient,
   ConsumerClient,
@@ -15,15 +15,6 @@ import {
 
 const all = [0, 1, 2, 3, 4, 5];
 const policy = "group.consumer.migration.policy";
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return "NONE";
-  } catch (error) {
-    return (error as BrokerError).code;
-  }
-}
 
 /** Lets everybody live for some rounds; in each of them no partition has two owners. */
 async function settle(clients: readonly (ClassicClient | ConsumerClient)[]): Promise<void> {

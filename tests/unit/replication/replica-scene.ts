@@ -4,7 +4,6 @@
 import type { PartitionRecord } from "../../../cluster/control-plane.ts";
 import type { Appended } from "../../../runtime/broker.ts";
 import { BrokerConfig } from "../../../runtime/config.ts";
-import { BrokerError } from "../../../runtime/errors.ts";
 import { LocalBroker } from "../../../runtime/local-broker.ts";
 import { collect } from "../../../runtime/records.ts";
 import type {
@@ -184,14 +183,4 @@ export class ReplicaScene {
       })),
     );
   }
-}
-
-export async function codeOf(work: () => unknown): Promise<string> {
-  try {
-    await work();
-  } catch (error) {
-    if (error instanceof BrokerError) return error.code;
-    throw error;
-  }
-  return "none";
 }

@@ -2,7 +2,8 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { codeOf, ReplicaScene, topic } from "./replica-scene.ts";
+import { codeOf } from "../../support/refusal.ts";
+import { ReplicaScene, topic } from "./replica-scene.ts";
 
 const place = { topic, partition: 0 };
 
