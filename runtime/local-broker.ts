@@ -33,6 +33,7 @@ import { controlPlaneRefusal } from "./control-plane-refusal.ts";
 import { BrokerError } from "./errors.ts";
 import { fetchLocally } from "./fetch-wait.ts";
 import { Coordinator, type GroupEvent } from "./groups/coordinator.ts";
+import { answerLeaderQuestion } from "./leader-questions.ts";
 import { LocalConfigs } from "./local-configs.ts";
 import { lookUp } from "./local-offsets.ts";
 import { LocalPartitions } from "./local-partitions.ts";
@@ -44,7 +45,7 @@ import {
   localCoordinator,
   transactionalOffsets,
 } from "./local-transactions.ts";
-import { logDirView, partitionView } from "./local-views.ts";
+import { describeEach, logDirView, partitionView } from "./local-views.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
 import {
@@ -57,6 +58,7 @@ import {
 } from "./new-topic.ts";
 import type { Platform } from "./platform.ts";
 import type { OpenLink } from "./replication/replica-link.ts";
+import type { DescribedPartition } from "./routable-broker.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { internalTopics, offsetsTopic } from "./topic-name.ts";
 import type { Coordinator as TransactionCoordinator } from "./transactions/coordinator.ts";
@@ -94,6 +96,10 @@ export class LocalBroker implements Broker {
   readonly #creating = new Map<string, Promise<unknown>>();
   readonly #find = (asked: FetchPartition): Partition =>
     inEpoch(this.#partitions.get(asked), asked.currentLeaderEpoch);
+  /** For readers: before this broker is registered it leads nothing, and its copies are all there is. */
+  readonly #findReadable = (asked: FetchPartition): Partition =>
+    this.#servesReadersOnly ? this.#findReplica(asked) : this.#find(asked);
+  #servesReadersOnly = false;
   readonly #findReplica = (asked: FetchPartition): Partition =>
     inEpoch(this.#partitions.getReplica(asked), asked.currentLeaderEpoch);
 
@@ -135,14 +141,20 @@ export class LocalBroker implements Broker {
 
   /** In a cluster: this incarnation is registered, and leads what the control plane says. */
   begin(self: BrokerRecord): void {
+    this.#servesReadersOnly = false;
     this.#partitions.begin(self);
     this.groups.follow();
     void this.transactions.follow();
   }
 
+  /** In a cluster that forgot this broker: its copies, below their high watermarks, may be read until `begin`. */
+  serveReaders(): void {
+    this.#servesReadersOnly = true;
+  }
+
   /** What another broker asks this one; undefined: it is not for the broker. */
   answerPeer(question: unknown): undefined | Promise<unknown> {
-    return answerTransactions(question, this.transactions);
+    return answerTransactions(question, this.transactions) ?? answerLeaderQuestion(question, this);
   }
 
   /** Until it has read its topic, the coordinator of transactions answers COORDINATOR_LOAD_IN_PROGRESS. */
@@ -189,7 +201,7 @@ export class LocalBroker implements Broker {
     const { load } = this.#metrics;
     const { replica, rack } = request;
     if (replica === undefined && rack === undefined) {
-      return fetchLocally(this.#find, clock, load, request);
+      return fetchLocally(this.#findReadable, clock, load, request);
     }
     const { replicas } = this.#partitions;
     if (replica === undefined) {
@@ -209,7 +221,7 @@ export class LocalBroker implements Broker {
   ): Promise<ListedOffset> {
     try {
       await this.#partitions.whenOpen(request);
-      const partition = this.#find({ ...request, offset: -1, bytesMax: 0 });
+      const partition = this.#findReadable({ ...request, offset: -1, bytesMax: 0 });
       if (partition.fault) throw partition.fault;
       return { error: null, ...lookUp(this.#platform, partition, request) };
     } catch (error) {
@@ -327,6 +339,10 @@ export class LocalBroker implements Broker {
     const isComing = this.#partitions.isComing(request);
     const open = isComing ? undefined : this.#partitions.getReplica(request);
     return partitionView(request, this.#record(request), open);
+  }
+
+  describePartitions(places: readonly TopicPartition[]): readonly DescribedPartition[] {
+    return describeEach(places, (place) => this.describePartition(place));
   }
 
   describeProducers(request: TopicPartition): readonly ProducerView[] {

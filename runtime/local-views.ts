@@ -2,8 +2,10 @@
 
 import type { PartitionRecord } from "../cluster/control-plane.ts";
 import type { LogDirView, PartitionView, TopicPartition } from "./broker.ts";
+import { BrokerError } from "./errors.ts";
 import type { LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
+import type { DescribedPartition } from "./routable-broker.ts";
 
 /** What there is to say of a partition whose files come with the next slice: who asks for all must not wait. */
 const notOpenYet = {
@@ -31,6 +33,21 @@ export function partitionView(
     sizeBytes: log.bytes,
     segments: log.segments.length,
   };
+}
+
+/** One that cannot be seen keeps nobody from seeing the others. */
+export function describeEach(
+  places: readonly TopicPartition[],
+  describe: (place: TopicPartition) => PartitionView,
+): readonly DescribedPartition[] {
+  return places.map((place) => {
+    try {
+      return describe(place);
+    } catch (error) {
+      if (error instanceof BrokerError) return error;
+      throw error;
+    }
+  });
 }
 
 export function logDirView({ storage, fault }: LogFolder, all: Iterable<Partition>): LogDirView {

@@ -1,11 +1,11 @@
-// createHttpApp: the HTTP door as a Hono app over any `Broker`. Web standards only, so that it runs wherever
+// createHttpApp: the HTTP door as a Hono app over any broker. Web standards only, so that it runs wherever
 // Hono does. Registers the routes, and turns everything thrown into the one error answer.
 
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import type { Broker } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
+import type { RoutableBroker } from "../routable-broker.ts";
 import { InflightBudget } from "./body.ts";
 import { errorAnswer, HttpError, isUnexpected } from "./error.ts";
 import { fetchRoutes } from "./fetch.ts";
@@ -26,7 +26,7 @@ import { topicRoutes } from "./topics.ts";
 
 export interface HttpAppOptions {
   readonly platform: Platform;
-  readonly broker: Broker;
+  readonly broker: RoutableBroker;
   readonly config: HttpConfig;
   readonly readiness: Readiness;
   readonly metrics?: MetricsSource;

@@ -2,7 +2,6 @@
 // the Kafka door only.
 
 import type { Context } from "hono";
-import type { TopicPartition } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
 import type { GroupSummary } from "../group-coordinator.ts";
 import { withText } from "./body.ts";
@@ -33,7 +32,7 @@ export function groupRoutes(door: Door): Route[] {
         summary: "Describe a group and its members",
         answers: { 200: { description: "Group", content: { "application/json": "group" } } },
       },
-      handle: (context) => json(described(door.broker.groups.summary(nameIn(context)))),
+      handle: async (context) => json(described(await door.broker.groups.summary(nameIn(context)))),
     },
     {
       method: "GET",
@@ -87,9 +86,9 @@ function nameIn(context: Context): string {
   return pathParameter(context, "group");
 }
 
-function listGroups(door: Door): Response {
-  const groups = door.broker.groups
-    .list()
+async function listGroups(door: Door): Promise<Response> {
+  const found = await door.broker.groups.list();
+  const groups = found
     .map(({ groupId, state, type, protocolType }) => {
       return { group: groupId, state, protocol: type, kind: protocolType };
     })
@@ -114,30 +113,25 @@ function described({ groupId, state, type, protocolType, epoch, members }: Group
   };
 }
 
-function groupOffsets(door: Door, groupId: string): Response {
-  const { groups } = door.broker;
+async function groupOffsets(door: Door, groupId: string): Promise<Response> {
+  const { broker } = door;
   // Tells a group that is not there from one without offsets.
-  groups.summary(groupId);
+  await broker.groups.summary(groupId);
   const anyone = { memberId: null, memberEpoch: -1, partitions: null, requireStable: false };
-  const offsets = groups
-    .fetchOffsets({ groupId, ...anyone })
-    .map(({ topic, partition, offset, metadata }) => {
-      const endOffset = endOf(door, { topic, partition });
+  const found = await broker.groups.fetchOffsets({ groupId, ...anyone });
+  const views = await broker.describePartitions(
+    found.map(({ topic, partition }) => ({ topic, partition })),
+  );
+  const offsets = found
+    .map(({ topic, partition, offset, metadata }, i) => {
+      const view = views[i]!;
+      // Null where the partition cannot be asked now.
+      const endOffset = view instanceof BrokerError ? null : view.highWatermark;
       const lag = endOffset === null ? null : Math.max(0, endOffset - offset);
       return { topic, partition, offset, metadata, end_offset: endOffset, lag };
     })
     .sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1));
   return json({ group: groupId, offsets });
-}
-
-/** Null where the partition cannot be asked now. */
-function endOf(door: Door, place: TopicPartition): number | null {
-  try {
-    return door.broker.describePartition(place).highWatermark;
-  } catch (error) {
-    if (error instanceof BrokerError) return null;
-    throw error;
-  }
 }
 
 async function commitOffsets(door: Door, context: Context): Promise<Response> {

@@ -87,20 +87,29 @@ async function deleteRecords(door: Door, context: Context): Promise<Response> {
 
 function describeCluster(door: Door): unknown {
   const { clusterId, controllerId, brokers, topics } = door.broker.cluster();
-  let partitions = 0;
-  for (const topic of topics.values()) partitions += topic.partitions.length;
+  const partitions = [...topics.values()].flatMap((topic) => topic.partitions);
+  const leads = new Map<number, number>();
+  const replicas = new Map<number, number>();
+  for (const partition of partitions) {
+    count(leads, partition.leader);
+    for (const id of partition.replicas) count(replicas, id);
+  }
   return {
     cluster_id: clusterId,
     controller_id: controllerId,
     broker_id: door.broker.brokerId,
-    brokers: [...brokers.values()].map(({ id, host, port, rack, fenced }) => ({
-      id,
-      host,
-      port,
-      rack,
-      fenced,
+    brokers: [...brokers.values()].map(({ id, host, port, rack, fenced, draining }) => ({
+      ...{ id, host, port, rack, fenced, draining },
+      leads: leads.get(id) ?? 0,
+      replicas: replicas.get(id) ?? 0,
     })),
     topics: topics.size,
-    partitions,
+    partitions: partitions.length,
+    under_replicated: partitions.filter((each) => each.isr.length < each.replicas.length).length,
+    offline: partitions.filter(({ leader }) => leader === -1).length,
   };
+}
+
+function count(of: Map<number, number>, id: number): void {
+  of.set(id, (of.get(id) ?? 0) + 1);
 }

@@ -2,8 +2,8 @@
 // document cannot drift from the code. Resource files return lists of routes; `app.ts` registers them.
 
 import type { Context } from "hono";
-import type { Broker } from "../broker.ts";
 import type { Platform } from "../platform.ts";
+import type { RoutableBroker } from "../routable-broker.ts";
 import type { InflightBudget } from "./body.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { SchemaName } from "./schemas.ts";
@@ -27,7 +27,7 @@ export interface HttpCounters {
 /** What handlers share. */
 export interface Door {
   readonly platform: Platform;
-  readonly broker: Broker;
+  readonly broker: RoutableBroker;
   readonly config: HttpConfig;
   readonly counters: HttpCounters;
   readonly inflight: InflightBudget;

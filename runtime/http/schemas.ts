@@ -79,6 +79,12 @@ const partition = v.object({
   leader_epoch: v.number(),
   replicas: v.array(v.number()),
   isr: v.array(v.number()),
+  elr: v.pipe(
+    v.array(v.number()),
+    v.description("Not in sync, but they have all that is committed."),
+  ),
+  adding: v.pipe(v.array(v.number()), v.description("Replicas that a reassignment adds.")),
+  removing: v.array(v.number()),
   start_offset: v.optional(v.number()),
   high_watermark: v.optional(v.number()),
   end_offset: v.optional(v.number()),
@@ -323,10 +329,15 @@ const cluster = v.object({
       port: v.number(),
       rack: v.nullable(v.string()),
       fenced: v.boolean(),
+      draining: v.pipe(v.boolean(), v.description("It is stopping: others take over.")),
+      leads: v.pipe(v.number(), v.description("Partitions it leads.")),
+      replicas: v.pipe(v.number(), v.description("Partitions it has, those it leads included.")),
     }),
   ),
   topics: v.number(),
   partitions: v.number(),
+  under_replicated: v.pipe(v.number(), v.description("Partitions with a replica not in sync.")),
+  offline: v.pipe(v.number(), v.description("Partitions without a leader.")),
 });
 const health = v.object({ status: v.string(), reasons: v.array(v.string()) });
 

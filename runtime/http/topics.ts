@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { PartitionRecord, TopicRecord } from "../../cluster/control-plane.ts";
 import type { ConfigEntry, ConfigOperation } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
+import type { DescribedPartition } from "../routable-broker.ts";
 import { withText } from "./body.ts";
 import { errorAnswer } from "./error.ts";
 import { noPartition } from "./producer.ts";
@@ -47,7 +48,7 @@ export function topicRoutes(door: Door): Route[] {
       method: "GET",
       path,
       doc: { tag: "topics", summary: "Describe a topic", answers: { 200: described } },
-      handle: (context) => json(describeTopic(door, knownTopic(door, context))),
+      handle: async (context) => json(await describeTopic(door, knownTopic(door, context))),
     },
     ...changeRoutes(door),
   ];
@@ -147,7 +148,7 @@ async function createTopic(door: Door, context: Context): Promise<Response> {
   }
   const topic = door.broker.cluster().topics.get(given.name);
   if (topic === undefined) throw new Error(`topic ${given.name} was created and is not there`);
-  const answer = json(describeTopic(door, topic), 201);
+  const answer = json(await describeTopic(door, topic), 201);
   answer.headers.set("location", `/v1/topics/${encodeURIComponent(given.name)}`);
   return answer;
 }
@@ -168,7 +169,7 @@ async function alterTopic(door: Door, context: Context): Promise<Response> {
   if (operations.length > 0 && !validateOnly) {
     await broker.alterConfigs(resource, operations, { validateOnly });
   }
-  return json(describeTopic(door, knownTopic(door, context)));
+  return json(await describeTopic(door, knownTopic(door, context)));
 }
 
 function configOperations(
@@ -201,32 +202,31 @@ function configJson(entry: ConfigEntry): unknown {
   };
 }
 
-function describeTopic(door: Door, topic: TopicRecord): unknown {
+async function describeTopic(door: Door, topic: TopicRecord): Promise<unknown> {
+  const places = topic.partitions.map(({ partition }) => ({ topic: topic.name, partition }));
+  const views = await door.broker.describePartitions(places);
   return {
     ...summary(topic),
     configs: Object.fromEntries(topic.configs),
-    partitions: topic.partitions.map((partition) => partitionJson(door, topic.name, partition)),
+    partitions: topic.partitions.map((record, i) => partitionJson(record, views[i]!)),
   };
 }
 
-function partitionJson(door: Door, topic: string, record: PartitionRecord): unknown {
-  const { partition, leader, leaderEpoch: leader_epoch, replicas, isr } = record;
-  const known = { partition, leader, leader_epoch, replicas, isr };
-  try {
-    const view = door.broker.describePartition({ topic, partition });
-    return {
-      ...known,
-      start_offset: view.logStartOffset,
-      high_watermark: view.highWatermark,
-      end_offset: view.logEndOffset,
-      size_bytes: view.sizeBytes,
-      segments: view.segments,
-    };
-  } catch (error) {
-    // One partition may be offline; the others are still worth telling.
-    if (error instanceof BrokerError) return { ...known, error: errorAnswer(error).body.error };
-    throw error;
-  }
+function partitionJson(record: PartitionRecord, view: DescribedPartition): unknown {
+  const { partition, replicas, elr, adding, removing } = record;
+  // The leader may know of a change that the record does not show yet.
+  const { leader, leaderEpoch: leader_epoch, isr } = view instanceof BrokerError ? record : view;
+  const known = { partition, leader, leader_epoch, replicas, isr, elr, adding, removing };
+  // One partition may be offline; the others are still worth telling.
+  if (view instanceof BrokerError) return { ...known, error: errorAnswer(view).body.error };
+  return {
+    ...known,
+    start_offset: view.logStartOffset,
+    high_watermark: view.highWatermark,
+    end_offset: view.logEndOffset,
+    size_bytes: view.sizeBytes,
+    segments: view.segments,
+  };
 }
 
 function summary({ name, id, partitions }: TopicRecord): object {

@@ -6,6 +6,7 @@ import type { BrokerRecord, TopicId } from "../../cluster/control-plane.ts";
 import type {
   Appended,
   AppendRequest,
+  Broker,
   FetchedPartition,
   FetchPartition,
   FetchRequest,
@@ -19,11 +20,14 @@ import { ConnectionPool } from "../client/connection-pool.ts";
 import { type Address, addressText, Context } from "../client/context.ts";
 import { ClientError, errorFromCode } from "../client/error.ts";
 import { BrokerError, type ErrorName } from "../errors.ts";
+import { clusterQuestion } from "../kafka/apis/cluster-question.ts";
 import { deleteRecords } from "../kafka/apis/delete-records.ts";
 import { fetch } from "../kafka/apis/fetch.ts";
 import { listOffsets } from "../kafka/apis/list-offsets.ts";
 import { produce } from "../kafka/apis/produce.ts";
+import { errorCodes } from "../kafka/error-codes.ts";
 import type { RequestInput, ResponseOf } from "../kafka/schema.ts";
+import { type About, type Answer, type Asked, answerIn, questionOf } from "../leader-questions.ts";
 
 /** Where to ask: a broker as the control plane knows it. */
 export type Leader = Pick<BrokerRecord, "id" | "host" | "port">;
@@ -44,17 +48,19 @@ const idleMax = 64;
 const lastOffsetDeltaAt = 23;
 
 export class LeaderCalls {
+  readonly #broker: Pick<Broker, "brokerId" | "cluster">;
   readonly #context: Context;
   readonly #pool: ConnectionPool;
   readonly #idle = new Map<string, BrokerConnection[]>();
   #isClosed = false;
 
-  constructor(platform: ClientPlatform, brokerId: number) {
+  constructor(platform: ClientPlatform, broker: Pick<Broker, "brokerId" | "cluster">) {
+    this.#broker = broker;
     this.#context = new Context({
       platform,
       // Never asked: these connections are made by address.
       bootstrap: ["127.0.0.1"],
-      clientId: `broker-${brokerId}-http`,
+      clientId: `broker-${broker.brokerId}-http`,
       connectTimeoutMs,
       requestTimeoutMs: answerTimeoutMs,
       retryBackoffMs: reconnectMs,
@@ -138,6 +144,17 @@ export class LeaderCalls {
     if (found === undefined) throw nothingSaid(leader);
     check(found.errorCode, `Deleting records of ${name}-${partitionIndex}`);
     return found.lowWatermark;
+  }
+
+  /** What Kafka's protocol has no words for. */
+  async ask<A extends About>(leader: Leader, about: A, asked: Asked<A>): Promise<Answer<A>> {
+    const fromId = this.#broker.brokerId;
+    const { clusterId } = this.#broker.cluster();
+    const message = { clusterId, fromId, question: questionOf(about, asked) };
+    const told = await this.#call(leader, (each) => each.call(clusterQuestion, message));
+    if (told.errorCode === errorCodes.NONE) return answerIn(about, told.answer);
+    const what = `broker ${leader.id} refused a question: ${told.message}`;
+    throw new BrokerError("BROKER_NOT_AVAILABLE", what);
   }
 
   async #call<T>(leader: Leader, ask: (connection: BrokerConnection) => Promise<T>): Promise<T> {

@@ -10,10 +10,13 @@ const lookMs = 100;
 /** After these the next leader is asked. */
 const stale: ReadonlySet<ErrorName> = new Set<ErrorName>([
   "BROKER_NOT_AVAILABLE",
+  "COORDINATOR_LOAD_IN_PROGRESS",
+  "COORDINATOR_NOT_AVAILABLE",
   "FENCED_LEADER_EPOCH",
   "KAFKA_STORAGE_ERROR",
   "LEADER_NOT_AVAILABLE",
   "NETWORK_EXCEPTION",
+  "NOT_COORDINATOR",
   "NOT_LEADER_OR_FOLLOWER",
   "OFFSET_NOT_AVAILABLE",
   "UNKNOWN_LEADER_EPOCH",

@@ -1,15 +1,21 @@
-// The HTTP door in a cluster: any broker's door stores and reads any partition, lookups and streams go on when a leader
-// is cut off. Three brokers in this process, over real sockets.
+// The HTTP door in a cluster: any broker's door stores and reads any partition, shows and changes topics and groups, and
+// lookups and streams go on when a leader or a coordinator is cut off. Three brokers in this process, over real sockets.
 // Time limit: 60 s
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { EventStream, request, requestJson } from "../support/http-client.ts";
-import { ClusterScene } from "./cluster-scene.ts";
+import { ClusterScene, eventually } from "./cluster-scene.ts";
 
 const topic = "seats";
 const partitions = [0, 1, 2];
-const doors = { "timberline.http.enable": "true", "timberline.http.port": "0" };
+const settings = {
+  "timberline.flush": "os",
+  "offsets.topic.num.partitions": "6",
+  "group.initial.rebalance.delay.ms": "0",
+  "timberline.http.enable": "true",
+  "timberline.http.port": "0",
+};
 
 interface Stored {
   readonly partitions: readonly { readonly partition: number; readonly end_offset: number }[];
@@ -20,7 +26,7 @@ interface Read {
 }
 
 async function withCluster(run: (scene: ClusterScene) => Promise<void>): Promise<void> {
-  const scene = new ClusterScene({ "timberline.flush": "os", ...doors }, { members: true });
+  const scene = new ClusterScene(settings, { members: true });
   try {
     await scene.start(1, 2, 3);
     const body = { name: topic, partitions: 3, replication_factor: 3 };
@@ -120,6 +126,143 @@ test("a leader is cut off: writes, reads and streams through another door only t
     while (seen.size < 6) for (const { data } of await stream.take(1)) seen.add(valueIn(data));
     stream.close();
   }));
+
+test("topics and the cluster look the same through every door, and are changed through any", () =>
+  withCluster(async (scene) => {
+    const doors = [1, 2, 3].map((id) => doorOf(scene, id));
+    const body = { name: "more", partitions: 2, replication_factor: 2 };
+    await request(`${doors[0]}/v1/topics`, { body });
+    for (const partition of [0, 1]) {
+      const records = `${doors[1]}/v1/topics/more/records`;
+      await request(records, { body: [1, 2, 3].map((value) => ({ value, partition })) });
+    }
+    const change = { method: "PATCH", body: { partitions: 3, configs: { "retention.ms": 7 } } };
+    await request(`${doors[2]}/v1/topics/more`, change);
+    await eventually("all know of the change", () =>
+      [1, 2, 3].every((id) => topicAt(scene, id, "more")?.partitions.length === 3),
+    );
+    const seen = await Promise.all(
+      doors.map((door) => requestJson<DescribedTopic>(`${door}/v1/topics/more`)),
+    );
+    assert.equal(
+      seen[0]!.partitions.map(({ high_watermark }) => high_watermark),
+      [3, 3, 0],
+    );
+    assert.equal(seen[0]!.configs, { "retention.ms": "7" });
+    assert.equal(seen[1], seen[0]);
+    assert.equal(seen[2], seen[0]);
+    const clusters = await Promise.all(
+      doors.map((door) => requestJson<DescribedCluster>(`${door}/v1/cluster`)),
+    );
+    for (const [i, { broker_id, brokers }] of clusters.entries()) {
+      assert.is(broker_id, i + 1);
+      assert.equal(brokers, clusters[0]!.brokers);
+    }
+    const { brokers } = clusters[0]!;
+    assert.is(sum(brokers.map(({ leads }) => leads)), 6);
+    assert.is(sum(brokers.map(({ replicas }) => replicas)), 3 * 3 + 3 * 2);
+    await request(`${doors[1]}/v1/topics/more`, { method: "DELETE", status: 204 });
+    await eventually("all have forgotten it", () =>
+      [1, 2, 3].every((id) => topicAt(scene, id, "more") === undefined),
+    );
+  }));
+
+test("groups are seen and moved through any door, also when their coordinator is cut off", () =>
+  withCluster(async (scene) => {
+    const doors = [1, 2, 3].map((id) => doorOf(scene, id));
+    for (const partition of partitions) await store(doors[0]!, partition, "one");
+    const names = ["a", "b", "c", "d", "e", "f"];
+    for (const [i, group] of names.entries()) {
+      const offsets = partitions.map((partition) => ({ topic, partition, offset: 0 }));
+      await request(`${doors[i % 3]}/v1/groups/${group}/offsets`, { body: { offsets } });
+    }
+    const coordinators = await Promise.all(
+      names.map((group) => scene.server(1).broker.groups.find(group)),
+    );
+    assert.ok(new Set(coordinators).size > 1, "groups have several coordinators");
+    for (const door of doors) {
+      const { groups } = await requestJson<GroupList>(`${door}/v1/groups`);
+      assert.equal(
+        groups.map(({ group }) => group),
+        names,
+      );
+      for (const group of names) {
+        const described = await requestJson<{ state: string }>(`${door}/v1/groups/${group}`);
+        assert.is(described.state, "Empty");
+        const { offsets } = await requestJson<GroupOffsets>(`${door}/v1/groups/${group}/offsets`);
+        assert.equal(
+          offsets.map(({ lag }) => lag),
+          [1, 1, 1],
+        );
+      }
+      await request(`${door}/v1/groups/nobody`, { status: 404 });
+    }
+    const lost = names[coordinators.indexOf(3)];
+    assert.ok(lost !== undefined, "broker 3 coordinates a group");
+    scene.cut(3);
+    const door = doors[0]!;
+    const unchanged = await requestJson<GroupList>(`${door}/v1/groups`);
+    assert.is(unchanged.groups.length, names.length);
+    const move = { offsets: [{ topic, partition: 0, offset: 1 }] };
+    await request(`${door}/v1/groups/${lost}/offsets`, { body: move });
+    const { offsets } = await requestJson<GroupOffsets>(`${doors[1]}/v1/groups/${lost}/offsets`);
+    assert.equal(
+      offsets.map(({ lag }) => lag),
+      [0, 1, 1],
+    );
+    await request(`${doors[1]}/v1/groups/${lost}`, { method: "DELETE", status: 204 });
+    await request(`${door}/v1/groups/${lost}`, { status: 404 });
+    await request(`${door}/v1/groups/${lost}`, { method: "DELETE", status: 404 });
+  }));
+
+test("a group's members are seen through every door, and keep their offsets from being moved", () =>
+  withCluster(async (scene) => {
+    const consumer = scene.client.groupConsumer({ groupId: "readers", topics: [topic] });
+    const reading = (async () => {
+      for await (const _ of consumer.batches());
+    })();
+    await eventually("it has all partitions", () => consumer.partitions.length === 3, 20_000);
+    for (const id of [1, 2, 3]) {
+      const url = `${doorOf(scene, id)}/v1/groups/readers`;
+      const { state, members } = await requestJson<DescribedGroup>(url);
+      assert.is(state, "Stable");
+      assert.equal(
+        members.map((member) => [member.member, member.partitions.length]),
+        [[consumer.memberId, 3]],
+      );
+      const move = { offsets: [{ topic, partition: 0, offset: 0 }] };
+      await request(`${url}/offsets`, { body: move, status: 404 });
+      await request(url, { method: "DELETE", status: 409 });
+    }
+    await consumer.stop();
+    await reading;
+  }));
+
+interface DescribedTopic {
+  readonly configs: Readonly<Record<string, string>>;
+  readonly partitions: readonly { readonly high_watermark: number }[];
+}
+interface DescribedCluster {
+  readonly broker_id: number;
+  readonly brokers: readonly { readonly leads: number; readonly replicas: number }[];
+}
+interface GroupList {
+  readonly groups: readonly { readonly group: string }[];
+}
+interface GroupOffsets {
+  readonly offsets: readonly { readonly lag: number }[];
+}
+interface DescribedGroup {
+  readonly state: string;
+  readonly members: readonly { readonly member: string; readonly partitions: readonly unknown[] }[];
+}
+function topicAt(scene: ClusterScene, id: number, name: string) {
+  return scene.server(id).broker.cluster().topics.get(name);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
 
 function valueIn(data: string): string {
   return (JSON.parse(data) as { value: string }).value;

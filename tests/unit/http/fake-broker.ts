@@ -8,6 +8,7 @@ import { BrokerError } from "../../../runtime/errors.ts";
 import type { GroupCoordinator } from "../../../runtime/group-coordinator.ts";
 import type { Platform } from "../../../runtime/platform.ts";
 import type { Records } from "../../../runtime/records.ts";
+import type { DescribedPartition, RoutableBroker } from "../../../runtime/routable-broker.ts";
 
 interface FakePartition {
   readonly batches: { bytes: Uint8Array; baseOffset: number; nextOffset: number; maxMs: number }[];
@@ -15,7 +16,7 @@ interface FakePartition {
   endOffset: number;
 }
 
-export class FakeBroker implements api.Broker {
+export class FakeBroker implements RoutableBroker {
   readonly brokerId = 1;
   /** Of tests that ask about groups. */
   groups = {} as GroupCoordinator;
@@ -35,14 +36,6 @@ export class FakeBroker implements api.Broker {
   readonly #partitions = new Map<string, FakePartition>();
   #wake: (() => void)[] = [];
 
-  get care(): never {
-    throw new Error("the HTTP door moves nothing");
-  }
-
-  get transactions(): never {
-    throw new Error("the HTTP door asks nothing of transactions");
-  }
-
   constructor(platform: Platform) {
     this.#platform = platform;
   }
@@ -51,7 +44,7 @@ export class FakeBroker implements api.Broker {
     return {
       clusterId: "fake",
       controllerId: 1,
-      brokers: new Map([[1, this.self()]]),
+      brokers: new Map([[1, this.#self()]]),
       topics: this.#topics,
       topicsById: new Map(),
       brokerConfigs: new Map(),
@@ -59,7 +52,7 @@ export class FakeBroker implements api.Broker {
     };
   }
 
-  self(): BrokerRecord {
+  #self(): BrokerRecord {
     return {
       id: 1,
       epoch: 1,
@@ -129,10 +122,6 @@ export class FakeBroker implements api.Broker {
     return batch === undefined ? found(-1) : found(batch.baseOffset, batch.maxMs);
   }
 
-  epochEndOffset(): api.EpochEndOffset {
-    throw new Error("not asked by the HTTP door");
-  }
-
   async deleteRecords(request: api.TopicPartition & { offset: number }): Promise<number> {
     const log = this.#log(request);
     const offset = request.offset === -1 ? log.endOffset : request.offset;
@@ -141,10 +130,6 @@ export class FakeBroker implements api.Broker {
     }
     log.startOffset = offset;
     return offset;
-  }
-
-  async initProducerId(): Promise<{ producerId: number; producerEpoch: number }> {
-    throw new Error("not asked by the HTTP door");
   }
 
   async createTopic(request: api.CreateTopicRequest): Promise<api.CreatedTopic> {
@@ -219,14 +204,20 @@ export class FakeBroker implements api.Broker {
     if (!options.validateOnly) this.#topics.set(topic.name, { ...topic, configs });
   }
 
-  async replaceConfigs(): Promise<void> {
-    throw new Error("not asked by the HTTP door");
+  describePartitions(places: readonly api.TopicPartition[]): readonly DescribedPartition[] {
+    return places.map((place) => {
+      try {
+        return this.#view(place);
+      } catch (error) {
+        return error as BrokerError;
+      }
+    });
   }
 
-  describePartition(request: api.TopicPartition): api.PartitionView {
-    const log = this.#log(request);
+  #view(place: api.TopicPartition): api.PartitionView {
+    const log = this.#log(place);
     return {
-      ...request,
+      ...place,
       leader: 1,
       leaderEpoch: 0,
       replicas: [1],
@@ -237,14 +228,6 @@ export class FakeBroker implements api.Broker {
       sizeBytes: log.batches.reduce((sum, batch) => sum + batch.bytes.length, 0),
       segments: 1,
     };
-  }
-
-  describeProducers(): readonly api.ProducerView[] {
-    return [];
-  }
-
-  describeLogDirs(): readonly api.LogDirView[] {
-    return [];
   }
 
   #log({ topic, partition }: api.TopicPartition): FakePartition {

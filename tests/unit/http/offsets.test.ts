@@ -65,9 +65,22 @@ test("offsetRoutes() describe the cluster", async () => {
     cluster_id: "fake",
     controller_id: 1,
     broker_id: 1,
-    brokers: [{ id: 1, host: "127.0.0.1", port: 9092, rack: null, fenced: false }],
+    brokers: [
+      {
+        id: 1,
+        host: "127.0.0.1",
+        port: 9092,
+        rack: null,
+        fenced: false,
+        draining: false,
+        leads: 3,
+        replicas: 3,
+      },
+    ],
     topics: 1,
     partitions: 3,
+    under_replicated: 0,
+    offline: 0,
   });
 });
 

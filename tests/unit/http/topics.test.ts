@@ -24,6 +24,9 @@ test("topicRoutes() create, describe and delete a topic", async () => {
     leader_epoch: 0,
     replicas: [1],
     isr: [1],
+    elr: [],
+    adding: [],
+    removing: [],
     start_offset: 0,
     high_watermark: 1,
     end_offset: 1,
@@ -92,11 +95,11 @@ test("topicRoutes() describe configs, all or by name", async () => {
 test("topicRoutes() tell of one partition's error beside the others", async () => {
   const door = openDoor();
   await post(door, "/v1/topics", { name: "t", partitions: 2 });
-  const { describePartition } = door.broker;
-  door.broker.describePartition = (request) => {
-    if (request.partition === 1) throw new BrokerError("KAFKA_STORAGE_ERROR", "offline");
-    return describePartition.call(door.broker, request);
-  };
+  const { describePartitions } = door.broker;
+  door.broker.describePartitions = (places) =>
+    describePartitions
+      .call(door.broker, places)
+      .map((view, i) => (i === 1 ? new BrokerError("KAFKA_STORAGE_ERROR", "offline") : view));
   const { status, body } = await get(door, "/v1/topics/t");
   assert.is(status, 200);
   assert.is(body.partitions?.[0]?.end_offset, 0);
