@@ -117,7 +117,7 @@ export async function groupLag(call: Call): Promise<ExitCode> {
     const partitions = await groups.lag(groupId);
     const total = partitions.reduce((sum, { lag }) => sum + lag, 0);
     worst = Math.max(worst, total);
-    shell.note(`${groupId}: ${formatCount(total)} records behind`);
+    shell.note(`${groupId}: ${formatCounted(total, "record")} behind`);
     rows.push(...partitions.map((each) => lagRow(groupId, each)));
   });
   if (code !== ExitCode.done && rows.length === 0) return code;
