@@ -281,10 +281,12 @@ export class Replicas {
     return isInSync === false && namesReplica(names, partition.partition, brokerId);
   }
 
+  /** The leader's list names the replica that feeds, as Kafka's tools write it: this broker's own. */
   #isThrottled(partition: Partition, replicaId: number): boolean {
-    const topic = this.#options.controlPlane.state().topics.get(partition.topic);
+    const { brokerId, controlPlane } = this.#options;
+    const topic = controlPlane.state().topics.get(partition.topic);
     const names = topic?.configs.get("leader.replication.throttled.replicas");
-    if (!namesReplica(names, partition.partition, replicaId)) return false;
+    if (!namesReplica(names, partition.partition, brokerId)) return false;
     return this.leaderOf(partition)?.state.isInSync(replicaId) === false;
   }
 }
