@@ -25,6 +25,7 @@ import type {
   PartitionOffset,
   TopicInfo,
 } from "./api.ts";
+import { ClusterCareAdmin } from "./care-admin.ts";
 import type { ClusterCalls } from "./cluster-calls.ts";
 import { configEntry } from "./config-entries.ts";
 import { ClientError, errorFromCode } from "./error.ts";
@@ -40,10 +41,12 @@ export class ClusterAdmin implements Admin {
   readonly #calls: ClusterCalls;
 
   readonly transactions: ClusterTransactions;
+  readonly care: ClusterCareAdmin;
 
   constructor(calls: ClusterCalls) {
     this.#calls = calls;
     this.transactions = new ClusterTransactions(calls);
+    this.care = new ClusterCareAdmin(calls);
   }
 
   // ---- topics ----

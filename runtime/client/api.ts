@@ -12,6 +12,7 @@ import type {
   TopicPartition,
 } from "../broker.ts";
 import type { CodecName, Platform } from "../platform.ts";
+import type { CareAdmin } from "./care-api.ts";
 import type { ClientError } from "./error.ts";
 import type { GroupConsumer, GroupConsumerOptions, Groups } from "./group-api.ts";
 import type {
@@ -304,6 +305,7 @@ export interface Admin {
   logDirs(broker?: number): Promise<readonly LogDirInfo[]>;
   producers(partition: TopicPartition): Promise<readonly ProducerView[]>;
   readonly transactions: TransactionAdmin;
+  readonly care: CareAdmin;
 }
 
 export interface TransactionSummary {

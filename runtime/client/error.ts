@@ -148,6 +148,11 @@ const advice: Partial<Record<ClientErrorCode, string>> = {
   INVALID_SESSION_TIMEOUT:
     "Choose sessionTimeoutMs within the broker's group.*.session.timeout.ms.",
   GROUP_MAX_SIZE_REACHED: "Stop a member, or raise the broker's group.max.size.",
+  INVALID_REPLICA_ASSIGNMENT: "Name brokers that are registered, each once per partition.",
+  NO_REASSIGNMENT_IN_PROGRESS: "It has ended already, or never began.",
+  PREFERRED_LEADER_NOT_AVAILABLE: "Wait until it is in sync, then ask again.",
+  ELIGIBLE_LEADERS_NOT_AVAILABLE: "Bring a broker with a replica back.",
+  BROKER_ID_NOT_REGISTERED: "Check the number: timberline cluster brokers lists them.",
   UNSTABLE_OFFSET_COMMIT: "Wait until the transaction that holds these offsets has ended.",
 };
 

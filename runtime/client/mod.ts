@@ -2,6 +2,7 @@
 // to any other Kafka.
 
 export type * from "./api.ts";
+export type * from "./care-api.ts";
 export { createClient } from "./client.ts";
 export { ClientError, type ClientErrorCode } from "./error.ts";
 export type * from "./group-api.ts";
