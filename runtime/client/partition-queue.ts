@@ -54,6 +54,17 @@ export class PartitionQueue {
   }
 
   /**
+   * Whether the next batch has another producer id than one on its way: between two ids the broker sees no gap, and
+   * the later one would be stored although the earlier one fails. `producerId`: what a new batch would get.
+   */
+  isBehindOther(producerId: number): boolean {
+    const next = this.waiting[0];
+    const own = next !== undefined && next.baseSequence >= 0 ? next.producerId : producerId;
+    for (const batch of this.inFlight) if (batch.producerId !== own) return true;
+    return false;
+  }
+
+  /**
    * With a new producer id numbers begin at 0 again. What the broker may have keeps its old id and number, or it could
    * be there twice.
    */

@@ -134,6 +134,7 @@ export class Sender {
     const partitionMax = this.#settings.idempotent || this.#settings.acks === 0 ? 5 : 1;
     if (queue.inFlight.size >= partitionMax) return false;
     if (queue.isRetrying && queue.inFlight.size > 0) return false;
+    if (this.#settings.idempotent && queue.isBehindOther(this.#identity.id)) return false;
     if (queue.notBeforeMs > nowMs) {
       this.#pump.at(queue.notBeforeMs);
       return false;
