@@ -1,7 +1,7 @@
 // A file system of a few megabytes in memory, for what a full or read-only disk does. Linux, and only who may mount.
 
 import { execFileSync } from "node:child_process";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { sayMissing } from "../support/missing-tool.ts";
 import { tempFolder } from "../support/temp-folder.ts";
@@ -44,6 +44,11 @@ export class SmallDisk {
         // No room for so many at once.
       }
     }
+  }
+
+  /** Gives back what `fill` took. */
+  empty(): void {
+    rmSync(join(this.folder, "filler"), { force: true });
   }
 
   unmount(): void {

@@ -31,7 +31,17 @@ export interface NatsOptions {
   readonly servers?: number;
   /** Lines for the configuration, such as `authorization { … }`. */
   readonly config?: string;
+  /** Where each of them runs; default: all on loopback. */
+  readonly sites?: readonly NatsSite[];
 }
+
+export interface NatsSite {
+  readonly host: string;
+  /** The command line that runs `command` there. */
+  enter(command: readonly string[]): string[];
+}
+
+const loopback: NatsSite = { host: "127.0.0.1", enter: (command) => [...command] };
 
 export class TestNats {
   readonly #program: string;
@@ -39,6 +49,7 @@ export class TestNats {
   readonly #ports: readonly number[];
   readonly #routes: readonly number[];
   readonly #config: string;
+  readonly #sites: readonly NatsSite[];
   readonly #processes: (TestProcess | undefined)[] = [];
 
   static async start(options: NatsOptions): Promise<TestNats> {
@@ -52,13 +63,14 @@ export class TestNats {
   private constructor(options: NatsOptions, ports: readonly number[], routes: readonly number[]) {
     this.#program = options.program;
     this.#config = options.config ?? "";
+    this.#sites = options.sites ?? [];
     this.#folder = tempFolder("nats");
     this.#ports = ports;
     this.#routes = routes;
   }
 
   get urls(): string[] {
-    return this.#ports.map((port) => `nats://127.0.0.1:${port}`);
+    return this.#ports.map((port, index) => `nats://${this.#site(index).host}:${port}`);
   }
 
   process(index: number): TestProcess {
@@ -68,7 +80,7 @@ export class TestNats {
   async startServer(index: number): Promise<void> {
     const file = join(this.#folder, `${index}.conf`);
     writeFileSync(file, this.#configOf(index));
-    const child = new TestProcess([this.#program, "-c", file]);
+    const child = new TestProcess(this.#site(index).enter([this.#program, "-c", file]));
     this.#processes[index] = child;
     const endMs = performance.now() + START_MS_MAX;
     while (!/Server is ready/.test(child.stderr)) {
@@ -90,6 +102,10 @@ export class TestNats {
     await Promise.all(this.#processes.map((child) => child?.stop("SIGKILL")));
   }
 
+  #site(index: number): NatsSite {
+    return this.#sites[index] ?? loopback;
+  }
+
   #store(index: number): string {
     return join(this.#folder, `store-${index}`);
   }
@@ -97,14 +113,14 @@ export class TestNats {
   #configOf(index: number): string {
     const lines = [
       `server_name: n${index}`,
-      `listen: 127.0.0.1:${this.#ports[index]}`,
+      `listen: ${this.#site(index).host}:${this.#ports[index]}`,
       `jetstream { store_dir: "${this.#store(index)}", sync_interval: always }`,
       this.#config,
     ];
     if (this.#ports.length > 1) {
-      const routes = this.#routes.map((port) => `nats://127.0.0.1:${port}`).join(", ");
-      const own = this.#routes[index];
-      lines.push(`cluster { name: t, listen: 127.0.0.1:${own}, routes: [${routes}] }`);
+      const addresses = this.#routes.map((port, at) => `${this.#site(at).host}:${port}`);
+      const routes = addresses.map((address) => `nats://${address}`).join(", ");
+      lines.push(`cluster { name: t, listen: ${addresses[index]}, routes: [${routes}] }`);
     }
     return `${lines.join("\n")}\n`;
   }

@@ -18,6 +18,8 @@ export interface ProcessOptions {
   /** Added to the environment of the test; undefined takes a name away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly stdin?: string;
+  /** Told of each line of stdout, as it comes. */
+  readonly onLine?: (line: string) => void;
 }
 
 export interface ProcessEnd {
@@ -40,7 +42,13 @@ export class TestProcess {
     const [program = "", ...args] = command;
     const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, ...options.env };
     this.#child = spawn(program, args, { cwd: options.cwd, env, stdio: "pipe" });
+    let begun = "";
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      if (options.onLine !== undefined) {
+        const lines = (begun + text).split("\n");
+        begun = lines.pop() ?? "";
+        for (const line of lines) options.onLine(line);
+      }
       this.#stdout = (this.#stdout + text).slice(-OUTPUT_CHARS_MAX);
       this.#notify();
     });
