@@ -84,6 +84,8 @@ export class Attendance {
       controllerEpoch: view.image.controllerEpoch,
       isConnected: view.isCurrent,
       isStale,
+      version: view.image.version,
+      isBehind: view.isBehind,
     };
   }
 
@@ -157,7 +159,7 @@ export class Attendance {
       const question = { ask: "heartbeat", ...heartbeat };
       const timeoutMs = (settings.sessionMs * 2) / 3;
       const answer = await options.peers.ask(address, question, { timeoutMs });
-      this.#answered(answer as HeartbeatAnswer);
+      this.#answered(controllerId, answer as HeartbeatAnswer);
     } catch (error) {
       if (!(error instanceof PeerUnreachable)) throw error;
       if (error.isGone && view.image.controllerEpoch === controllerEpoch) this.#gone();
@@ -166,7 +168,8 @@ export class Attendance {
     }
   }
 
-  #answered({ isController, isConnected, isStale }: HeartbeatAnswer): void {
+  #answered(id: number, { isController, isConnected, isStale, ...known }: HeartbeatAnswer): void {
+    this.#parts.view.heardOf({ id, ...known });
     if (isController && isConnected) this.#heard();
     if (isStale) this.#parts.isStale();
   }

@@ -20,6 +20,8 @@ export interface BrokerRecord {
   readonly draining: boolean;
   /** Random, one per registration: tells a process from another of the same id. Absent of a broker that is alone. */
   readonly incarnation?: string;
+  /** Of its data folder: another one under the same id is an empty disk. Absent where nobody said it. */
+  readonly directory?: string;
 }
 
 export interface PartitionRecord {
@@ -165,18 +167,24 @@ export interface ControlPlane {
    * Adds or renews this process's broker; returns its record with the new epoch, at least `epochMin`. The
    * partitions it leads get that as their leader epoch: a restart is an election.
    */
-  register(broker: {
-    id: number;
-    host: string;
-    port: number;
-    rack: string | null;
-    epochMin?: number;
-    /**
-     * Broker epoch that the clean-shutdown marker of the data folder names, absent without one: whoever did not
-     * stop cleanly may have lost records and leaves ISR and ELR.
-     */
-    cleanEpoch?: number;
-  }): Promise<BrokerRecord>;
+  register(
+    broker: {
+      id: number;
+      host: string;
+      port: number;
+      rack: string | null;
+      epochMin?: number;
+      /**
+       * Broker epoch that the clean-shutdown marker of the data folder names, absent without one: whoever did not
+       * stop cleanly may have lost records and leaves ISR and ELR.
+       */
+      cleanEpoch?: number;
+      /** Id of the data folder. A broker with another one than before has nothing of what it had. */
+      directory?: string;
+    },
+    /** Told why it must wait: the metadata service lost what is known here, until somebody brings it back. */
+    waiting?: (alarm: string) => void,
+  ): Promise<BrokerRecord>;
   /**
    * `assignments[p]` = replicas of partition p, the first is the preferred leader; or a count and a factor.
    * Faults: topic-exists, invalid-partitions, invalid-replication-factor, invalid-assignment (a list that is

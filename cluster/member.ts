@@ -102,8 +102,8 @@ class Member implements ClusterMember {
     return this.#view.watch(changed);
   }
 
-  register(request: Parameters<ControlPlane["register"]>[0]): Promise<BrokerRecord> {
-    return this.#registration.register(request);
+  register(...[request, waiting]: Parameters<ControlPlane["register"]>): Promise<BrokerRecord> {
+    return this.#registration.register(request, waiting);
   }
 
   async createTopic(request: Parameters<ControlPlane["createTopic"]>[0]): Promise<TopicRecord> {

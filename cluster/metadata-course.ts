@@ -27,7 +27,8 @@ export type Taken =
   | { readonly kind: "known" }
   /** Entries before it are missing. */
   | { readonly kind: "gap" }
-  | { readonly kind: "refused"; readonly reason: string };
+  /** `isBehind`: what the metadata service lost can be brought back; else this broker is at the wrong place. */
+  | { readonly kind: "refused"; readonly reason: string; readonly isBehind: boolean };
 
 interface Collection {
   readonly changes: ImageChange[];
@@ -60,6 +61,7 @@ export class MetadataCourse {
       return refused(
         `the metadata service holds cluster ${entry.clusterId}, this broker belongs to cluster ` +
           `${image.clusterId}: connect it to its own, or give it an empty folder`,
+        { isBehind: false },
       );
     }
     if (this.#collection) return this.#collectMore(this.#collection, { entry, bytes });
@@ -131,8 +133,8 @@ function numbersOf({ version, controllerId, controllerEpoch }: Entry) {
   return { version, controllerId, controllerEpoch };
 }
 
-function refused(reason: string): Taken {
-  return { kind: "refused", reason };
+function refused(reason: string, { isBehind = true } = {}): Taken {
+  return { kind: "refused", reason, isBehind };
 }
 
 function otherCourse(version: number): string {

@@ -48,6 +48,7 @@ export class MetadataView {
   #isCaughtUp = false;
   #awayMs: number;
   #alarm: string | null = null;
+  #isBehind = false;
   #isClosed = false;
 
   /** Throws storage-failed if this broker's own copy cannot be used. */
@@ -96,6 +97,10 @@ export class MetadataView {
   get isFrozen(): boolean {
     return this.#alarm !== null;
   }
+  /** Frozen because the metadata service lost what this broker knows: a restore brings it back. */
+  get isBehind(): boolean {
+    return this.#alarm !== null && this.#isBehind;
+  }
   get alarm(): string | null {
     return this.#alarm ?? this.#copy.failure;
   }
@@ -143,12 +148,24 @@ export class MetadataView {
   }
 
   /** Nothing is followed any more, until the metadata is brought back. */
-  freeze(reason: string): void {
+  freeze(reason: string, { isBehind = false } = {}): void {
     if (this.#alarm !== null) return;
     this.#alarm = reason;
+    this.#isBehind = isBehind;
     this.#awayMs = this.#clock.monotonicMs();
     for (const listener of this.#listeners) listener.frozen?.();
     this.#wake();
+  }
+
+  /** A living member knows more than the metadata service holds. */
+  heardOf(other: {
+    readonly id: number;
+    readonly version: number;
+    readonly isBehind: boolean;
+  }): void {
+    const { version } = this.image;
+    if (!other.isBehind || other.version <= version || !this.isCurrent) return;
+    this.freeze(peerKnowsMore(version, other), { isBehind: true });
   }
 
   close(): void {
@@ -187,7 +204,7 @@ export class MetadataView {
 
   #take(entry: Entry, { sequence, bytes }: LogEntry): void {
     const taken = this.#course.take(entry, bytes);
-    if (taken.kind === "refused") this.freeze(taken.reason);
+    if (taken.kind === "refused") this.freeze(taken.reason, taken);
     if (taken.kind !== "applied" && taken.kind !== "collected") return;
     this.#copy.keep(this.#course, sequence, bytes);
     if (taken.kind === "collected") return;
@@ -211,10 +228,10 @@ export class MetadataView {
     const known = this.image.version;
     const isBehind = this.#logVersion < known || (last < this.#sequence && known > 0);
     this.#sequence = last;
-    if (isBehind) this.freeze(wentBack(known, this.#logVersion));
+    if (isBehind) this.freeze(wentBack(known, this.#logVersion), { isBehind });
     else if (this.#logVersion > known && !this.isFrozen && !this.#course.isCollecting) {
       // Of a whole image that somebody is writing the rest is still to come, or it never counts.
-      this.freeze(incomplete(known));
+      this.freeze(incomplete(known), { isBehind: true });
     }
     this.#isCaughtUp = true;
     this.#wake();
@@ -237,6 +254,13 @@ export class MetadataView {
 function wentBack(known: number, found: number): string {
   return (
     `the metadata service went back: it ends at entry ${found}, this broker knows ${known}: ` +
+    RESTORE_ADVICE
+  );
+}
+
+function peerKnowsMore(found: number, { id, version }: { id: number; version: number }): string {
+  return (
+    `the metadata service went back: it ends at entry ${found}, broker ${id} knows ${version}: ` +
     RESTORE_ADVICE
   );
 }

@@ -14,6 +14,8 @@ import type { ChangeRequest } from "./requests.ts";
 /** A living process answers at once. */
 const PROBE_MS_MAX = 500;
 const PROBE_PAUSE_MS = 100;
+/** A restore is somebody's work: it is waited for as long as this process lives, a look at a time. */
+const RESTORE_LOOK_MS = 60_000;
 
 type Request = Parameters<ControlPlane["register"]>[0];
 
@@ -47,8 +49,9 @@ export class OwnRegistration {
 
   get identity(): Identity {
     const { options, view } = this.#parts;
-    const { clusterId } = view.image;
-    return { id: options.brokerId, clusterId, incarnation: this.#incarnation };
+    const { clusterId, version } = view.image;
+    const { isBehind } = view;
+    return { id: options.brokerId, clusterId, incarnation: this.#incarnation, version, isBehind };
   }
 
   get heartbeat(): Heartbeat {
@@ -59,12 +62,32 @@ export class OwnRegistration {
     return { id, epoch, incarnation: this.#incarnation, version, isReady: !this.#isHeld };
   }
 
-  /** Resolves when this broker takes part, or is known while it is held. */
-  async register(request: Request): Promise<BrokerRecord> {
+  /**
+   * Resolves when this broker takes part, or is known while it is held. While the metadata service lacks what this
+   * broker knows it cannot be registered: `waiting` is told, and it goes on when the metadata was brought back.
+   */
+  async register(request: Request, waiting?: (alarm: string) => void): Promise<BrokerRecord> {
+    const { view } = this.#parts;
+    for (;;) {
+      try {
+        if (!view.isBehind) return await this.#registerOnce(request);
+      } catch (error) {
+        if (!(error instanceof ControlPlaneError) || !view.isBehind || this.#isClosed) throw error;
+      }
+      waiting?.(view.alarm ?? "");
+      while (view.isBehind) {
+        await view.until(() => !view.isBehind, RESTORE_LOOK_MS);
+        if (this.#isClosed) throw unavailable("this broker is stopping");
+      }
+    }
+  }
+
+  async #registerOnce(request: Request): Promise<BrokerRecord> {
     const { options, view, settings, attend } = this.#parts;
     this.#epoch = -1;
     this.#request = request;
     this.#incarnation = randomId(options.random);
+    await this.#askOthers();
     await this.#waitForNamesake(request);
     attend();
     await this.#registerNow(request);
@@ -129,6 +152,26 @@ export class OwnRegistration {
       `another process at ${record.host}:${record.port} registered as broker ${options.brokerId}: ` +
         "stop one of the two, and give it another id",
     );
+  }
+
+  /** Whoever lives and knows more than the metadata service says that it went back: then nobody may go on from it. */
+  async #askOthers(): Promise<void> {
+    const { options, view } = this.#parts;
+    const { brokerId, peers } = options;
+    const others = [...view.image.brokers.values()].filter(
+      ({ id, fenced }) => !fenced && id !== brokerId,
+    );
+    const known = others.map(async (broker) => {
+      try {
+        const question = { ask: "identify" };
+        const answer = await peers.ask(broker, question, { timeoutMs: PROBE_MS_MAX });
+        view.heardOf(answer as Identity);
+      } catch (error) {
+        if (!(error instanceof PeerUnreachable)) throw error;
+      }
+    });
+    await Promise.all(known);
+    if (view.isBehind) throw unavailable(view.alarm ?? "");
   }
 
   /** A living process with this id keeps it; one that is only silent has until its session would end. */

@@ -25,6 +25,8 @@ export interface Identity {
   readonly id: number;
   readonly clusterId: string;
   readonly incarnation: string;
+  readonly version: number;
+  readonly isBehind: boolean;
 }
 
 export interface HeartbeatAnswer {
@@ -35,6 +37,9 @@ export interface HeartbeatAnswer {
   readonly isConnected: boolean;
   /** The asker's broker epoch is not the registered one. */
   readonly isStale: boolean;
+  /** How much of the metadata it knows, and whether the metadata service holds less than that. */
+  readonly version: number;
+  readonly isBehind: boolean;
 }
 
 /** What became of a change. */
@@ -88,6 +93,7 @@ const requestChecks: {
     integerOf(fields.port);
     textOf(fields.incarnation);
     for (const name of ["epochMin", "cleanEpoch"]) optional(fields[name], integerOf);
+    optional(fields.directory, textOf);
     if (fields.rack !== null) textOf(fields.rack);
   },
   "create-topic": ({ name, id, leaderEpoch, layout, configs }) => {

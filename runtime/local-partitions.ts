@@ -200,7 +200,8 @@ export class LocalPartitions {
    * be reached: then they are left alone.
    */
   #setStraysAside(found: readonly FoundPartition[]): void {
-    if (!this.#controlPlane.status().isConnected) return;
+    const { isConnected, alarm } = this.#controlPlane.status();
+    if (!isConnected || alarm !== null) return;
     const { topics } = this.#controlPlane.state();
     for (const { topic, partition } of found) {
       const replicas = topics.get(topic)?.partitions[partition]?.replicas;

@@ -1,7 +1,9 @@
 // What the server writes to its own log about its parts. Used by `server.ts` only.
 
 import type { GroupEvent } from "./groups/coordinator.ts";
+import type { LocalBroker } from "./local-broker.ts";
 import type { LogFolderEvent } from "./log/log-folder.ts";
+import type { Clock } from "./platform.ts";
 import type { Logger } from "./telemetry/logger.ts";
 
 export function reportGroups(logger: Logger, event: GroupEvent): void {
@@ -45,6 +47,23 @@ export function reportFolder(logger: Logger, event: LogFolderEvent): void {
       `${event.folder} belongs to no topic; kept as ${event.renamedTo}, remove it if it is not needed`,
     );
   }
+}
+
+/** Says how far it is and what it found: a large log of transactions takes a while. */
+export async function loadTransactions(
+  broker: LocalBroker,
+  clock: Clock,
+  logger: Logger,
+): Promise<void> {
+  const startedMs = clock.monotonicMs();
+  const { transactions } = await broker.loadTransactions(({ done, partitions }) => {
+    const what = `transactions: read ${done} of ${partitions} partitions`;
+    logger.info("transactions-loading", what, { done, partitions });
+  });
+  const durationMs = Math.round(clock.monotonicMs() - startedMs);
+  if (transactions === 0) return;
+  const what = `${transactions} transactional ids were read in ${durationMs} ms`;
+  logger.info("transactions-loaded", what, { transactions, durationMs });
 }
 
 export function asError(error: unknown): Error {

@@ -1,6 +1,7 @@
 // What the server makes of its configuration: its number, the address it tells, limits of the door and the cleaner.
 // Pure; used by `server.ts` only.
 
+import type { ControlPlane } from "../cluster/control-plane.ts";
 import { type BrokerConfig, type HostPort, isEveryAddress } from "./config.ts";
 import { BrokerError } from "./errors.ts";
 import type { DoorLimits } from "./kafka/limits.ts";
@@ -18,7 +19,7 @@ export function chooseBrokerId(config: BrokerConfig, ofFolder: number | undefine
   );
 }
 
-export function advertisedAddress(config: BrokerConfig, listener: HostPort): HostPort {
+function advertisedAddress(config: BrokerConfig, listener: HostPort): HostPort {
   const { advertised } = config;
   if (advertised) return { host: advertised.host, port: advertised.port || listener.port };
   if (!isEveryAddress(listener.host)) return listener;
@@ -26,6 +27,27 @@ export function advertisedAddress(config: BrokerConfig, listener: HostPort): Hos
     "INVALID_CONFIG",
     `clients cannot connect to ${listener.host}: say where they reach this broker with --advertise HOST:PORT`,
   );
+}
+
+export type Registration = Parameters<ControlPlane["register"]>[0];
+
+/** What this process says of itself when it registers. */
+export function registrationOf(
+  config: BrokerConfig,
+  own: {
+    readonly id: number;
+    readonly directory: string;
+    readonly cleanEpoch: number | undefined;
+    readonly listener: HostPort;
+    readonly found: readonly { readonly leaderEpoch: number }[];
+  },
+): Registration {
+  const { id, directory, cleanEpoch, listener, found } = own;
+  const { host, port } = advertisedAddress(config, listener);
+  const rack = config.text("broker.rack") ?? null;
+  const epochMin = found.reduce((max, { leaderEpoch }) => Math.max(max, leaderEpoch), -1) + 1;
+  const clean = cleanEpoch === undefined ? {} : { cleanEpoch };
+  return { id, host, port, rack, directory, epochMin, ...clean };
 }
 
 export function connectionLimits(config: BrokerConfig): Partial<DoorLimits> {

@@ -2,7 +2,7 @@
 // process, programs embed it through `mod.ts`. Starts in an order in which nothing is served before it is
 // recovered, and stops in one in which nothing acknowledged is lost.
 
-import type { BrokerRecord, ControlPlane } from "../cluster/control-plane.ts";
+import type { ControlPlane } from "../cluster/control-plane.ts";
 import type { Peers } from "../cluster/peer.ts";
 import { type BrokerConfig, formatHostPort, type HostPort } from "./config.ts";
 import type { GroupEvent } from "./groups/coordinator.ts";
@@ -15,13 +15,15 @@ import type { Connection, Listener, Platform, Timer } from "./platform.ts";
 import { kafkaLinks } from "./replication/kafka-link.ts";
 import { brokerAsker, PeerConnections } from "./replication/peers.ts";
 import { RoutedBroker } from "./router/routed-broker.ts";
+import { OwnMembership } from "./server-membership.ts";
 import { metricSources } from "./server-metrics.ts";
-import { asError, reportFolder, reportGroups } from "./server-reports.ts";
+import { asError, loadTransactions, reportFolder, reportGroups } from "./server-reports.ts";
 import {
-  advertisedAddress,
   chooseBrokerId,
   cleanerSettings,
   connectionLimits,
+  type Registration,
+  registrationOf,
 } from "./server-settings.ts";
 import type { Storage } from "./storage/storage.ts";
 import type { Logger, LogLevel } from "./telemetry/logger.ts";
@@ -115,6 +117,8 @@ class RunningServer implements Server {
   #kafkaListener: Listener | undefined;
   #httpListener: Listener | undefined;
   #stopProbe: () => void = () => {};
+  #directory = "";
+  #membership: OwnMembership | undefined;
   #state: "starting" | "ready" | "draining" = "starting";
   #closed: Promise<boolean> | undefined;
 
@@ -141,6 +145,7 @@ class RunningServer implements Server {
     if (this.#state === "starting") reasons.push("starting: logs are being opened");
     if (this.#state === "draining") reasons.push("draining: the broker is shutting down");
     if (this.#folder?.fault) reasons.push(this.#folder.fault.message);
+    if (this.#membership?.isWaiting) reasons.push("waiting: the cluster's metadata was lost");
     return reasons;
   }
 
@@ -150,7 +155,7 @@ class RunningServer implements Server {
     this.brokerId = chooseBrokerId(config, identity.brokerId);
     this.#controlPlane = await this.#openControlPlane(identity.clusterId);
     this.clusterId = this.#controlPlane.state().clusterId;
-    writeIdentity(this.#storage, {
+    this.#directory = writeIdentity(this.#storage, {
       clusterId: this.clusterId,
       brokerId: this.brokerId,
       newDirectoryId: () => uuidText(platform.random.bytes(16), 0),
@@ -166,9 +171,9 @@ class RunningServer implements Server {
     );
     const found = folder.found();
     const isAlone = this.#peers === undefined;
-    if (isAlone) await this.#register(this.#controlPlane, found);
+    if (isAlone) await this.#controlPlane.register(this.#registration(found));
     await broker.open({ adopt: isAlone && identity.isForeign, found });
-    const loading = this.#loadTransactions(broker);
+    const loading = loadTransactions(broker, platform.clock, logger);
     this.#door = this.#openDoor(broker);
     const door = this.#door;
     this.#applyConfig(broker, door);
@@ -176,7 +181,11 @@ class RunningServer implements Server {
     for (const connection of waiting) door.accept(connection);
     if (!isAlone) {
       // Only now: whoever is registered may be given partitions to lead.
-      broker.begin(await this.#register(this.#controlPlane, found));
+      const controlPlane = this.#controlPlane;
+      const request = this.#registration(found);
+      const failed = this.#noteFailure;
+      this.#membership = new OwnMembership({ controlPlane, broker, request, logger, failed });
+      await this.#membership.begin();
     }
     this.#controlPlane.watch((change) => {
       if (change.kind === "broker-configs-changed") this.#applyConfig(broker, door);
@@ -213,7 +222,10 @@ class RunningServer implements Server {
     await this.#kafkaListener?.close();
     this.#broker?.close();
     // A start that failed half-way opened nothing that a clean stop could vouch for.
-    const isClean = wasReady && (await this.#folder!.close(this.broker.self().epoch));
+    // One that was never registered adds nothing to what the stop before it has proved.
+    const epoch = () =>
+      this.#membership?.isWaiting ? (this.#folder?.cleanEpoch ?? -1) : this.broker.self().epoch;
+    const isClean = wasReady && (await this.#folder!.close(epoch()));
     await this.#controlPlane?.close();
     this.#peers?.close();
     this.#storage.close();
@@ -281,19 +293,6 @@ class RunningServer implements Server {
     return this.#broker;
   }
 
-  async #loadTransactions(broker: LocalBroker): Promise<void> {
-    const { platform, logger } = this.#options;
-    const startedMs = platform.clock.monotonicMs();
-    const { transactions } = await broker.loadTransactions(({ done, partitions }) => {
-      const what = `transactions: read ${done} of ${partitions} partitions`;
-      logger.info("transactions-loading", what, { done, partitions });
-    });
-    const durationMs = Math.round(platform.clock.monotonicMs() - startedMs);
-    if (transactions === 0) return;
-    const what = `${transactions} transactional ids were read in ${durationMs} ms`;
-    logger.info("transactions-loaded", what, { transactions, durationMs });
-  }
-
   #openDoor(broker: LocalBroker): KafkaDoor {
     const { platform, config, logger } = this.#options;
     const log = logger.child("kafka");
@@ -349,15 +348,11 @@ class RunningServer implements Server {
     return membership.controlPlane;
   }
 
-  #register(controlPlane: ControlPlane, found: readonly FoundPartition[]): Promise<BrokerRecord> {
-    const { config } = this.#options;
-    const epochMax = found.reduce((max, { leaderEpoch }) => Math.max(max, leaderEpoch), -1);
-    const epochMin = epochMax + 1;
+  #registration(found: readonly FoundPartition[]): Registration {
+    const { brokerId: id, kafka } = this;
     const cleanEpoch = this.#folder?.cleanEpoch;
-    const { host, port } = advertisedAddress(config, this.kafka);
-    const rack = config.text("broker.rack") ?? null;
-    const clean = cleanEpoch === undefined ? {} : { cleanEpoch };
-    return controlPlane.register({ id: this.brokerId, host, port, rack, epochMin, ...clean });
+    const own = { id, directory: this.#directory, cleanEpoch, listener: kafka, found };
+    return registrationOf(this.#options.config, own);
   }
 
   async #openHttp(broker: LocalBroker): Promise<void> {

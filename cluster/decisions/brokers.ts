@@ -13,13 +13,13 @@ export type Registration = Parameters<ControlPlane["register"]>[0] & {
 
 /**
  * The broker begins fenced: it must first hear of everything that is decided. Whatever it led as the process before
- * goes to others now; whoever did not stop cleanly leaves ISR and ELR.
+ * goes to others now; whoever did not stop cleanly leaves ISR and ELR, and nobody waits for one whose disk is another.
  */
 export function decideRegistration(
   image: ClusterImage,
   request: Registration,
 ): { readonly broker: BrokerRecord; readonly changes: readonly ImageChange[] } {
-  const { id, host, port, rack, incarnation } = request;
+  const { id, host, port, rack, incarnation, directory } = request;
   const known = image.brokers.get(id);
   // The version numbers all entries there ever were, so an id that was forgotten never gets an old epoch again.
   const epoch = Math.max((known?.epoch ?? 0) + 1, image.version + 1, request.epochMin ?? 0);
@@ -28,12 +28,15 @@ export function decideRegistration(
     fenced: true,
     draining: false,
     incarnation,
+    ...(directory === undefined ? {} : { directory }),
   };
-  const wasClean = known !== undefined && request.cleanEpoch === known.epoch;
-  const changes = withPartitions(image, [broker], ({ isr, elr, leader }) => {
-    const isConcerned = isr.includes(id) || leader === id || elr.includes(id);
+  const isEmptied = known?.directory !== undefined && known.directory !== directory;
+  const wasClean = known !== undefined && request.cleanEpoch === known.epoch && !isEmptied;
+  const changes = withPartitions(image, [broker], ({ isr, elr, leader, lastKnownLeader }) => {
+    const isConcerned = [...isr, ...elr, leader, lastKnownLeader].includes(id);
     if (!isConcerned) return undefined;
-    return { isr: isr.filter((each) => each !== id), ...(wasClean ? {} : { lost: id }) };
+    const losses = { ...(wasClean ? {} : { lost: id }), ...(isEmptied ? { emptied: id } : {}) };
+    return { isr: isr.filter((each) => each !== id), ...losses };
   });
   return { broker, changes };
 }
@@ -94,6 +97,7 @@ function withPartitions(
     readonly isr: readonly number[];
     readonly elr: readonly number[];
     readonly leader: number;
+    readonly lastKnownLeader: number;
   }) => PartitionWish | undefined,
 ): readonly ImageChange[] {
   const changes = brokers.map((broker): ImageChange => ({ put: "member", broker }));

@@ -21,6 +21,8 @@ export interface PartitionWish {
   readonly layout?: Pick<PartitionRecord, "replicas" | "adding" | "removing">;
   /** This replica may have lost records that it had: it is neither in sync nor eligible. */
   readonly lost?: number;
+  /** This replica's disk is a new one: it has nothing, so nobody waits for it as the last leader either. */
+  readonly emptied?: number;
   /** Absent: a leader that may stay stays. */
   readonly election?: "preferred" | "unclean";
 }
@@ -36,6 +38,7 @@ export function nextPartition(
   const led = withLeader(withEligible(settled, now, { ...context, lost: wish.lost }), now, {
     context,
     election: wish.election,
+    emptied: wish.emptied,
   });
   return stamped(led, now);
 }
@@ -81,8 +84,8 @@ function withLeader(
   if (leader >= 0) return { ...record, leader, lastKnownLeader: -1 };
   const rescuer = rescuing(record, now, election);
   if (rescuer < 0) {
-    const lastKnownLeader = now.leader >= 0 ? now.leader : now.lastKnownLeader;
-    return { ...record, leader: -1, lastKnownLeader };
+    const last = now.leader >= 0 ? now.leader : now.lastKnownLeader;
+    return { ...record, leader: -1, lastKnownLeader: last === election.emptied ? -1 : last };
   }
   // Alone in sync now. Others that were eligible stay so only beside one that was too.
   const wasEligible = record.elr.includes(rescuer);
@@ -94,6 +97,7 @@ function withLeader(
 interface Election {
   readonly context: PartitionContext;
   readonly election: PartitionWish["election"];
+  readonly emptied: PartitionWish["emptied"];
 }
 
 /** -1: nobody in sync can lead. */

@@ -52,11 +52,14 @@ export function readIdentity(storage: Storage): FolderIdentity {
   };
 }
 
-/** Writes who we are, keeping what else the file says; nothing when it says so already. */
+/**
+ * Writes who we are, keeping what else the file says; nothing when it says so already. Returns the folder's own id: it
+ * is as old as what lies in it.
+ */
 export function writeIdentity(
   storage: Storage,
   identity: { clusterId: string; brokerId: number; newDirectoryId: () => string },
-): void {
+): string {
   const properties = decodeProperties(storage.readFile(propertiesFile) ?? new Uint8Array());
   const before = text(encodeProperties(properties));
   properties.set("version", "1");
@@ -66,6 +69,7 @@ export function writeIdentity(
   properties.set(formatKey, String(folderFormat));
   const after = encodeProperties(properties);
   if (text(after) !== before) storage.writeFile(propertiesFile, after);
+  return properties.get("directory.id")!;
 }
 
 /**

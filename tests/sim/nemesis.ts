@@ -127,11 +127,14 @@ export class Nemesis {
     this.world.after(this.random.between(2_500, 5_000), () => this.#restore());
   }
 
-  /** As the alarm says: on the broker with the newest copy. */
+  /** As the alarm says: on the broker with the newest copy, once all have said what they have. */
   #restore(): void {
     const { hosts, running } = this.brokers;
+    if (running.length < hosts.length) {
+      this.world.after(restoreLookMs, () => this.#restore());
+      return;
+    }
     this.keptEntries = undefined;
-    if (running.length < hosts.length) return;
     const versionOf = (host: BrokerHost) => host.member!.status().version;
     const [newest] = [...hosts].sort((a, b) => versionOf(b) - versionOf(a));
     if (hosts.every(({ member }) => member?.status().alarm === null)) return;

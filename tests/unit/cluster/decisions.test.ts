@@ -35,7 +35,7 @@ class Cluster {
     this.apply(decideTopic(this.image, request, seededRandom(1)).changes);
   }
 
-  register(id: number, more: { cleanEpoch?: number; epochMin?: number } = {}) {
+  register(id: number, more: { cleanEpoch?: number; epochMin?: number; directory?: string } = {}) {
     const incarnation = `${id}.${this.image.version}`;
     const address = { id, host: `m${id}`, port: 1, rack: null, incarnation };
     const { broker, changes } = decideRegistration(this.image, { ...address, ...more });
@@ -340,6 +340,36 @@ test("decideRestore() takes the newer record of a partition, and who is alive as
   const empty = decideRestore(emptyImage("c"), cluster.image);
   assert.ok([...empty.brokers.values()].every(({ fenced }) => fenced));
   assert.is(empty.topics.get("t")!.partitions[0]!.leader, -1, "nobody is known to live");
+});
+
+test("a broker with another data folder has nothing: nobody elects it or waits for it", () => {
+  const cluster = new Cluster([1, 2], [[1, 2]]);
+  cluster.register(1, { directory: "old" });
+  cluster.unfence(1);
+  cluster.isr([1, 2]);
+  cluster.fence(2);
+  assert.equal(cluster.partition().isr, [1]);
+  const { epoch } = cluster.image.brokers.get(1)!;
+  cluster.register(1, { directory: "new", cleanEpoch: epoch });
+  cluster.unfence(1);
+  const { leader, isr, elr, lastKnownLeader } = cluster.partition();
+  assert.equal([leader, lastKnownLeader, isr, elr], [-1, -1, [], []]);
+  const { changes } = decideElections(cluster.image, { kind: "unclean", partitions: null });
+  cluster.apply(changes);
+  assert.is(cluster.partition(0).leader, 1, "only when somebody says so");
+});
+
+test("a last leader that is down, and comes back with another data folder, is not waited for", () => {
+  const cluster = new Cluster([1], [[1]]);
+  cluster.register(1, { directory: "old" });
+  cluster.unfence(1).fence(1);
+  cluster.register(1, { directory: "old" });
+  cluster.unfence(1);
+  assert.is(cluster.partition().leader, 1, "the same folder: the last leader leads again");
+  cluster.fence(1);
+  cluster.register(1, { directory: "new" });
+  cluster.unfence(1);
+  assert.is(cluster.partition().leader, -1);
 });
 
 test.run();
