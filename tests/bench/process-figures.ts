@@ -57,6 +57,14 @@ export function chooseCores(): Cores | undefined {
   return { server: range(0, half - 1), load: range(half, count - 1) };
 }
 
+/** No side has cores of its own. */
+export function allCores(): Cores | undefined {
+  const chosen = chooseCores();
+  if (chosen === undefined) return undefined;
+  const all = `0-${availableParallelism() - 1}`;
+  return { server: all, load: all };
+}
+
 /** This process, all its threads and the children it starts from now on. */
 export function pinMyself({ load }: Cores): void {
   execFileSync("taskset", ["-acp", load, String(process.pid)], { stdio: "ignore" });

@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { projectFolder } from "../support/project.ts";
 import { Bench } from "./bench.ts";
 import type { Side } from "./broker-process.ts";
+import { brokersCases } from "./cases/brokers.ts";
 import type { BenchCase } from "./cases/case.ts";
 import { clusterCases } from "./cases/cluster.ts";
 import { latencyCases } from "./cases/latency.ts";
@@ -26,6 +27,7 @@ const cases: readonly BenchCase[] = [
   ...latencyCases,
   ...transactionCases,
   ...clusterCases,
+  ...brokersCases,
   ...lifeCases,
 ];
 const sides: readonly Side[] = ["timberline", "kafka"];

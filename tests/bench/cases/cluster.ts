@@ -1,5 +1,4 @@
-// Three brokers of each side on this machine: three replicas, acks=all, min.insync.replicas=2. And what several
-// brokers on one machine do for small requests, where the broker is the limit.
+// Three brokers of each side on this machine: three replicas, acks=all, min.insync.replicas=2.
 
 import { type Bench, type Figures, type Rounds, samples, withCpu } from "../bench.ts";
 import type { Side } from "../broker-process.ts";

@@ -55,16 +55,17 @@ export function transactionalBatch(records: RecordList, producer: ProducerIdenti
   return core.encode(records, { compression: null, ...options });
 }
 
-/** acks=all. The chunks never change: they may be queued any number of times. */
+/** acks=all by default. The chunks never change: they may be queued any number of times. */
 export function produceRequest(place: {
   topic: string;
   partition: number;
   batch: Batch;
+  acks?: 1 | -1;
 }): readonly Uint8Array[] {
-  const { topic, partition, batch } = place;
+  const { topic, partition, batch, acks = -1 } = place;
   const partitionData = [{ index: partition, records: batch.bytes }];
   const topicData = [{ name: topic, partitionData }];
-  return encode(produce, produceVersion, { acks: -1, timeoutMs: produceTimeoutMs, topicData });
+  return encode(produce, produceVersion, { acks, timeoutMs: produceTimeoutMs, topicData });
 }
 
 /** Throws what the broker refused. `frame` begins with the correlation id. */
