@@ -1,6 +1,7 @@
 // The one table of commands: names, arguments, options, help. `program.ts` builds the parser from it, help texts
 // are derived from it, and each command's code is loaded only when it is called.
 
+import { CLUSTER_COMMANDS } from "./cluster-commands.ts";
 import type { ExitCode } from "./exit.ts";
 import type { Flags } from "./flags.ts";
 import type { Shell } from "./shell.ts";
@@ -27,6 +28,7 @@ export interface CommandSpec {
 }
 
 export const GROUPS: Readonly<Record<string, string>> = {
+  cluster: "how brokers stand, and moving what they hold",
   group: "look into consumer groups, move their offsets",
   topic: "list, create, alter and look into topics",
   transaction: "list, look into and end transactions",
@@ -223,6 +225,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     load: async () => (await import("./consume.ts")).consume,
   },
+  ...CLUSTER_COMMANDS,
   {
     name: "group list",
     summary: "consumer groups and their states",

@@ -14,6 +14,8 @@ const BAR_WIDTH = 20;
 
 export interface ProgressState {
   readonly records: number;
+  /** What is counted, if not records. */
+  readonly noun?: string;
   readonly bytes: number;
   /** 0…1 when the total is known. */
   readonly fraction?: number | undefined;
@@ -56,7 +58,7 @@ export function startProgress(shell: Shell, clock: Clock, label: string): Progre
 export function progressLine(label: string, state: ProgressState, elapsedMs: number): string {
   const seconds = elapsedMs / 1000;
   const parts = [
-    `${label} ${formatCounted(state.records, "record")}`,
+    `${label} ${formatCounted(state.records, state.noun ?? "record")}`,
     formatBytes(state.bytes),
     `${formatCount(Math.round(state.records / seconds))}/s`,
     `${formatBytes(state.bytes / seconds)}/s`,
