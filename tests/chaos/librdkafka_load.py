@@ -32,7 +32,8 @@ def write(**said):
 def delivered(number):
     def report(error, message):
         if error is None:
-            acks.append([number, message.offset()])
+            # None: it was acknowledged as a duplicate.
+            acks.append([number, -1 if message.offset() is None else message.offset()])
         else:
             failed.append([number, str(error)])
 
