@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Client, createClient, createPlatform } from "../../runtime/mod.ts";
 import { TestProcess } from "../support/processes.ts";
 import { fileDeleteDelayMs, type Launch, type Side } from "./broker-process.ts";
+import type { Address } from "./load/connection.ts";
 import type { Leader } from "./load/produce-load.ts";
 import { type Cores, cpuSeconds, familyOf, onServerCores } from "./process-figures.ts";
 
@@ -43,9 +44,7 @@ export class ClusterProcess {
 
   /** Resolves when all brokers are members. */
   async start(): Promise<void> {
-    this.#processes = this.#launch.launches.map(
-      ({ command }) => new TestProcess(onServerCores(command, this.#cores)),
-    );
+    this.#processes = this.#launch.launches.map((launch) => this.#run(launch));
     try {
       await eventually(`${this.side} is a cluster`, readyMsMax, async () => {
         const { brokers } = await this.#admin.cluster();
@@ -66,6 +65,11 @@ export class ClusterProcess {
       await this.#admin.createTopic(created);
       return true;
     });
+    await this.inSync(name, shape);
+    return this.#leaders(name);
+  }
+
+  async inSync(name: string, { replicas }: { replicas: number }): Promise<void> {
     await eventually(`${name} is in sync`, topicMsMax, async () => {
       const topic = await this.#admin.topic(name);
       if (topic.partitions.some(({ isr }) => isr.length < replicas)) return false;
@@ -75,7 +79,25 @@ export class ClusterProcess {
       );
       return ends.every(({ error }) => error === null);
     });
-    return this.#leaders(name);
+  }
+
+  /** One record to each of them with acks=all, sent again until it is acknowledged. */
+  async produceTo(topic: string, partitions: readonly number[]): Promise<void> {
+    const producer = this.#connected.producer({ acks: -1, lingerMs: 0 });
+    const sent = partitions.map((partition) => producer.send({ topic, partition, value: "v" }));
+    await Promise.all(sent);
+    await producer.close();
+  }
+
+  /** kill -9 of the broker that listens there. */
+  async kill(address: Address): Promise<void> {
+    await this.#processes[this.#indexOf(address)]!.stop("SIGKILL");
+  }
+
+  /** On the same folder and port; does not wait for it. */
+  restart(address: Address): void {
+    const index = this.#indexOf(address);
+    this.#processes[index] = this.#run(this.#launch.launches[index]!);
   }
 
   /** Resolves when its files are gone, too. */
@@ -118,9 +140,21 @@ export class ClusterProcess {
       .filter((leader) => leader.partitions.length > 0);
   }
 
-  get #admin() {
+  #run({ command }: Launch): TestProcess {
+    return new TestProcess(onServerCores(command, this.#cores));
+  }
+
+  #indexOf({ port }: Address): number {
+    return this.#launch.launches.findIndex(({ address }) => address.port === port);
+  }
+
+  get #connected(): Client {
     this.#client ??= createClient({ platform, bootstrap: this.bootstrap.split(",") });
-    return this.#client.admin();
+    return this.#client;
+  }
+
+  get #admin() {
+    return this.#connected.admin();
   }
 }
 

@@ -11,6 +11,7 @@ import type { Side } from "./broker-process.ts";
 import { brokersCases } from "./cases/brokers.ts";
 import type { BenchCase } from "./cases/case.ts";
 import { clusterCases } from "./cases/cluster.ts";
+import { failoverCases } from "./cases/failover.ts";
 import { latencyCases } from "./cases/latency.ts";
 import { lifeCases } from "./cases/life.ts";
 import { partitionCases } from "./cases/partitions.ts";
@@ -28,6 +29,7 @@ const cases: readonly BenchCase[] = [
   ...transactionCases,
   ...clusterCases,
   ...brokersCases,
+  ...failoverCases,
   ...lifeCases,
 ];
 const sides: readonly Side[] = ["timberline", "kafka"];
