@@ -7,6 +7,7 @@ import { BrokerWatch } from "./broker-watch.ts";
 import type { ClusterImage } from "./cluster-image.ts";
 import type { Controller } from "./controller.ts";
 import { decideFencing } from "./decisions/brokers.ts";
+import { Doubt } from "./doubt.ts";
 import type { MemberClock, MemberOptions, MemberSettings, Timer } from "./member-parts.ts";
 import type { MetadataView } from "./metadata-view.ts";
 import { PeerUnreachable } from "./peer.ts";
@@ -15,6 +16,8 @@ import type { Heartbeat, HeartbeatAnswer } from "./questions.ts";
 /** How long each candidate leaves the ones before it alone. */
 const RANK_MS = 100;
 const JITTER_MS = 50;
+/** How often a controller that doubts asks to be replaced; signals may get lost. */
+const DOUBT_BEACONS = 2;
 /** A beat that comes this many intervals late means that this broker itself stood still. */
 const LATE_INTERVALS_MAX = 3;
 
@@ -42,26 +45,35 @@ export class Attendance {
   #beatMs: number;
   /** When the controller was last known to live. */
   #heardMs: number;
-  /** Since when it is surely no more. */
+  /** Since when it is surely no more, or has left its place. */
   #goneMs: number | undefined;
+  #hasResigned = false;
+  readonly #doubt: Doubt;
   #jitterMs = 0;
   /** The silent controller that is being replaced. */
   #replaced: number | undefined;
 
   constructor(parts: AttendanceParts) {
-    const { options, view } = parts;
+    const { options, settings, view } = parts;
     this.#parts = parts;
     this.#clock = options.clock;
+    this.#doubt = new Doubt(this.#clock, settings.sessionMs);
     this.#beatMs = this.#clock.monotonicMs();
     this.#heardMs = this.#beatMs;
     view.listen({
       applied: (commit) => {
         this.#watch?.applied(commit);
         const { before, after } = commit;
-        if (before.controllerEpoch !== after.controllerEpoch) this.#heard();
+        if (before.controllerEpoch !== after.controllerEpoch) {
+          this.#heard();
+          this.#doubt.settle();
+        }
         this.#watchSelf(after);
       },
-      connectionChanged: () => this.#heard(),
+      connectionChanged: () => {
+        this.#heard();
+        this.#doubt.settle();
+      },
     });
     this.#ends = [
       options.log.onSignal((bytes) => this.#signal(decodeBeacon(bytes))),
@@ -78,6 +90,7 @@ export class Attendance {
   /** The controller's answer to another member's heartbeat. */
   answer(heartbeat: Heartbeat): HeartbeatAnswer {
     const { controller, view } = this.#parts;
+    this.#doubt.heard(heartbeat.id);
     const isStale = this.#watch !== undefined && !this.#watch.heartbeat(heartbeat);
     return {
       isController: controller.isActive,
@@ -96,9 +109,10 @@ export class Attendance {
     this.#watch = undefined;
     if (!isActive) return;
     const { brokerId, clock, peers } = options;
-    const parts = { brokerId, clock, settings, peers, view, controller };
+    const doubt = (silent: readonly number[]) => this.#doubtAbout(silent);
+    const parts = { brokerId, clock, settings, peers, view, controller, doubt };
     this.#watch = new BrokerWatch(parts, this.#replaced);
-    this.#beacon(false);
+    this.#beacon();
   }
 
   /** Tells the controller at once, and not when the time comes. */
@@ -109,7 +123,7 @@ export class Attendance {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#parts.controller.isActive) this.#beacon(true);
+    if (this.#parts.controller.isActive) this.#beacon({ isLeaving: true });
     this.#watch?.close();
     this.#timer?.cancel();
     this.#hurry?.cancel();
@@ -137,7 +151,8 @@ export class Attendance {
     // Whoever stood still itself has no opinion of the controller.
     if (nowMs - this.#beatMs > settings.heartbeatMs * LATE_INTERVALS_MAX) this.#heard();
     this.#beatMs = nowMs;
-    if (controller.isActive) this.#beacon(false);
+    if (controller.isActive) this.#beacon();
+    else if (this.#doubt.isOpen) this.#beacon({ isLeaving: true, isDoubting: true });
     void this.#attend();
     this.#consider();
   }
@@ -183,12 +198,24 @@ export class Attendance {
     // The controller's place is this broker's own: left over from the process before, or lost in doubt.
     const isOwn = controllerId === options.brokerId;
     const silenceEndMs = this.#goneMs ?? this.#heardMs + settings.sessionMs;
-    if (!isOwn && nowMs < silenceEndMs + this.#turnMs()) return;
-    const isGone = this.#goneMs !== undefined && !isOwn;
+    if (isOwn ? this.#doubt.isOpen : nowMs < silenceEndMs + this.#turnMs()) return;
+    const isGone = this.#goneMs !== undefined && !this.#hasResigned && !isOwn;
     this.#replaced = isGone || isOwn ? undefined : controllerId;
-    void controller.takeOver((image) =>
-      isGone ? decideFencing(image, new Set([controllerId])) : [],
-    );
+    const fenced = isGone ? new Set([controllerId]) : this.#doubt.confirmed;
+    void controller.takeOver((image) => decideFencing(image, fenced));
+  }
+
+  /** This broker is the controller and hears too few: whoever hears more gets its place. False: nobody did. */
+  #doubtAbout(silent: readonly number[]): boolean {
+    const { controller, settings } = this.#parts;
+    const turnsMs = (silent.length + 1) * RANK_MS + JITTER_MS;
+    const waitMs = turnsMs + DOUBT_BEACONS * settings.heartbeatMs;
+    if (!this.#doubt.begin(silent, waitMs)) return false;
+    controller.stepDown();
+    this.#beacon({ isLeaving: true, isDoubting: true });
+    this.#hurry?.cancel();
+    this.#hurry = this.#clock.after(waitMs, () => this.#consider());
+    return true;
   }
 
   /** How long this broker waits for those that are to take over before it. */
@@ -199,19 +226,25 @@ export class Attendance {
       .map(({ id }) => id)
       .sort((a, b) => a - b);
     const rank = candidates.indexOf(options.brokerId);
-    return (rank < 0 ? candidates.length : rank) * RANK_MS + this.#jitterMs;
+    // Whoever left the place itself because it hears too few comes after all others.
+    const lateRank = this.#doubt.isRemembered ? candidates.length : 0;
+    return ((rank < 0 ? candidates.length : rank) + lateRank) * RANK_MS + this.#jitterMs;
   }
 
   #heard(): void {
     this.#heardMs = this.#clock.monotonicMs();
     this.#goneMs = undefined;
+    this.#hasResigned = false;
     this.#hurry?.cancel();
     this.#hurry = undefined;
   }
 
-  /** No need to wait for silence: it will not say anything any more. */
-  #gone(): void {
-    if (this.#goneMs !== undefined || this.#isClosed) return;
+  /** No need to wait for silence: it will not say anything any more, or asks to be replaced. */
+  #gone({ hasResigned = false } = {}): void {
+    if (this.#isClosed) return;
+    const wasGone = this.#goneMs !== undefined;
+    this.#hasResigned = wasGone ? this.#hasResigned && hasResigned : hasResigned;
+    if (wasGone) return;
     this.#goneMs = this.#clock.monotonicMs();
     this.#jitterMs = this.#parts.options.random.integer(JITTER_MS);
     this.#hurry = this.#clock.after(this.#turnMs(), () => this.#consider());
@@ -230,14 +263,16 @@ export class Attendance {
     if (beacon.controllerId === options.brokerId || beacon.controllerEpoch < controllerEpoch)
       return;
     if (!beacon.isLeaving) this.#heard();
-    else if (beacon.controllerId === controllerId) this.#gone();
+    else if (beacon.controllerId === controllerId) {
+      this.#gone({ hasResigned: beacon.isDoubting === true });
+    }
   }
 
-  #beacon(isLeaving: boolean): void {
+  #beacon({ isLeaving = false, isDoubting = false } = {}): void {
     const { options, view, controller } = this.#parts;
     const { clusterId } = view.image;
     const beacon = { clusterId, controllerId: options.brokerId, controllerEpoch: controller.epoch };
-    if (view.isCurrent) options.log.signal(encodeBeacon({ ...beacon, isLeaving }));
+    if (view.isCurrent) options.log.signal(encodeBeacon({ ...beacon, isLeaving, isDoubting }));
   }
 
   /** A record of its own that changed is answered at once: a start must not wait for the next beat. */

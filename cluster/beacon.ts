@@ -6,6 +6,8 @@ export interface Beacon {
   readonly controllerId: number;
   readonly controllerEpoch: number;
   readonly isLeaving: boolean;
+  /** It lives, but hears too few to decide about the others: whoever hears more should take its place. */
+  readonly isDoubting?: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -18,11 +20,12 @@ export function encodeBeacon(beacon: Beacon): Uint8Array {
 /** Undefined for what is no beacon: others may use the same service. */
 export function decodeBeacon(bytes: Uint8Array): Beacon | undefined {
   try {
-    const { beacon } = JSON.parse(decoder.decode(bytes)) as { beacon?: Partial<Beacon> };
-    const { clusterId, controllerId, controllerEpoch, isLeaving } = beacon ?? {};
+    const { beacon: plain } = JSON.parse(decoder.decode(bytes)) as { beacon?: Partial<Beacon> };
+    const { clusterId, controllerId, controllerEpoch, isLeaving, isDoubting } = plain ?? {};
     if (typeof clusterId !== "string" || typeof isLeaving !== "boolean") return undefined;
     if (typeof controllerId !== "number" || typeof controllerEpoch !== "number") return undefined;
-    return { clusterId, controllerId, controllerEpoch, isLeaving };
+    const beacon = { clusterId, controllerId, controllerEpoch, isLeaving };
+    return { ...beacon, isDoubting: isDoubting === true };
   } catch {
     return undefined;
   }

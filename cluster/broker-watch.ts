@@ -25,6 +25,8 @@ export interface BrokerWatchParts {
   readonly peers: Peers;
   readonly view: MetadataView;
   readonly controller: Controller;
+  /** Most are silent: it may be this broker that is cut off. False: it asked that already, and nobody answered. */
+  readonly doubt: (silent: readonly number[]) => boolean;
 }
 
 export class BrokerWatch {
@@ -122,12 +124,19 @@ export class BrokerWatch {
     const silent = this.#sessions.expired(nowMs);
     // While the metadata service is away nobody is to blame for what could not be said.
     if (!view.isCurrent) this.#sessions.refresh(nowMs);
-    else void this.fence(silent);
+    else if (!this.#isAlone(silent) || !this.#parts.doubt(silent)) void this.fence(silent);
     if (settings.leaderRebalanceMs > 0 && nowMs >= this.#rebalanceMs) {
       this.#rebalanceMs = nowMs + settings.leaderRebalanceMs;
       const preferred = { kind: "preferred", partitions: null } as const;
       void this.#decided((image) => decideElections(image, preferred).changes);
     }
+  }
+
+  /** Whether no majority of those who take part would be left. */
+  #isAlone(silent: readonly number[]): boolean {
+    if (silent.length === 0) return false;
+    const taking = [...this.#parts.view.image.brokers.values()].filter(({ fenced }) => !fenced);
+    return (taking.length - silent.length) * 2 <= taking.length;
   }
 
   /** Brokers that come back together are let back together. */
