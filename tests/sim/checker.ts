@@ -1,7 +1,9 @@
 // The checks a history must pass. Pure: a history goes in, sentences come out. The rules are those of Jepsen's Kafka
 // workload; `checker.test.ts` breaks each of them.
 
+import { checkBalances } from "./balance-checks.ts";
 import type { History, ReadRecord, SendEntry, Violation } from "./history.ts";
+import { checkTransactions } from "./transaction-checks.ts";
 
 /** Of one rule, so many are told. */
 const toldPerRuleMax = 5;
@@ -13,6 +15,8 @@ export function checkHistory(history: History): Violation[] {
     ...checkOrder(history),
     ...checkLog(history, sent),
     ...checkGroups(history),
+    ...checkTransactions(history.transfers),
+    ...checkBalances(history.balances),
   ];
   const told = new Map<string, number>();
   return found.filter(({ rule }) => {

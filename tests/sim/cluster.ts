@@ -1,5 +1,6 @@
 // The brokers of a simulation: machines with disks on which server processes start, stop, die and stand still.
 
+import type { PartitionRecord } from "../../cluster/control-plane.ts";
 import { type ClusterMember, openClusterMember } from "../../cluster/member.ts";
 import { BrokerConfig } from "../../runtime/config.ts";
 import { clusterFiles } from "../../runtime/platforms/cluster-files.ts";
@@ -29,6 +30,12 @@ export class BrokerHost implements Host {
   process: SimProcess | undefined;
   disk: SimDisk | undefined;
   readonly faults: DiskFaults = healthyDisk();
+  /** Belongs to the cluster. */
+  isMember = true;
+  /** It is being emptied. */
+  isLeaving = false;
+  /** Nothing is left on it: it stops for good. */
+  isEmptied = false;
   /** What the disk holds while no process uses it. */
   #left = new DiskState();
   /** How often it has started. */
@@ -71,19 +78,56 @@ export class BrokerHost implements Host {
   wipe(): void {
     this.#left = new DiskState();
   }
+
+  /** The cluster has forgotten it: the machine is the spare one now. */
+  retire(): void {
+    this.wipe();
+    this.isMember = false;
+    this.isLeaving = false;
+    this.isEmptied = false;
+  }
+}
+
+export interface BrokersOptions {
+  readonly count: number;
+  readonly hasSpare: boolean;
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+export interface IsrNews {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leader: number;
+  readonly isr: readonly number[];
+  readonly before: { readonly leader: number; readonly isr: readonly number[] };
 }
 
 export class Brokers {
-  readonly hosts: readonly BrokerHost[];
+  /** With the spare one. */
+  readonly all: readonly BrokerHost[];
+  /** Told of each ISR that a broker hears of, and of the one before. */
+  heardOf: ((host: BrokerHost, change: IsrNews) => void) | undefined;
   readonly #world: World;
   readonly #configs: Readonly<Record<string, string>>;
   readonly #sessionMs: number;
 
-  constructor(world: World, count: number, configs: Readonly<Record<string, string>>) {
+  constructor(world: World, options: BrokersOptions) {
+    const { count, hasSpare, configs } = options;
     this.#world = world;
     this.#configs = configs;
     this.#sessionMs = world.random.fork("session").pick([400, 1_500]);
-    this.hosts = Array.from({ length: count }, (_, index) => new BrokerHost(index + 1));
+    const machines = count + (hasSpare ? 1 : 0);
+    this.all = Array.from({ length: machines }, (_, index) => new BrokerHost(index + 1));
+    for (const host of this.all) host.isMember = host.id <= count;
+  }
+
+  /** The cluster's. */
+  get hosts(): BrokerHost[] {
+    return this.all.filter(({ isMember }) => isMember);
+  }
+
+  get isShrinking(): boolean {
+    return this.all.some(({ isLeaving }) => isLeaving);
   }
 
   get running(): BrokerHost[] {
@@ -91,7 +135,7 @@ export class Brokers {
   }
 
   start(host: BrokerHost): void {
-    if (host.state !== "off") return;
+    if (host.state !== "off" || !host.isMember || host.isEmptied) return;
     const world = this.#world;
     if (!host.isUp) {
       host.isUp = true;
@@ -190,7 +234,7 @@ export class Brokers {
       config: new BrokerConfig({ set }),
       logger: log.logger(),
       storage: disk,
-      ...(this.hosts.length > 1 ? { joinCluster: this.#joiner(host, process) } : {}),
+      ...(this.all.length > 1 ? { joinCluster: this.#joiner(host, process) } : {}),
     });
   }
 
@@ -207,17 +251,28 @@ export class Brokers {
         ...(clusterId === undefined ? {} : { clusterId }),
       });
       host.member = member;
-      if (this.#world.isTraced) {
-        member.watch((change) => {
-          if (change.kind !== "topic-changed" && change.kind !== "topic-created") return;
-          for (const each of change.topic.partitions) {
-            const { partition, leader, leaderEpoch, isr, elr } = each;
-            const what = `${change.topic.name}-${partition} leader ${leader} epoch ${leaderEpoch}`;
-            this.#world.trace(process.name, `hears of ${what} isr ${isr} elr ${elr}`);
-          }
-        });
-      }
+      this.#watch(host, process, member);
       return { controlPlane: member, answer: (question, from) => member.answer(question, from) };
     };
+  }
+
+  #watch(host: BrokerHost, process: SimProcess, member: ClusterMember): void {
+    const known = new Map<string, PartitionRecord>();
+    member.watch((change) => {
+      if (change.kind !== "topic-changed" && change.kind !== "topic-created") return;
+      const { name, partitions } = change.topic;
+      for (const record of partitions) {
+        const key = `${name}-${record.partition}`;
+        const before = known.get(key);
+        if (before === record) continue;
+        known.set(key, record);
+        const { partition, leader, leaderEpoch, isr, elr } = record;
+        if (this.#world.isTraced) {
+          const what = `${key} leader ${leader} epoch ${leaderEpoch}`;
+          this.#world.trace(process.name, `hears of ${what} isr ${isr} elr ${elr}`);
+        }
+        if (before) this.heardOf?.(host, { topic: name, partition, leader, isr, before });
+      }
+    });
   }
 }

@@ -1,6 +1,7 @@
 // The faults that a simulation knows, each with how it ends. `nemesis.ts` draws from them.
 
 import type { BrokerHost } from "./cluster.ts";
+import { addBroker, decommission } from "./growth.ts";
 import { serviceHost } from "./metadata-service.ts";
 import type { Nemesis } from "./nemesis.ts";
 import { isSettled } from "./state-checks.ts";
@@ -32,8 +33,10 @@ export const faults: Readonly<Record<string, Fault>> = {
   },
 
   "power loss"(nemesis) {
-    if (!nemesis.options.mayLosePower) return undefined;
-    const hosts = nemesis.some();
+    // What is only in the page cache may go where all others have it.
+    const isCached = !nemesis.options.mayLosePower;
+    if (isCached && (nemesis.isBusy || !isInSync(nemesis))) return undefined;
+    const hosts = isCached ? nemesis.some().slice(0, 1) : nemesis.some();
     for (const host of hosts) {
       nemesis.brokers.crash(host, "power");
       nemesis.startLater(host, ...everyday);
@@ -185,12 +188,12 @@ export const faults: Readonly<Record<string, Fault>> = {
     const host = nemesis.victim();
     const { hosts } = nemesis.brokers;
     if (host === undefined || hosts.length < 3) return undefined;
-    const replicas = hosts.map(({ id }) => id);
+    const replicas = hosts.filter(({ isLeaving }) => !isLeaving).map(({ id }) => id);
     for (let i = replicas.length - 1; i > 0; i--) {
       const other = nemesis.random.integer(i + 1);
       [replicas[i], replicas[other]] = [replicas[other]!, replicas[i]!];
     }
-    replicas.length -= nemesis.random.integer(2);
+    replicas.length = 3 - nemesis.random.integer(2);
     const partition = nemesis.random.integer(partitions);
     nemesis.brokers.ask(host, (member) => member.reassign([{ topic, partition, replicas }]));
     return `${topic}-${partition} to ${replicas}`;
@@ -204,4 +207,10 @@ export const faults: Readonly<Record<string, Fault>> = {
     nemesis.keptEntries = nemesis.random.chance(0.4) ? 0 : length - nemesis.random.integer(4);
     return "when all is mended";
   },
+};
+
+/** Where there is a spare machine. */
+export const growth: Readonly<Record<string, Fault>> = {
+  "add a broker": (nemesis) => addBroker(nemesis)?.name,
+  decommission: (nemesis) => decommission(nemesis)?.name,
 };

@@ -7,6 +7,7 @@ export interface SendEntry {
   /** Unique. */
   readonly value: string;
   readonly partition: number;
+  readonly key?: string;
   readonly acks: -1 | 1;
   readonly isIdempotent: boolean;
   /** "fail": surely not written. "info": nobody knows, also while it is under way. */
@@ -17,6 +18,7 @@ export interface SendEntry {
 
 export interface ReadRecord {
   readonly offset: number;
+  readonly key?: string;
   readonly value: string;
 }
 
@@ -45,13 +47,36 @@ export interface GroupEnd {
   readonly committed: number;
 }
 
-export class History {
-  readonly sends: SendEntry[] = [];
+/** Records that count together or not at all. */
+export interface TransactionEntry {
+  /** Grows by one with each transaction of a transactional id, whoever begins it. */
+  readonly number: number;
+  readonly values: { readonly partition: number; readonly value: string }[];
+  /** "open": a commit was not asked for. "info": it was, and nobody knows what became of it. */
+  outcome: "open" | "aborted" | "committed" | "info";
+}
+
+/** What was seen of one more topic, by readers of committed records. */
+export class TopicHistory {
   readonly polls: PollEntry[] = [];
-  readonly commits: CommitEntry[] = [];
   /** Everything that is in the log at the end. */
   readonly log = new Map<number, ReadRecord[]>();
+}
+
+export class History extends TopicHistory {
+  readonly sends: SendEntry[] = [];
+  readonly commits: CommitEntry[] = [];
   readonly groupEnds: GroupEnd[] = [];
+  /** Written in transactions. */
+  readonly transfers = new (class extends TopicHistory {
+    readonly transactions: TransactionEntry[] = [];
+    /** Read while its transaction was open. */
+    readonly early: string[] = [];
+  })();
+  /** Compacted: only the newest of each key is kept. */
+  readonly balances = new (class extends TopicHistory {
+    readonly sends: SendEntry[] = [];
+  })();
 }
 
 export interface Violation {

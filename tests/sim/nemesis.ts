@@ -1,12 +1,14 @@
 // Faults, drawn from the seed: what happens when, to whom, for how long. Everything it breaks it mends.
 
+import { ambush } from "./ambush.ts";
 import type { BrokerHost, Brokers } from "./cluster.ts";
-import { faults } from "./faults.ts";
+import { type Fault, faults, growth } from "./faults.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { World } from "./world.ts";
 
 const faultsMsMax = 7_000;
 const restoreLookMs = 300;
+const ambushes = ["ambush", ambush] as const;
 /** Some seeds are hectic: one thing has not settled when the next one happens. */
 const calmMs = [100, 1_500] as const;
 const hecticMs = [10, 500] as const;
@@ -38,7 +40,7 @@ export class Nemesis {
     const endMs = this.world.scheduler.nowMs + this.random.between(2_000, faultsMsMax);
     // Seeds differ in what they are about: a few kinds each, rather than a bit of everything.
     const kinds = Object.entries(faults).filter(() => this.random.chance(0.4));
-    const chosen = kinds.length > 0 ? kinds : Object.entries(faults);
+    const chosen = [...(kinds.length > 0 ? kinds : Object.entries(faults)), ...this.#aims()];
     const [fromMs, toMs] = this.random.chance(0.5) ? hecticMs : calmMs;
     const next = () => {
       if (this.world.scheduler.nowMs >= endMs) {
@@ -56,12 +58,19 @@ export class Nemesis {
     this.world.after(this.random.between(200, 1_000), next);
   }
 
+  /** What happens only if it is meant to, then often. */
+  #aims(): (readonly [string, Fault])[] {
+    const hasSpare = this.brokers.all.length > this.brokers.hosts.length;
+    const growing = hasSpare ? Object.entries(growth) : [];
+    return this.random.chance(0.6) ? [...growing, ambushes, ambushes] : growing;
+  }
+
   healAll(): void {
     this.world.trace("!!", "all is mended");
     for (const mend of [...this.#mend]) mend();
     this.#mend.clear();
     this.world.links.healAll();
-    for (const host of this.brokers.hosts) {
+    for (const host of this.brokers.all) {
       host.process?.resume();
       this.#keepAlive(host);
     }
@@ -110,14 +119,14 @@ export class Nemesis {
 
   /** Whether nothing more is to come. */
   get isAtPeace(): boolean {
-    return this.isOver && this.keptEntries === undefined;
+    return this.isOver && this.keptEntries === undefined && !this.brokers.isShrinking;
   }
 
   /** A broker that starts would refuse: all of them run when the service loses what it knew. */
   #goBack(): void {
     const { hosts, running } = this.brokers;
     const isReached = hosts.every(({ member }) => member?.status().isConnected);
-    if (running.length < hosts.length || !isReached) {
+    if (running.length < hosts.length || !isReached || this.brokers.isShrinking) {
       this.world.after(restoreLookMs, () => this.#goBack());
       return;
     }

@@ -1,13 +1,18 @@
 // One simulation: a cluster and its clients, a while of faults, a while of peace, and a verdict.
 
 import type { Core } from "../../storage-wasm/core.ts";
+import { balanceTopic } from "./balances.ts";
 import { checkHistory } from "./checker.ts";
 import { Brokers, brokerPort } from "./cluster.ts";
-import { History, type Violation } from "./history.ts";
+import { History, type TopicHistory, type Violation } from "./history.ts";
 import { Nemesis } from "./nemesis.ts";
+import type { SimProcess } from "./process.ts";
+import { readToEnd } from "./read-to-end.ts";
+import { drawScenario, groupOf, type Scenario, topicsOf, work } from "./scenario.ts";
 import { newCore } from "./sim-platform.ts";
 import { checkReplicas, isSettled, StateWatch } from "./state-checks.ts";
-import { partitions, topic, Workload } from "./workload.ts";
+import { transferTopic } from "./transactions.ts";
+import { topic, Workload } from "./workload.ts";
 import { World } from "./world.ts";
 
 export interface SimulationOptions {
@@ -54,23 +59,28 @@ class Simulation {
   readonly #workload: Workload;
   readonly #nemesis: Nemesis;
   readonly #watch: StateWatch;
-  readonly #isFlushedByOs: boolean;
+  readonly #scenario: Scenario;
 
   constructor({ seed, brokers = 3, core = newCore(), print }: SimulationOptions) {
     const world = new World({ seed, core, print });
     this.#world = world;
-    const random = world.random.fork("plan");
-    this.#isFlushedByOs = random.chance(0.3);
-    this.#brokers = new Brokers(world, brokers, {
-      "timberline.flush": this.#isFlushedByOs ? "os" : "group",
+    this.#scenario = drawScenario(world.random.fork("plan"));
+    const { isFlushedByOs, lagMsMax, hasSpare } = this.#scenario;
+    const configs = {
+      "timberline.flush": isFlushedByOs ? "os" : "group",
       "offsets.topic.num.partitions": "2",
       "transaction.state.log.num.partitions": "1",
       "group.initial.rebalance.delay.ms": "0",
-      "replica.lag.time.max.ms": random.pick(["400", "1500", "4000"]),
-    });
-    const bootstrap = this.#brokers.hosts.map(({ name }) => `${name}:${brokerPort}`);
+      "group.consumer.heartbeat.interval.ms": "500",
+      "group.consumer.session.timeout.ms": "6000",
+      "log.cleaner.backoff.ms": "200",
+      "replica.lag.time.max.ms": lagMsMax,
+    };
+    const hasGrowth = hasSpare && brokers === 3;
+    this.#brokers = new Brokers(world, { count: brokers, hasSpare: hasGrowth, configs });
+    const bootstrap = this.#brokers.all.map(({ name }) => `${name}:${brokerPort}`);
     this.#workload = new Workload(world, bootstrap, this.#history);
-    this.#nemesis = new Nemesis(world, this.#brokers, { mayLosePower: !this.#isFlushedByOs });
+    this.#nemesis = new Nemesis(world, this.#brokers, { mayLosePower: !isFlushedByOs });
     this.#watch = new StateWatch(world, this.#brokers);
   }
 
@@ -78,9 +88,9 @@ class Simulation {
     const { scheduler } = this.#world;
     for (const host of this.#brokers.hosts) this.#brokers.start(host);
     await this.#until("the brokers start", () => this.#areAllRunning(), startMsMax);
-    await this.#createTopic();
+    await this.#createTopics();
     this.#watch.start();
-    this.#work();
+    work(this.#workload, this.#scenario);
     this.#nemesis.begin();
     await scheduler.run(() => this.#nemesis.isOver, scheduler.nowMs + startMsMax);
     this.#nemesis.healAll();
@@ -89,7 +99,7 @@ class Simulation {
     await this.#readAll();
     this.violations.push(
       ...this.#watch.violations,
-      ...checkReplicas(this.#brokers),
+      ...checkReplicas(this.#brokers, this.#world.core),
       ...checkHistory(this.#history),
       ...this.#workload.failures.map((what) => ({ rule: "client-failure", what })),
     );
@@ -125,71 +135,57 @@ class Simulation {
     );
   }
 
-  #work(): void {
-    const workload = this.#workload;
-    workload.produce("p1", { acks: -1, isIdempotent: true, everyMs: 25 });
-    workload.produce("p2", { acks: -1, isIdempotent: true, everyMs: 50 });
-    workload.produce("p3", { acks: 1, isIdempotent: false, everyMs: 100 });
-    workload.read("r1");
-    workload.share("g", "c1");
-    workload.share("g", "c2");
-  }
-
-  async #createTopic(): Promise<void> {
+  async #createTopics(): Promise<void> {
     const { client, process } = this.#workload.open("admin");
     const factor = this.#brokers.hosts.length;
-    const create = () =>
-      client.admin().createTopic({
-        name: topic,
-        partitions,
-        replicationFactor: factor,
-        configs: { "min.insync.replicas": String(Math.min(2, factor)) },
-      });
-    await this.#done("the topic is created", (settle) =>
-      process.clock.after(0, () => void create().then(() => settle(), settle)),
-    );
-  }
-
-  /** What is in the log at the end, as a new reader sees it; and what the group has committed. */
-  async #readAll(): Promise<void> {
-    const { client, process } = this.#workload.open("last");
-    const { log, groupEnds } = this.#history;
-    const read = async () => {
-      const asked = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
-      const ends = await client
-        .admin()
-        .listOffsets(asked.map((each) => ({ ...each, spec: "latest" as const })));
-      const consumer = client.consumer({ fetchWaitMsMax: 100 });
-      await consumer.assign(asked.map((each) => ({ ...each, offset: "earliest" as const })));
-      for (const { partition } of asked) log.set(partition, []);
-      const isDone = () =>
-        ends.every(({ partition, offset }) => {
-          const position = consumer.position({ topic, partition }) ?? 0;
-          return position >= offset;
+    const inSyncMin = { "min.insync.replicas": String(Math.min(2, factor)) };
+    const create = async () => {
+      for (const [name, count, configs] of topicsOf(this.#scenario)) {
+        await client.admin().createTopic({
+          name,
+          partitions: count,
+          replicationFactor: factor,
+          configs: { ...inSyncMin, ...configs },
         });
-      while (!isDone()) {
-        const batch = await consumer.poll(500);
-        for (const { offset, value } of batch?.records ?? []) {
-          const text = new TextDecoder().decode(value ?? new Uint8Array());
-          log.get(batch!.partition)!.push({ offset, value: text });
-        }
-      }
-      await consumer.stop();
-      for (const { partition, offset } of await client.groups().offsets("g")) {
-        groupEnds.push({ group: "g", partition, committed: offset });
       }
     };
-    await this.#done("the log is read", (settle) =>
-      process.clock.after(0, () => void read().then(() => settle(), settle)),
-    );
+    await this.#done("the topics are created", process, create);
   }
 
-  async #done(what: string, begin: (settle: (error?: unknown) => void) => void): Promise<void> {
+  /** What is in the logs at the end, as a new reader sees it; and what the groups have committed. */
+  async #readAll(): Promise<void> {
+    const { client, process } = this.#workload.open("last");
+    const { groupEnds } = this.#history;
+    const histories = new Map<string, TopicHistory>([
+      [topic, this.#history],
+      [transferTopic, this.#history.transfers],
+      [balanceTopic, this.#history.balances],
+    ]);
+    await this.#done("the logs are read", process, async () => {
+      for (const [name, count] of topicsOf(this.#scenario)) {
+        const log = await readToEnd(client, { topic: name, partitions: count });
+        for (const [partition, records] of log) histories.get(name)!.log.set(partition, records);
+      }
+      for (const protocol of new Set(this.#scenario.protocols)) {
+        const group = groupOf[protocol];
+        for (const { partition, offset } of await client.groups().offsets(group)) {
+          groupEnds.push({ group, partition, committed: offset });
+        }
+      }
+    });
+  }
+
+  async #done(what: string, process: SimProcess, work: () => Promise<void>): Promise<void> {
     let isDone = false;
     let failure: unknown;
-    begin((error) => {
-      isDone = true;
-      failure = error;
+    process.clock.after(0, () => {
+      work()
+        .catch((error: unknown) => {
+          failure = error ?? new Error(what);
+        })
+        .finally(() => {
+          isDone = true;
+        });
     });
     const { scheduler } = this.#world;
     await scheduler.run(() => isDone, scheduler.nowMs + calmMsMax);

@@ -1,11 +1,14 @@
 // What must hold inside of the cluster whatever clients see: epochs and high watermarks never go back, an epoch has
 // one leader, and at the end all replicas are the same bytes.
 
+import type { TopicRecord } from "../../cluster/control-plane.ts";
 import type { Broker } from "../../runtime/broker.ts";
 import { BrokerError } from "../../runtime/errors.ts";
 import { partitionMetadataFile } from "../../runtime/log/log-files.ts";
-import type { Brokers } from "./cluster.ts";
+import type { Core } from "../../storage-wasm/core.ts";
+import type { BrokerHost, Brokers } from "./cluster.ts";
 import type { Violation } from "./history.ts";
+import { textOf } from "./workload.ts";
 import type { World } from "./world.ts";
 
 const lookEveryMs = 250;
@@ -110,18 +113,24 @@ export function isSettled(brokers: Brokers): boolean {
   });
 }
 
-/** The bytes of every replica, below the lowest high watermark, are the leader's. */
-export function checkReplicas(brokers: Brokers): Violation[] {
+/**
+ * The bytes of every replica, below the lowest high watermark, are the leader's; where each replica compacts by itself,
+ * the newest record of every key is.
+ */
+export function checkReplicas(brokers: Brokers, core: Core): Violation[] {
   const violations: Violation[] = [];
   const [first] = brokers.running;
-  for (const { name, partitions } of first?.server?.broker.cluster().topics.values() ?? []) {
+  for (const { name, configs, partitions } of topicsOf(first)) {
+    // __consumer_offsets is compacted too, but never long enough for it here.
+    const isCompacted = !name.startsWith("__") && configs.get("cleanup.policy") === "compact";
+    const differ = isCompacted ? newestDiffer(core) : difference;
     for (const { partition, replicas, leader } of partitions) {
       const copies = replicas.map((id) => ({ id, ...copyOf(brokers, id, name, partition) }));
       const end = Math.min(...copies.map(({ highWatermark }) => highWatermark));
       const own = copies.find(({ id }) => id === leader);
       if (own === undefined) continue;
       for (const { id, batches } of copies) {
-        const where = difference(own.batches, batches, end);
+        const where = differ(own.batches, batches, end);
         if (where === undefined) continue;
         const what = `${name}-${partition} of ${id} is not ${leader}'s from ${where} on (${end})`;
         violations.push({ rule: "replicas-differ", what });
@@ -129,6 +138,10 @@ export function checkReplicas(brokers: Brokers): Violation[] {
     }
   }
   return violations;
+}
+
+function topicsOf(host: BrokerHost | undefined): Iterable<TopicRecord> {
+  return host?.server?.broker.cluster().topics.values() ?? [];
 }
 
 /** What a broker has of a partition; undefined if it has none of it open. */
@@ -179,6 +192,26 @@ function difference(a: readonly Batch[], b: readonly Batch[], end: number): numb
     if (other === undefined || !isSame(batch.bytes, other.bytes)) return batch.lastOffset;
   }
   return undefined;
+}
+
+/** The same for compacted logs: an offset whose record is the newest of its key in one of them only. */
+function newestDiffer(core: Core): typeof difference {
+  return (a, b, end) => {
+    const [own, other] = [newestOf(core, a, end), newestOf(core, b, end)];
+    for (const [key, offset] of own) if (other.get(key) !== offset) return offset;
+    return own.size === other.size ? undefined : end;
+  };
+}
+
+function newestOf(core: Core, batches: readonly Batch[], end: number): Map<string, number> {
+  const newest = new Map<string, number>();
+  for (const { lastOffset, bytes } of batches) {
+    if (lastOffset >= end) break;
+    for (const { key, offset } of core.decode(bytes, (_, stored) => stored)) {
+      if (key) newest.set(textOf(key), offset);
+    }
+  }
+  return newest;
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

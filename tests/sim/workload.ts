@@ -1,28 +1,51 @@
-// The clients of a simulation: producers with the promises they ask for, readers, members of a group. They use the
-// client library as programs do and write down what they were told.
+// The clients of a simulation: producers with the promises they ask for, readers, and what other clients
+// (`group-members.ts`, `transactions.ts`, `balances.ts`) have in common with them. They use the client library as
+// programs do and write down what they were told.
 
 import { createClient } from "../../runtime/client/client.ts";
-import type { Client, Consumer, GroupConsumer, Producer } from "../../runtime/client/mod.ts";
+import type { Client, Consumer, Producer } from "../../runtime/client/mod.ts";
 import { ClientError } from "../../runtime/client/mod.ts";
-import type { History, SendEntry } from "./history.ts";
+import type { History, PollEntry, SendEntry } from "./history.ts";
 import type { SimProcess } from "./process.ts";
 import { simPlatform } from "./sim-platform.ts";
 import type { World } from "./world.ts";
 
 export const topic = "flights";
 export const partitions = 3;
+const decoder = new TextDecoder();
 /** Refused before anything is written, whoever leads. */
 const certainFailures = new Set(["MESSAGE_TOO_LARGE", "INVALID_RECORD", "BUFFER_FULL"]);
 const unansweredMax = 30;
-const decoder = new TextDecoder();
+const restMs = 200;
+
+/** What a producer promises, and where it writes down what it was told. */
+export interface Producing {
+  readonly topic: string;
+  readonly partitions: number;
+  /** Number of different keys; absent: none. */
+  readonly keys?: number;
+  readonly acks: -1 | 1;
+  readonly isIdempotent: boolean;
+  readonly everyMs: number;
+  readonly sends: SendEntry[];
+}
+
+/** What a reader reads, and where it writes down what it saw. */
+export interface Reading {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly isolation: "read_uncommitted" | "read_committed";
+  readonly polls: PollEntry[];
+  readonly polled?: (entry: PollEntry) => void;
+}
 
 export class Workload {
   readonly history: History;
   readonly #world: World;
   readonly #bootstrap: readonly string[];
-  #isOver = false;
+  isOver = false;
   #underWay = 0;
-  readonly #readers: (() => Promise<void>)[] = [];
+  readonly #ends: (() => Promise<void>)[] = [];
   readonly #failures: string[] = [];
 
   constructor(world: World, bootstrap: readonly string[], history: History) {
@@ -33,7 +56,11 @@ export class Workload {
 
   /** Nothing sent is without an answer. */
   get isQuiet(): boolean {
-    return this.#isOver && this.#underWay === 0;
+    return this.isOver && this.#underWay === 0;
+  }
+
+  get isTraced(): boolean {
+    return this.#world.isTraced;
   }
 
   /** What a client met that it never should. */
@@ -59,9 +86,9 @@ export class Workload {
     return { client, process };
   }
 
-  produce(name: string, promise: { acks: -1 | 1; isIdempotent: boolean; everyMs: number }): void {
+  produce(name: string, what: Producing): void {
     const { client, process } = this.open(name);
-    const { acks, isIdempotent, everyMs } = promise;
+    const { acks, isIdempotent, everyMs } = what;
     const producer = client.producer({
       acks,
       idempotent: isIdempotent,
@@ -71,116 +98,83 @@ export class Workload {
     let number = 0;
     let unanswered = 0;
     const next = () => {
-      if (this.#isOver) return;
+      if (this.isOver) return;
       const burst = process.random.chance(0.1) ? 5 : 1;
       for (let i = 0; i < burst && unanswered < unansweredMax; i++) {
         const entry: SendEntry = {
           producer: name,
           number,
           value: `${name}-${number}`,
-          partition: process.random.integer(partitions),
+          partition: process.random.integer(what.partitions),
+          ...(what.keys === undefined ? {} : { key: `k${process.random.integer(what.keys)}` }),
           ...{ acks, isIdempotent },
           outcome: "info",
           offset: -1,
         };
         number++;
         unanswered++;
-        void this.#send(producer, entry).finally(() => unanswered--);
+        what.sends.push(entry);
+        void this.#send(producer, what.topic, entry).finally(() => unanswered--);
       }
       process.clock.after(process.random.between(0, 2 * everyMs), next);
     };
     process.clock.after(0, next);
   }
 
-  /** Reads all partitions from the beginning; now and then begins anew. */
-  read(name: string): void {
+  /** Reads all partitions of a topic from the beginning; after an error it begins anew. */
+  read(name: string, what: Reading): void {
     const { client, process } = this.open(name);
+    const { topic: from, partitions: count, isolation, polls } = what;
     let session = 0;
     let consumer: Consumer | undefined;
     const begin = async () => {
-      consumer = client.consumer({ fetchWaitMsMax: 200 });
+      consumer = client.consumer({ fetchWaitMsMax: 200, isolation });
       session++;
-      const all = Array.from({ length: partitions }, (_, partition) => partition);
-      await consumer.assign(all.map((partition) => ({ topic, partition, offset: "earliest" })));
+      const all = Array.from({ length: count }, (_, partition) => partition);
+      await consumer.assign(
+        all.map((partition) => ({ topic: from, partition, offset: "earliest" })),
+      );
     };
-    const loop = async () => {
-      while (!this.#isOver) {
-        try {
-          if (consumer === undefined) await begin();
-          const batch = await consumer!.poll(200);
-          if (batch) this.#polled(name, session, batch);
-        } catch (error) {
-          this.#refused(name, error);
-          consumer = undefined;
-          await new Promise<void>((resolve) => process.clock.after(200, resolve));
-        }
-      }
-      await consumer?.stop();
-    };
-    this.#run(process, loop);
-  }
-
-  /** One of those that share the partitions. */
-  share(group: string, name: string): void {
-    const reader = `${group}.${name}`;
-    const { client, process } = this.open(name);
-    let session = 0;
-    let consumer: GroupConsumer | undefined;
-    const seen = new Map<number, number>();
-    const commit = async () => {
-      const positions = [...seen];
-      await consumer!.commit();
-      for (const [partition, offset] of positions) {
-        const entry = { group, partition, offset, atPoll: this.history.polls.length };
-        this.history.commits.push({ ...entry, outcome: "ok" });
+    const round = async () => {
+      try {
+        if (consumer === undefined) await begin();
+        const batch = await consumer!.poll(200);
+        if (batch === null) return;
+        const { partition } = batch;
+        const records = batch.records.map(({ offset, key, value }) => ({
+          offset,
+          value: textOf(value),
+          ...(key === null ? {} : { key: textOf(key) }),
+        }));
+        const entry = { reader: name, session, partition, records };
+        polls.push(entry);
+        what.polled?.(entry);
+      } catch (error) {
+        this.refused(name, error);
+        consumer = undefined;
+        await this.rest(process);
       }
     };
-    const begin = () =>
-      client.groupConsumer({
-        groupId: group,
-        topics: [topic],
-        sessionTimeoutMs: 6_000,
-        heartbeatIntervalMs: 500,
-        rebalanceTimeoutMs: 4_000,
-        autoCommitMs: 0,
-        offsetReset: "earliest",
-        fetchWaitMsMax: 200,
-        assigned: () => void session++,
-        revoked: () => seen.clear(),
-      });
-    const loop = async () => {
-      while (!this.#isOver) {
-        try {
-          consumer = begin();
-          session++;
-          seen.clear();
-          for await (const { partition, offset, value } of consumer) {
-            const records = [{ offset, value: decoder.decode(value ?? new Uint8Array()) }];
-            this.history.polls.push({ reader, session, partition, records });
-            // It counts as read when the next one is asked for.
-            seen.set(partition, offset);
-            if (process.random.chance(0.05)) await commit();
-            if (this.#isOver) break;
-          }
-          await consumer.stop();
-        } catch (error) {
-          this.#refused(reader, error);
-          await consumer?.stop().catch(() => {});
-          await new Promise<void>((resolve) => process.clock.after(200, resolve));
-        }
-      }
-    };
-    this.#run(process, loop);
-    this.#readers.push(async () => consumer?.stop());
+    this.repeat(process, round, async () => consumer?.stop());
   }
 
   /** No more is sent; readers end. */
   stop(): void {
-    this.#isOver = true;
-    for (const end of this.#readers) void end().catch(() => {});
+    this.isOver = true;
+    for (const end of this.#ends) void end().catch(() => {});
   }
 
-  #run(process: SimProcess, loop: () => Promise<void>): void {
+  /** Runs `end` when no more is sent. */
+  onStop(end: () => Promise<void>): void {
+    this.#ends.push(end);
+  }
+
+  /** Round after round, until no more is sent; then `end`. */
+  repeat(process: SimProcess, round: () => Promise<void>, end: () => Promise<void>): void {
+    const loop = async () => {
+      while (!this.isOver) await round();
+      await end();
+    };
     process.clock.after(0, () => {
       loop().catch((error: unknown) => {
         this.#failures.push(`${process.name}: ${String(error)}`);
@@ -188,18 +182,31 @@ export class Workload {
     });
   }
 
-  async #send(producer: Producer, entry: SendEntry): Promise<void> {
-    this.history.sends.push(entry);
+  /** Peace waits for it. */
+  async awaited<T>(work: () => Promise<T>): Promise<T> {
     this.#underWay++;
-    const { value, partition } = entry;
     try {
-      const { offset } = await producer.send({ topic, value, partition });
+      return await work();
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  rest(process: SimProcess, ms = restMs): Promise<void> {
+    return new Promise((resolve) => process.clock.after(ms, resolve));
+  }
+
+  async #send(producer: Producer, to: string, entry: SendEntry): Promise<void> {
+    this.#underWay++;
+    const { key = null, value, partition } = entry;
+    try {
+      const { offset } = await producer.send({ topic: to, key, value, partition });
       entry.outcome = "ok";
       entry.offset = offset;
       if (this.#world.isTraced)
         this.#world.trace(entry.producer, `${value} is at ${partition}@${offset}`);
     } catch (error) {
-      this.#refused(entry.producer, error, value);
+      this.refused(entry.producer, error, value);
       const code = error instanceof ClientError ? error.code : "";
       if (certainFailures.has(code)) entry.outcome = "fail";
     } finally {
@@ -207,21 +214,13 @@ export class Workload {
     }
   }
 
-  #polled(
-    reader: string,
-    session: number,
-    batch: NonNullable<Awaited<ReturnType<Consumer["poll"]>>>,
-  ): void {
-    const records = batch.records.map(({ offset, value }) => ({
-      offset,
-      value: decoder.decode(value ?? new Uint8Array()),
-    }));
-    this.history.polls.push({ reader, session, partition: batch.partition, records });
-  }
-
-  #refused(who: string, error: unknown, value = ""): void {
+  refused(who: string, error: unknown, value = ""): void {
     this.#world.trace(who, `${value} ${String(error)}`);
     if (error instanceof ClientError) return;
     this.#failures.push(`${who}: ${String(error)}`);
   }
+}
+
+export function textOf(bytes: Uint8Array | null): string {
+  return bytes === null ? "" : decoder.decode(bytes);
 }
