@@ -36,6 +36,8 @@ export interface AppendRequest {
   readonly transactionalId?: string | undefined;
   /** The partition joins the transaction of the batch's producer by this append (KIP-890). */
   readonly joinsTransaction?: boolean;
+  /** Only if the batch would begin there: OPERATION_NOT_ATTEMPTED if the leader's log ends elsewhere. */
+  readonly expectedOffset?: number | undefined;
 }
 
 export interface Appended {
@@ -58,6 +60,8 @@ export interface FetchPartition {
   readonly currentLeaderEpoch: number;
   /** Of a replica: epoch of its last record, -1 if it has none. */
   readonly lastFetchedEpoch?: number;
+  /** Of a replica: what it was told last; a newer one is news that does not wait for the next record. */
+  readonly highWatermarkKnown?: number;
 }
 
 export interface FetchRequest {

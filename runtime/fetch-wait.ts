@@ -10,6 +10,12 @@ import { noRecords } from "./records.ts";
 /** Finds the partition or throws the error that its fetch answers. */
 export type FindPartition = (asked: FetchPartition) => Partition;
 
+/**
+ * A replica hears so soon of a high watermark that moved. Not at once: under load the next records bring it along, and
+ * an answer of its own for every batch would double the fetches.
+ */
+const newsMsMax = 10;
+
 export interface WaitCounters {
   waitingFetches: number;
 }
@@ -71,11 +77,19 @@ function wait(
       clock.soon(look);
     };
     counters.waitingFetches++;
-    const timer = clock.after(request.waitMsMax, () => {
+    const timeIsUp = () => {
       if (!isDone) finish(readAll(find, request, read));
-    });
+    };
+    let timer = clock.after(request.waitMsMax, timeIsUp);
     stops.push(() => timer.cancel());
     stops.push(...watchAll(find, request, lookSoon));
+    if (request.replica !== undefined && request.waitMsMax > newsMsMax) {
+      const news = () => {
+        timer.cancel();
+        if (!isDone) timer = clock.after(newsMsMax, timeIsUp);
+      };
+      stops.push(...watchNews(find, request, news));
+    }
     stops.push(onAbort(request.signal, () => !isDone && finish(noneOf(request))));
   });
 }
@@ -84,15 +98,42 @@ function watchAll(find: FindPartition, request: FetchRequest, changed: () => voi
   const stops: (() => void)[] = [];
   const options = { asReplica: request.replica !== undefined };
   for (const asked of request.partitions) {
-    try {
-      stops.push(find(asked).watch(changed, options));
-    } catch (error) {
-      // It went away in between: the next look finds that out and answers.
-      if (!(error instanceof BrokerError)) throw error;
-      changed();
-    }
+    const partition = present(find, asked);
+    if (partition !== undefined) stops.push(partition.watch(changed, options));
+    // It went away in between: the next look finds that out and answers.
+    else changed();
   }
   return stops;
+}
+
+/** Runs `news` once, when the replica does not know the high watermark of one of its partitions. */
+function watchNews(find: FindPartition, request: FetchRequest, news: () => void): (() => void)[] {
+  const stops: (() => void)[] = [];
+  let isTold = false;
+  const tell = () => {
+    if (!isTold) news();
+    isTold = true;
+  };
+  for (const asked of request.partitions) {
+    const known = asked.highWatermarkKnown ?? Number.POSITIVE_INFINITY;
+    const partition = present(find, asked);
+    if (partition === undefined) continue;
+    if (partition.highWatermark > known) tell();
+    if (isTold) break;
+    // Where all is committed, only a record moves it further, and that is waited for anyway.
+    if (partition.highWatermark === partition.log.endOffset) continue;
+    stops.push(partition.watch(() => partition.highWatermark > known && tell()));
+  }
+  return stops;
+}
+
+function present(find: FindPartition, asked: FetchPartition): Partition | undefined {
+  try {
+    return find(asked);
+  } catch (error) {
+    if (error instanceof BrokerError) return undefined;
+    throw error;
+  }
 }
 
 function onAbort(signal: AbortSignal | undefined, aborted: () => void): () => void {

@@ -31,6 +31,8 @@ export interface AskedPartition {
   readonly currentLeaderEpoch: number;
   /** Of a replica. */
   readonly lastFetchedEpoch: number;
+  /** Of a replica, when it begins a session; later on the session knows what it was told. */
+  readonly highWatermark: number;
 }
 
 export interface SessionRequest {
@@ -57,6 +59,8 @@ export interface FetchTurn {
   /** Not 0: nothing is fetched and the answer holds only this. */
   readonly errorCode: number;
   readonly partitions: readonly AskedPartition[];
+  /** The high watermark that the client knows of one of them. */
+  highWatermarkKnown(index: number): number;
   /**
    * Call once with the answers, in the order of `partitions`: returns the session id of the answer, and which
    * of them it must hold.
@@ -124,6 +128,7 @@ export class FetchSessions {
     return {
       errorCode: errorCodes.NONE,
       partitions: request.asked,
+      highWatermarkKnown: (i) => request.asked[i]!.highWatermark,
       finish: (news) => {
         const sessionId = this.#create(request, news);
         return { sessionId, included: everything };
@@ -145,6 +150,7 @@ export class FetchSessions {
     return {
       errorCode: errorCodes.NONE,
       partitions: tracked.map(({ asked }) => asked),
+      highWatermarkKnown: (i) => tracked[i]!.highWatermark,
       finish: (news) => {
         const changed = tracked.map((partition, i) => isNews(partition, news[i]!));
         rotate(session, tracked, news);
@@ -264,10 +270,11 @@ function sessionless(partitions: readonly AskedPartition[]): FetchTurn {
   return {
     errorCode: errorCodes.NONE,
     partitions,
+    highWatermarkKnown: (i) => partitions[i]!.highWatermark,
     finish: () => ({ sessionId: 0, included: everything }),
   };
 }
 
 function refusal(errorCode: number): FetchTurn {
-  return { errorCode, partitions: [], finish: () => ({ sessionId: 0, included: everything }) };
+  return { ...sessionless([]), errorCode };
 }

@@ -148,7 +148,9 @@ export function createFetchHandler(
     const forgotten = forgottenPartitions(request);
     const turn = sessions.begin({ sessionId, sessionEpoch, byId, asked, forgotten });
     if (turn.errorCode !== errorCodes.NONE) return { errorCode: turn.errorCode, responses: [] };
-    const places = turn.partitions.map((partition) => place(partition, context));
+    const places = turn.partitions.map((partition, i) =>
+      place(partition, turn.highWatermarkKnown(i), context),
+    );
     const partitions = places.filter((entry): entry is FetchPartition => typeof entry === "object");
     if (partitions.length === 0) return answer(turn, places, [], context);
     const fetched = context.broker.fetch({
@@ -180,6 +182,7 @@ function askedPartitions({ topics }: Request): AskedPartition[] {
         bytesMax: each.partitionMaxBytes,
         currentLeaderEpoch: each.currentLeaderEpoch,
         lastFetchedEpoch: each.lastFetchedEpoch,
+        highWatermark: each.highWatermark,
       });
     }
   }
@@ -193,7 +196,11 @@ function forgottenPartitions({ forgottenTopicsData }: Request) {
 }
 
 /** What to ask the broker, or the error code when there is nothing to ask. */
-function place(asked: AskedPartition, context: HandlerContext): FetchPartition | number {
+function place(
+  asked: AskedPartition,
+  highWatermarkKnown: number,
+  context: HandlerContext,
+): FetchPartition | number {
   const { topics, topicsById } = context.broker.cluster();
   const topic = asked.topic ? topics.get(asked.topic) : topicsById.get(asked.topicId);
   if (!topic) {
@@ -202,7 +209,15 @@ function place(asked: AskedPartition, context: HandlerContext): FetchPartition |
   const zstd = context.apiVersion < zstdSinceVersion && topic.configs.get("compression.type");
   if (zstd === "zstd") return errorCodes.UNSUPPORTED_COMPRESSION_TYPE;
   const { partition, offset, bytesMax, currentLeaderEpoch, lastFetchedEpoch } = asked;
-  return { topic: topic.name, partition, offset, bytesMax, currentLeaderEpoch, lastFetchedEpoch };
+  return {
+    topic: topic.name,
+    partition,
+    offset,
+    bytesMax,
+    currentLeaderEpoch,
+    lastFetchedEpoch,
+    highWatermarkKnown,
+  };
 }
 
 interface Replica {

@@ -19,6 +19,7 @@ function asked(partition: number, offset = 0, topic = "t"): AskedPartition {
     bytesMax: 100,
     currentLeaderEpoch: -1,
     lastFetchedEpoch: -1,
+    highWatermark: -1,
   };
   return { ...base, partition, offset };
 }
@@ -86,6 +87,14 @@ test("an incremental answer holds partitions with data, moved offsets or errors,
     news({ logStartOffset: 1 }),
   ];
   assert.equal(told(begin(id, 1, []), answers), [1, 2, 3]);
+});
+
+test("highWatermarkKnown() is what the client brought to a session, then what it was told", () => {
+  const { begin } = setUp();
+  const first = begin(0, 0, [{ ...asked(0), highWatermark: 7 }]);
+  assert.is(first.highWatermarkKnown(0), 7);
+  const { sessionId } = first.finish([news({ highWatermark: 9 })]);
+  assert.is(begin(sessionId, 1, []).highWatermarkKnown(0), 9);
 });
 
 test("an error is told every time, and its end is told once", () => {

@@ -163,6 +163,7 @@ export class ReplicaScene {
         bytesMax: item.bytesMax,
         currentLeaderEpoch: item.leaderEpoch,
         lastFetchedEpoch: item.lastFetchedEpoch,
+        highWatermarkKnown: item.highWatermark,
       })),
       waitMsMax: request.waitMsMax,
       bytesMin: request.bytesMin,

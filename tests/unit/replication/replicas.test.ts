@@ -147,6 +147,17 @@ test("a follower's high watermark is never beyond what it has, and never goes ba
   assert.ok(s.offsets(2)[1]! >= 3);
 });
 
+test("followers hear of a high watermark that moved before the long poll ends, at no cost when idle", async () => {
+  const s = await scene();
+  await both(s, s.append(1, "a"));
+  for (let ms = 0; ms < 20; ms++) await s.clock.advance(1);
+  assert.equal(s.offsets(2), [0, 1, 1]);
+  assert.equal(s.offsets(3), [0, 1, 1]);
+  const asked = s.fetches.length;
+  await s.clock.advance(400);
+  assert.is(s.fetches.length, asked, "the next fetches wait for records again");
+});
+
 test("a restarted follower begins at the high watermark of its checkpoint, not at its log's end", async () => {
   const s = await scene();
   await both(s, s.append(1, "a"));

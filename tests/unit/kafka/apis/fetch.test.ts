@@ -28,9 +28,9 @@ test("fetch handler asks the broker within its own limit and encodes v4 byte for
   const asked = broker.fetches[0];
   assert.is(asked?.bytesMax, 55 * 1024 * 1024);
   assert.is(asked?.isolation, "read_committed");
-  const epochs = { currentLeaderEpoch: -1, lastFetchedEpoch: -1 };
+  const rest = { currentLeaderEpoch: -1, lastFetchedEpoch: -1, highWatermarkKnown: 2 ** 63 };
   assert.equal(asked?.partitions, [
-    { topic: "t", partition: 0, offset: 5, bytesMax: 100, ...epochs },
+    { topic: "t", partition: 0, offset: 5, bytesMax: 100, ...rest },
   ]);
   const writer = new Writer();
   fetch.encodeResponse(4, answer as never, writer);
