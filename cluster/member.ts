@@ -25,7 +25,7 @@ import {
 } from "./member-parts.ts";
 import { MetadataView } from "./metadata-view.ts";
 import { OwnRegistration } from "./own-registration.ts";
-import { checkedQuestion } from "./questions.ts";
+import { type CopyAnswer, checkedQuestion } from "./questions.ts";
 import { newIdBeside } from "./random-id.ts";
 import type { ChangeRequest } from "./requests.ts";
 import { restoreMetadata } from "./restoration.ts";
@@ -201,10 +201,27 @@ class Member implements ClusterMember {
     const question = checkedQuestion(value);
     if (question.ask === "identify") return this.#registration.identity;
     if (question.ask === "heartbeat") return this.#attendance.answer(question);
+    if (question.ask === "copy") return this.#copy;
+    if (question.ask === "snapshot") return new TextDecoder().decode(this.snapshot());
+    if (question.ask === "restore") {
+      await this.restore(new TextEncoder().encode(question.snapshot));
+      return this.#copy;
+    }
     if (question.asker.id === fromPeer) {
       return this.#asker.answer(question.request, question.asker);
     }
     throw new ControlPlaneError("broker-refused", "A broker may ask for itself only.");
+  }
+
+  get #copy(): CopyAnswer {
+    const { image, isConnected, isBehind, alarm } = this.#view;
+    const { clusterId, controllerEpoch, version } = image;
+    const { brokerId } = this.#options;
+    const all = [...image.topics.values()];
+    const partitions = all.reduce((sum, topic) => sum + topic.partitions.length, 0);
+    const counts = { topics: all.length, partitions };
+    const place = { brokerId, clusterId, controllerEpoch, version };
+    return { ...place, isConnected, isBehind, alarm, ...counts };
   }
 
   async #changeTopic(request: ChangeRequest & { readonly name: string }): Promise<TopicRecord> {

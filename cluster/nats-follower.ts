@@ -4,6 +4,11 @@
 import { LogUnavailable, type MetadataLog, type Sequence } from "./metadata-log.ts";
 import type { NatsStream } from "./nats-stream.ts";
 
+/** What the server says of the stream; undefined: there is none. */
+export interface StreamState {
+  readonly info: Awaited<ReturnType<NatsStream["info"]>>;
+}
+
 /** Entries asked for at once while catching up. */
 const WINDOW = 32;
 /** Looks in one go; a stream that grows faster is looked at again with the next poll. */
@@ -26,13 +31,14 @@ export class NatsFollower {
     this.#listener = listener;
   }
 
-  /** Reads what is there. Failures are left to the next poll. */
-  look(): void {
+  /** Reads what is there; `known` spares asking how much that is. Failures are left to the next poll. */
+  look(known?: StreamState): void {
     if (this.#isEnded) return;
     this.#mustLookAgain = true;
+    // A look under way began before this was known, and asks again when it is through.
     if (this.#isLooking) return;
     this.#isLooking = true;
-    void this.#lookOn().finally(() => {
+    void this.#lookOn(known).finally(() => {
       this.#isLooking = false;
     });
   }
@@ -46,11 +52,13 @@ export class NatsFollower {
     this.#isEnded = true;
   }
 
-  async #lookOn(): Promise<void> {
+  async #lookOn(first: StreamState | undefined): Promise<void> {
+    let known = first;
     for (let round = 0; round < ROUNDS_MAX && this.#mustLookAgain && !this.#isEnded; round++) {
       this.#mustLookAgain = false;
       try {
-        await this.#lookOnce();
+        await this.#lookOnce(known ?? { info: await this.#stream.info() });
+        known = undefined;
       } catch {
         // The server does not answer: the poll says so, and comes again.
         return;
@@ -58,8 +66,7 @@ export class NatsFollower {
     }
   }
 
-  async #lookOnce(): Promise<void> {
-    const info = await this.#stream.info();
+  async #lookOnce({ info }: StreamState): Promise<void> {
     if (this.#isEnded) return;
     const last = info?.state.last_seq ?? 0;
     const first = info?.state.first_seq ?? 0;

@@ -6,7 +6,7 @@ import { type NatsConnection, NatsError } from "nats";
 import { type MemberClock, pause } from "./member-parts.ts";
 import { AppendConflict, LogUnavailable, type MetadataLog, type Sequence } from "./metadata-log.ts";
 import { connectNats, NatsRefused, type NatsSettings } from "./nats-connection.ts";
-import { NatsFollower } from "./nats-follower.ts";
+import { NatsFollower, type StreamState } from "./nats-follower.ts";
 import { apiCode, NatsStream, REQUEST_TIMEOUT_MS } from "./nats-stream.ts";
 
 /** Attempts of one append, with one id, before nobody knows. */
@@ -48,6 +48,7 @@ class NatsLog implements MetadataLog {
   readonly #connectionListeners = new Set<(isConnected: boolean) => void>();
   #isConnected = true;
   #isClosed = false;
+  #polls = 0;
 
   constructor(connection: NatsConnection, stream: NatsStream, clock: MemberClock) {
     this.#connection = connection;
@@ -177,17 +178,20 @@ class NatsLog implements MetadataLog {
   }
 
   async #poll(): Promise<void> {
+    const poll = ++this.#polls;
     try {
-      await this.#stream.info();
+      const info = await this.#stream.info();
       this.#setConnected(true);
-      this.#lookAll();
+      this.#lookAll({ info });
     } catch {
-      this.#setConnected(false);
+      // An answer that was lost with the last connection says nothing of this one.
+      if (poll === this.#polls) this.#setConnected(false);
     }
   }
 
-  #lookAll(): void {
-    for (const follower of this.#followers) follower.look();
+  /** `known`: what the server just said of the stream; absent: each asks itself. */
+  #lookAll(known?: StreamState): void {
+    for (const follower of this.#followers) follower.look(known);
   }
 
   #setConnected(isConnected: boolean): void {

@@ -1,5 +1,6 @@
 // What members ask each other, broker to broker: JSON values, checked before they are believed. Changes are asked of
-// the controller; heartbeats too; `identify` is asked of whoever answers at an address.
+// the controller; heartbeats too; `identify` is asked of whoever answers at an address. About a broker's copy of the
+// metadata an administrator's program asks as well.
 
 import { ControlPlaneError, type ControlPlaneFault } from "./control-plane.ts";
 import type { Decided } from "./controller.ts";
@@ -8,7 +9,11 @@ import type { Asker, ChangeRequest } from "./requests.ts";
 export type Question =
   | { readonly ask: "identify" }
   | ({ readonly ask: "heartbeat" } & Heartbeat)
-  | { readonly ask: "change"; readonly asker: Asker; readonly request: ChangeRequest };
+  | { readonly ask: "change"; readonly asker: Asker; readonly request: ChangeRequest }
+  /** What this broker knows, in short and in full; and to bring that back which the snapshot holds. */
+  | { readonly ask: "copy" }
+  | { readonly ask: "snapshot" }
+  | { readonly ask: "restore"; readonly snapshot: string };
 
 export interface Heartbeat {
   readonly id: number;
@@ -42,6 +47,20 @@ export interface HeartbeatAnswer {
   readonly isBehind: boolean;
 }
 
+/** A broker's copy of the metadata, in short. */
+export interface CopyAnswer {
+  readonly brokerId: number;
+  readonly clusterId: string;
+  readonly controllerEpoch: number;
+  readonly version: number;
+  /** The metadata service holds less than this broker knows, or something else. */
+  readonly isBehind: boolean;
+  readonly isConnected: boolean;
+  readonly alarm: string | null;
+  readonly topics: number;
+  readonly partitions: number;
+}
+
 /** What became of a change. */
 export type ChangeAnswer =
   | ({ readonly done: true } & Decided<unknown>)
@@ -55,7 +74,11 @@ export function checkedQuestion(value: unknown): Question {
   const question = objectOf(value, "a question");
   switch (question.ask) {
     case "identify":
-      return { ask: "identify" };
+    case "copy":
+    case "snapshot":
+      return { ask: question.ask };
+    case "restore":
+      return { ask: "restore", snapshot: textOf(question.snapshot) };
     case "heartbeat":
       return {
         ask: "heartbeat",

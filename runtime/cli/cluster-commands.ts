@@ -112,4 +112,28 @@ export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     examples: ["timberline cluster throttle --rate 50MiB", "timberline cluster throttle --off"],
     load: async () => (await import("./cluster-throttle.ts")).clusterThrottle,
   },
+  {
+    name: "cluster snapshot",
+    summary: "keep the newest copy of the cluster's metadata in a file",
+    options: [["--out <file>", "where to; a file that is there is replaced"]],
+    examples: ["timberline cluster snapshot --out metadata.json"],
+    load: async () => (await import("./cluster-snapshot.ts")).clusterSnapshot,
+  },
+  {
+    name: "cluster restore",
+    summary: "bring the metadata back when the metadata service lost it",
+    options: [
+      ["--newest", "the newest copy that a broker has (the default)"],
+      ["--broker <id>", "the copy of this broker"],
+      ["--from <file>", "what `cluster snapshot` kept"],
+      ["--incomplete", "also while brokers do not answer: one of them may have a newer copy"],
+      DRY_RUN_OPTION,
+    ],
+    examples: [
+      "timberline cluster restore --dry-run",
+      "timberline cluster restore --yes",
+      "timberline cluster restore --from metadata.json",
+    ],
+    load: async () => (await import("./cluster-restore.ts")).clusterRestore,
+  },
 ];

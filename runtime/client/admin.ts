@@ -30,6 +30,7 @@ import type { ClusterCalls } from "./cluster-calls.ts";
 import { configEntry } from "./config-entries.ts";
 import { ClientError, errorFromCode } from "./error.ts";
 import type { TopicMetadata } from "./metadata.ts";
+import { ClusterCopies } from "./metadata-copies.ts";
 import { askOffsets } from "./offsets.ts";
 import { ClusterTransactions } from "./transaction-admin.ts";
 
@@ -42,11 +43,13 @@ export class ClusterAdmin implements Admin {
 
   readonly transactions: ClusterTransactions;
   readonly care: ClusterCareAdmin;
+  readonly copies: ClusterCopies;
 
   constructor(calls: ClusterCalls) {
     this.#calls = calls;
     this.transactions = new ClusterTransactions(calls);
     this.care = new ClusterCareAdmin(calls);
+    this.copies = new ClusterCopies(calls);
   }
 
   // ---- topics ----

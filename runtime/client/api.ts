@@ -15,6 +15,7 @@ import type { CodecName, Platform } from "../platform.ts";
 import type { CareAdmin } from "./care-api.ts";
 import type { ClientError } from "./error.ts";
 import type { GroupConsumer, GroupConsumerOptions, Groups } from "./group-api.ts";
+import type { MetadataCopies } from "./metadata-copies.ts";
 import type {
   ExactlyOnceOptions,
   TransactionalProducer,
@@ -306,6 +307,7 @@ export interface Admin {
   producers(partition: TopicPartition): Promise<readonly ProducerView[]>;
   readonly transactions: TransactionAdmin;
   readonly care: CareAdmin;
+  readonly copies: MetadataCopies;
 }
 
 export interface TransactionSummary {

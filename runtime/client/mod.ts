@@ -6,4 +6,5 @@ export type * from "./care-api.ts";
 export { createClient } from "./client.ts";
 export { ClientError, type ClientErrorCode } from "./error.ts";
 export type * from "./group-api.ts";
+export type { CopyHolder, HeldCopy, MetadataCopies, MetadataCopy } from "./metadata-copies.ts";
 export type * from "./transaction-api.ts";
