@@ -30,6 +30,8 @@ export class BrokerHost implements Host {
   process: SimProcess | undefined;
   disk: SimDisk | undefined;
   readonly faults: DiskFaults = healthyDisk();
+  /** Its disk failed under it: only a restart helps. */
+  isBroken = false;
   /** Belongs to the cluster. */
   isMember = true;
   /** It is being emptied. */
@@ -59,6 +61,7 @@ export class BrokerHost implements Host {
     this.process = process;
     this.disk = disk;
     this.incarnation++;
+    this.isBroken = false;
     this.state = "starting";
   }
 
@@ -153,6 +156,9 @@ export class Brokers {
           if (host.process !== process) return;
           host.server = server;
           host.state = "running";
+          void server.failed.then(() => {
+            host.isBroken = host.process === process;
+          });
         },
         (error: unknown) => {
           if (host.process !== process) return;

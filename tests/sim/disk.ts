@@ -46,6 +46,11 @@ export class SimDisk implements Storage {
     this.#crash = { steps, kind, die };
   }
 
+  /** A crash that has not come yet will not come. */
+  disarm(): void {
+    this.#crash = undefined;
+  }
+
   /** What the next process finds. */
   after(kind: CrashKind): DiskState {
     this.#left ??= this.state.after(kind, this.process.random);

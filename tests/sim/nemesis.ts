@@ -71,6 +71,7 @@ export class Nemesis {
     this.#mend.clear();
     this.world.links.healAll();
     for (const host of this.brokers.all) {
+      host.disk?.disarm();
       host.process?.resume();
       this.#keepAlive(host);
     }
@@ -153,8 +154,7 @@ export class Nemesis {
 
   /** Whatever ends a broker after the faults, such as a crash that was laid in wait: it is started again. */
   #keepAlive(host: BrokerHost): void {
-    const isFailed = host.state === "running" && (host.server?.readiness().length ?? 0) > 0;
-    if (isFailed) this.brokers.crash(host, "kill");
+    if (host.isBroken) this.brokers.crash(host, "kill");
     if (host.state === "off") this.brokers.start(host);
     this.world.after(500, () => this.#keepAlive(host));
   }

@@ -194,19 +194,22 @@ function difference(a: readonly Batch[], b: readonly Batch[], end: number): numb
   return undefined;
 }
 
-/** The same for compacted logs: an offset whose record is the newest of its key in one of them only. */
+/**
+ * The same for compacted logs: an offset whose record is the newest of its key in one of them only. Of the whole logs,
+ * as a newer record anywhere may have ended an older one.
+ */
 function newestDiffer(core: Core): typeof difference {
-  return (a, b, end) => {
-    const [own, other] = [newestOf(core, a, end), newestOf(core, b, end)];
+  return (a, b) => {
+    const [own, other] = [newestOf(core, a), newestOf(core, b)];
     for (const [key, offset] of own) if (other.get(key) !== offset) return offset;
-    return own.size === other.size ? undefined : end;
+    for (const [key, offset] of other) if (!own.has(key)) return offset;
+    return undefined;
   };
 }
 
-function newestOf(core: Core, batches: readonly Batch[], end: number): Map<string, number> {
+function newestOf(core: Core, batches: readonly Batch[]): Map<string, number> {
   const newest = new Map<string, number>();
-  for (const { lastOffset, bytes } of batches) {
-    if (lastOffset >= end) break;
+  for (const { bytes } of batches) {
     for (const { key, offset } of core.decode(bytes, (_, stored) => stored)) {
       if (key) newest.set(textOf(key), offset);
     }
