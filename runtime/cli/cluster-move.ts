@@ -31,11 +31,8 @@ export async function carryOut(
   options: MoveOptions,
 ): Promise<boolean> {
   const admin = connection.client.admin();
-  if (moves.length === 0) {
-    shell.note("nothing has to move");
-    return true;
-  }
   await showPlan(shell, admin, moves);
+  if (moves.length === 0) return true;
   if (options.isDryRun) return false;
   const copies = moves.filter((move) => addedReplicas(move).length > 0);
   const what = `move ${formatCounted(moves.length, "partition")}, ${copies.length} with their data`;
@@ -47,6 +44,13 @@ export async function carryOut(
     await beginThrottle(admin, copies, { rate, brokers });
   }
   const begun = await begin(shell, admin, moves);
+  const endOwnThrottle = async () => {
+    if (isThrottled) await endThrottle(admin, [...new Set(copies.map(({ topic }) => topic))]);
+  };
+  if (begun.length === 0) {
+    await endOwnThrottle();
+    return false;
+  }
   if (!options.isWatched) {
     noteUnwatched(shell, begun, isThrottled);
     return begun.length === moves.length;
@@ -55,10 +59,7 @@ export async function carryOut(
     noteUnwatched(shell, begun, isThrottled);
     return false;
   }
-  if (isThrottled) {
-    const topics = new Set(copies.map(({ topic }) => topic));
-    await endThrottle(admin, [...topics]);
-  }
+  await endOwnThrottle();
   await leadByPreference(shell, admin, begun);
   shell.note(`${formatCounted(begun.length, "partition")} moved`);
   return begun.length === moves.length;
@@ -84,6 +85,9 @@ export function tellFailures(shell: Shell, outcomes: readonly CareOutcome[]): Ex
 }
 
 async function showPlan(shell: Shell, admin: Admin, moves: readonly Move[]): Promise<void> {
+  const isForPeople = shell.output === "table" || shell.output === "wide";
+  if (moves.length === 0) shell.note("nothing has to move");
+  if (moves.length === 0 && isForPeople) return;
   const holders = new Set(moves.flatMap(({ from }) => from));
   const sizes = await sizesOn(admin, [...holders]);
   const rows = moves.map((move) => {
@@ -102,7 +106,7 @@ async function showPlan(shell: Shell, admin: Admin, moves: readonly Move[]): Pro
   await printRows(shell, columns, rows);
   const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
   const copies = moves.reduce((sum, move) => sum + addedReplicas(move).length, 0);
-  const replicas = `${copies} ${copies === 1 ? "replica" : "replicas"}`;
+  const replicas = formatCounted(copies, "replica");
   shell.note(
     `${formatCounted(moves.length, "partition")}, ${replicas} to copy, ${formatBytes(bytes)}`,
   );

@@ -148,6 +148,8 @@ test("elect makes the preferred replica lead again, and says what cannot be", as
   assert.is(record(scene, "elected").leader, 1);
   await done("elect");
   assert.equal((await status()).notPreferred, []);
+  const unclean = await done("elect", "--topic", "elected", "--unclean", "--yes");
+  assert.match(unclean.stderr, /0 leaders elected/, "one in sync leads already");
   const nowhere = await call(scene, "elect", "--topic", "elected", "-p", "7");
   assert.match(nowhere.stderr, /elected has no partition 7/);
 });
