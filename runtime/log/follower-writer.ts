@@ -6,7 +6,13 @@ import { BrokerError } from "../errors.ts";
 import { StorageError } from "../storage/storage.ts";
 import type { WriteTarget } from "./batch-writer.ts";
 import { controlBytesMax, readControl } from "./control-record.ts";
+import type { Flushable } from "./flusher.ts";
 import type { PartitionHost } from "./partition-host.ts";
+
+/** A copy: it is asked on from where it is durable. */
+export interface CopyTarget extends WriteTarget, Flushable {
+  readonly durableEnd: number;
+}
 
 interface PlacedBatch {
   readonly header: BatchHeader;
@@ -20,7 +26,7 @@ interface PlacedBatch {
  */
 export function appendFromLeader(
   host: PartitionHost,
-  target: WriteTarget,
+  target: CopyTarget,
   chunk: Uint8Array,
   epochBegan: (offset: number) => void,
 ): void {
@@ -33,6 +39,8 @@ export function appendFromLeader(
       log.rollIfFull(header, config, nowMs);
       log.append(bytes, header, config, control);
     } catch (cause) {
+      // What came before it must be synced all the same: until then nothing more is asked for.
+      if (log.endOffset > target.durableEnd) host.flusher.request(target);
       throw writeFailed(host, cause);
     }
     if (header.leaderEpoch <= epochs.latest()) continue;

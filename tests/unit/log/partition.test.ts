@@ -329,6 +329,30 @@ test("a full disk refuses the append with KAFKA_STORAGE_ERROR, keeps the rest, a
   assert.equal(await valuesOf(partition), ["a", "c"]);
 });
 
+test("appendAsFollower() syncs what came before the disk was full: only then is more asked for", async () => {
+  const storage = new MemoryStorage(Infinity);
+  const log = new LogFixture(storage);
+  const partition = log.partition({ "timberline.flush": "group" });
+  partition.follow(new BrokerError("NOT_LEADER_OR_FOLLOWER", "another broker leads"));
+  const batches = [0, 1].map((offset) => {
+    const batch = log.batch(["x"]);
+    const at = platform.core.place(batch);
+    platform.core.stamp(at, offset, 1);
+    return platform.core.bytes(at, batch.length).slice();
+  });
+  const chunk = new Uint8Array([...batches[0]!, ...batches[1]!]);
+  storage.bytesMax = chunk.length - 1;
+  assert.throws(() => partition.appendAsFollower(chunk), refuses("KAFKA_STORAGE_ERROR"));
+  assert.is(partition.log.endOffset, 1);
+  await log.clock.turn();
+  assert.is(partition.durableEnd, 1);
+  storage.bytesMax = Infinity;
+  const rest = partition.appendAsFollower(chunk);
+  await log.clock.turn();
+  await rest;
+  assert.is(partition.durableEnd, 2);
+});
+
 test("a failed sync is never acknowledged and takes the whole directory offline", async () => {
   const storage = new MemoryStorage(Infinity);
   const log = new LogFixture(storage);
