@@ -52,6 +52,8 @@ export interface MemberOptions {
   readonly files?: ClusterFiles;
   readonly brokerId: number;
   readonly settings?: Partial<MemberSettings>;
+  /** Told why no changes are taken any more, and null when they are again. */
+  readonly alarmed?: (alarm: string | null) => void;
   /** Of an existing cluster it must be the id it has. A new one gets it; default: random. */
   readonly clusterId?: string;
 }

@@ -49,11 +49,15 @@ export class MetadataView {
   #awayMs: number;
   #alarm: string | null = null;
   #isBehind = false;
+  readonly #alarmed: MemberOptions["alarmed"];
+  /** What `alarmed` was told last. */
+  #told: string | null = null;
   #isClosed = false;
 
   /** Throws storage-failed if this broker's own copy cannot be used. */
-  constructor({ log, clock, files, clusterId }: MemberOptions) {
+  constructor({ log, clock, files, clusterId, alarmed }: MemberOptions) {
     this.#log = log;
+    this.#alarmed = alarmed;
     this.#clock = clock;
     this.#copy = new LocalCopy(files);
     const { course, sequence, adopted } = this.#copy.read();
@@ -154,6 +158,7 @@ export class MetadataView {
     this.#isBehind = isBehind;
     this.#awayMs = this.#clock.monotonicMs();
     for (const listener of this.#listeners) listener.frozen?.();
+    this.#tellAlarm();
     this.#wake();
   }
 
@@ -207,10 +212,18 @@ export class MetadataView {
     if (taken.kind === "refused") this.freeze(taken.reason, taken);
     if (taken.kind !== "applied" && taken.kind !== "collected") return;
     this.#copy.keep(this.#course, sequence, bytes);
+    if (taken.kind === "applied") this.#alarm = null;
+    this.#tellAlarm();
     if (taken.kind === "collected") return;
-    this.#alarm = null;
     this.#watchers.tell(taken.commit);
     for (const listener of this.#listeners) listener.applied?.(taken.commit);
+  }
+
+  #tellAlarm(): void {
+    const { alarm } = this;
+    if (alarm === this.#told) return;
+    this.#told = alarm;
+    this.#alarmed?.(alarm);
   }
 
   #decoded(bytes: Uint8Array): Entry | undefined {

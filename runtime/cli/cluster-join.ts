@@ -25,9 +25,14 @@ export async function joinOf(
     heartbeatMs: config.number("broker.heartbeat.interval.ms"),
     sessionMs: config.number("broker.session.timeout.ms"),
   };
+  const cluster = logger.child("cluster");
+  const alarmed = (alarm: string | null) => {
+    if (alarm === null) cluster.info("metadata-back", "changes of the cluster are taken again");
+    else cluster.error("metadata-alarm", `the cluster takes no changes: ${alarm}`);
+  };
   if (parent !== undefined) {
     const place = { kind: "parent", ...parseHostPort(parent)! } as const;
-    return clusterJoiner(thePlatform(), place, settings);
+    return clusterJoiner(thePlatform(), place, settings, alarmed);
   }
   const replicas = config.number("timberline.nats.replicas");
   const log = logger.child("nats");
@@ -39,7 +44,7 @@ export async function joinOf(
     ...credentialsOf(config),
     ...(replicas === 0 ? {} : { replicas }),
   } as const;
-  return clusterJoiner(thePlatform(), place, settings);
+  return clusterJoiner(thePlatform(), place, settings, alarmed);
 }
 
 function credentialsOf(config: BrokerConfig): { credentials?: string } {

@@ -32,6 +32,7 @@ export function clusterJoiner(
   platform: Platform,
   place: MetadataPlace,
   settings: Partial<MemberSettings>,
+  alarmed: (alarm: string | null) => void,
 ) {
   return async (own: {
     readonly storage: Storage;
@@ -43,7 +44,7 @@ export function clusterJoiner(
     const log = await openLog(platform, place);
     try {
       const member = await openClusterMember({
-        ...{ log, peers, brokerId, settings },
+        ...{ log, peers, brokerId, settings, alarmed },
         clock: platform.clock,
         random: platform.random,
         files: clusterFiles(storage),

@@ -28,5 +28,6 @@ export function writeCluster(
   to.sample("controller_active", plane.isController ? 1 : 0);
   to.sample("controller_epoch", plane.controllerEpoch);
   to.sample("control_plane_up", plane.isConnected ? 1 : 0);
+  to.sample("control_plane_alarm", plane.alarm === null ? 0 : 1);
   to.sample("control_plane_age_seconds", plane.ageMs / 1000);
 }

@@ -61,6 +61,9 @@ export const METRICS = {
   controller_active: gauge("1 on the broker that decides for the cluster, 0 on the others."),
   controller_epoch: gauge("Grows by one whenever another broker begins to decide."),
   control_plane_up: gauge("Whether this broker reaches the metadata of the cluster."),
+  control_plane_alarm: gauge(
+    "1 while this broker takes no changes of the cluster: the log says why, cluster restore may help.",
+  ),
   control_plane_age_seconds: gauge("How long its view of the cluster may be behind."),
   log_size_bytes: gauge("Bytes of a topic's segments on this broker.", "topic"),
   log_segments: gauge("Segments of a topic on this broker.", "topic"),

@@ -153,6 +153,7 @@ export interface MetricSources {
     readonly controllerEpoch: number;
     readonly isConnected: boolean;
     readonly ageMs: number;
+    readonly alarm: string | null;
   };
   /** Per follower, how many records it lacks at most of a partition led here. */
   replicaLags(): ReadonlyMap<number, number>;

@@ -2,7 +2,7 @@
 // `timberline cluster snapshot` and `restore` bring the metadata back.
 // Time limit: 60 s
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer as createSocket } from "node:net";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -27,6 +27,7 @@ class Fleet {
   readonly nats: TestNats;
   readonly servers = new Map<number, Server>();
   readonly complaints: string[] = [];
+  readonly told: string[] = [];
   readonly #storages = new Map<number, MemoryStorage>();
   readonly #ports = new Map<number, number>();
   #client: Client | undefined;
@@ -68,7 +69,8 @@ class Fleet {
     const log = new Log({ clock: platform.clock, level: "warn", format: "text", write });
     const servers = this.nats.urls;
     const place = { kind: "nats", servers, cluster: "main", report: () => {} } as const;
-    const joinCluster = clusterJoiner(platform, place, {});
+    const alarmed = (alarm: string | null) => void this.told.push(`${id}: ${alarm ?? "over"}`);
+    const joinCluster = clusterJoiner(platform, place, {}, alarmed);
     const config = new BrokerConfig({ set });
     const logger = log.logger();
     this.servers.set(id, await createServer({ platform, config, logger, storage, joinCluster }));
@@ -162,6 +164,11 @@ if (program !== undefined) {
         ids.map((broker) => ({ broker, state: "follows" })),
       );
       assert.equal(fleet.alarms(), [null, null, null]);
+      for (const id of ids) {
+        const told = fleet.told.filter((line) => line.startsWith(`${id}: `));
+        assert.is(told.length, 2, "once when it begins, once when it is over");
+        assert.is(told[1], `${id}: over`);
+      }
       const { version, controllerEpoch } = fleet.servers.get(1)!.broker.care.status();
       assert.ok(version > before.version && controllerEpoch > before.controllerEpoch);
       await fleet.client.admin().createTopic({ name: "new", partitions: 1, replicationFactor: 3 });
@@ -203,7 +210,6 @@ if (program !== undefined) {
       assert.equal(await read(fleet, 50), lines(0, 50), "an old copy takes nothing away");
       const damaged = readFileSync(file);
       damaged[damaged.length >> 1]! ^= 1;
-      const { writeFileSync } = await import("node:fs");
       writeFileSync(file, damaged);
       const refused = await fleet.cli("restore", "--from", file, "--yes");
       assert.is(refused.code, 1);

@@ -27,7 +27,10 @@ function sources(topics: () => Iterable<TopicGauges> = () => []): MetricSources 
       underMinIsr: 0,
       atMinIsr: 1,
     }),
-    controlPlane: () => ({ isController: true, controllerEpoch: 4, isConnected: true, ageMs: 0 }),
+    controlPlane: () => ({
+      ...{ isController: true, controllerEpoch: 4, isConnected: true, ageMs: 0 },
+      alarm: "went back",
+    }),
     replicaLags: () => new Map([[2, 6]]),
     topics,
     groups: () => [{ group: "g", members: 2, lags: new Map([["a", 5]]) }],
@@ -103,6 +106,7 @@ test("exposition() gives both formats the same samples, by Accept", async () => 
   assert.is(open.contentType, "application/openmetrics-text; version=1.0.0; charset=utf-8");
   assert.match(plain.body, /# TYPE timberline_requests_total counter\n/);
   assert.match(plain.body, /# TYPE timberline_broker_info gauge\n/);
+  assert.match(plain.body, /\ntimberline_control_plane_alarm 1\n/);
   assert.match(open.body, /# TYPE timberline_requests counter\n/);
   assert.match(open.body, /# TYPE timberline_broker info\n/);
   assert.match(open.body, /\n# EOF\n$/);
