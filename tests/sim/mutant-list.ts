@@ -1,11 +1,16 @@
 // The rules that `mutants.ts` breaks: where each stands in the sources, and what stands there instead.
 
-export interface Mutant {
-  readonly rule: string;
+export interface Edit {
   readonly file: string;
   /** Must be there exactly once. */
   readonly find: string;
   readonly replace: string;
+}
+
+export interface Mutant extends Edit {
+  readonly rule: string;
+  /** Where else the rule stands: it is broken in both places. */
+  readonly also?: Edit;
   /** Another rule that holds the line alone: then nothing is found, and that is as it should be. */
   readonly behind?: string;
 }
@@ -13,6 +18,7 @@ export interface Mutant {
 const leaderState = "runtime/replication/leader-state.ts";
 const leader = "runtime/replication/leader.ts";
 const partition = "runtime/log/partition.ts";
+const replicas = "runtime/replication/replicas.ts";
 
 export const mutants: readonly Mutant[] = [
   {
@@ -155,5 +161,83 @@ export const mutants: readonly Mutant[] = [
     file: "runtime/log/recovery.ts",
     find: "if (isTrusted && segment.open()) {",
     replace: "if ((isTrusted || segment.bytes > 0) && segment.open()) {",
+  },
+  {
+    rule: "a fetch counts only in the leader's own epoch",
+    file: leaderState,
+    find: "follower === undefined || fetch.leaderEpoch !== this.leaderEpoch",
+    replace: "follower === undefined || fetch.leaderEpoch < 0",
+    also: {
+      file: "runtime/local-replica-fetch.ts",
+      find: "currentLeaderEpoch < 0 || currentLeaderEpoch === partition.leaderEpoch",
+      replace: "currentLeaderEpoch < 0 || partition.leaderEpoch >= 0",
+    },
+  },
+  {
+    rule: "every new epoch is reconciled again, also of the same leader",
+    file: replicas,
+    find: "if (isSame && role.leaderEpoch === leaderEpoch) return;",
+    replace: "if (isSame) return;",
+  },
+  {
+    rule: "a cut takes the high watermark along",
+    file: partition,
+    find: "this.#highWatermark = Math.max(startOffset, Math.min(this.#highWatermark, endOffset));",
+    replace:
+      "this.#highWatermark = Math.max(startOffset, this.#highWatermark + (endOffset - endOffset));",
+  },
+  {
+    rule: "a log whose sync failed takes nothing more",
+    file: partition,
+    find: "    this.#host.fail(error);\n",
+    replace: "    if (error.message === '') this.#host.fail(error);\n",
+  },
+  {
+    rule: "min.insync.replicas is looked at before an append",
+    file: partition,
+    find: 'options.acks !== "leader") this.#role.checkInSync();',
+    replace: 'options.acks !== "leader" && !this.#role) return;',
+    behind: "the high watermark stands still",
+  },
+  {
+    rule: "before it is registered, a restarted broker leads nothing",
+    file: replicas,
+    find: "const leads = record.leader === brokerId && this.#self !== undefined;",
+    replace: "const leads = record.leader === brokerId;",
+  },
+  {
+    rule: "who is fenced does not join",
+    file: "cluster/decisions/isr-changes.ts",
+    find: "if (broker.fenced) return",
+    replace: "if (broker.fenced && epoch < 0) return",
+    also: {
+      file: replicas,
+      find: "!broker.fenced && !broker.draining && broker.epoch === epoch",
+      replace: "!broker.draining && broker.epoch === epoch",
+    },
+  },
+  {
+    rule: "only a certain refusal ends a wish for another ISR",
+    file: "runtime/replication/isr-changes.ts",
+    find: 'if (fault !== null && fault !== "stale-partition-epoch" && fault !== "fenced-leader-epoch") {',
+    replace: "if (fault !== null) {",
+  },
+  {
+    rule: "a copy starts with the high watermark that was written down, not with its end",
+    file: "runtime/log/log-folder.ts",
+    find: "const highWatermark = request.isReplicated ? checkpoint.highWatermark : undefined;",
+    replace: "const highWatermark = request.isReplicated && folder === '' ? 0 : undefined;",
+  },
+  {
+    rule: "latest offsets are unknown until the high watermark reaches the epoch's start",
+    file: leaderState,
+    find: "return this.#highWatermark >= this.startOffset;",
+    replace: "return this.#highWatermark >= 0;",
+  },
+  {
+    rule: "readers of what is committed stop where a transaction is open",
+    file: partition,
+    find: "    const endOffset = this.lastStableOffset;\n    const records",
+    replace: "    const endOffset = this.#highWatermark;\n    const records",
   },
 ];

@@ -1,38 +1,63 @@
 // Rules of replication broken on purpose, one at a time, in a copy of the sources: the simulator must find each within
-// a bounded number of seeds. `npm run sim:mutants [-- words]` prints a row per rule for the README's table.
+// a bounded number of seeds. `npm run sim:mutants` writes the README's table and `results/mutants.json`; it goes on
+// where it was interrupted. `npm run sim:mutants -- words` only prints the rows of some rules.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Mutant, mutants } from "./mutant-list.ts";
+import { type Edit, type Mutant, mutants } from "./mutant-list.ts";
 
 const seedsMax = 200;
-const secondsMax = 300;
+const secondsMax = 1_200;
 const project = fileURLToPath(new URL("../..", import.meta.url));
 const copied = ["cluster", "runtime", "storage-wasm", "tests/sim", "package.json", "tsconfig.json"];
+const resultsPath = join(project, "tests/sim/results/mutants.json");
+const readmePath = join(project, "tests/sim/README.md");
+
+interface Found {
+  /** Undefined: not found. */
+  readonly seeds?: number;
+  readonly finding: string;
+}
 
 const words = process.argv.slice(2);
 const chosen = mutants.filter(
   ({ rule }) => words.length === 0 || words.some((w) => rule.includes(w)),
 );
+const sources = hashOf(copied);
+const results = words.length === 0 ? knownResults() : {};
 let survivors = 0;
 for (const mutant of chosen) {
-  const { seeds, finding } = hunt(mutant);
-  if (seeds === undefined && mutant.behind === undefined) survivors++;
-  const why = mutant.behind === undefined ? finding : `held by: ${mutant.behind}`;
-  console.log(`| ${mutant.rule} | ${seeds ?? `not in ${seedsMax}`} | ${seeds ? finding : why} |`);
+  results[mutant.rule] ??= hunt(mutant);
+  const found = results[mutant.rule]!;
+  if (found.seeds === undefined && mutant.behind === undefined) survivors++;
+  console.log(rowOf(mutant, found));
+  if (words.length === 0) store();
 }
+if (words.length === 0) writeTable();
 console.log(`${chosen.length} mutants, ${survivors} survived`);
 process.exit(survivors > 0 ? 1 : 0);
 
-function hunt(mutant: Mutant): { seeds: number | undefined; finding: string } {
+function hunt(mutant: Mutant): Found {
   const folder = mkdtempSync(join(tmpdir(), "timberline-mutant-"));
   try {
     for (const path of copied) cpSync(join(project, path), join(folder, path), { recursive: true });
     symlinkSync(join(project, "node_modules"), join(folder, "node_modules"));
-    breakRule(folder, mutant);
+    breakRule(folder, mutant.rule, mutant);
+    if (mutant.also) breakRule(folder, mutant.rule, mutant.also);
     const args = ["tests/sim/run.ts", "--seeds", String(seedsMax), "--failures-max", "1"];
     const { stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", ...args], {
       cwd: folder,
@@ -40,10 +65,11 @@ function hunt(mutant: Mutant): { seeds: number | undefined; finding: string } {
       timeout: secondsMax * 1_000,
     });
     const counts = /^(\d+) seeds, (\d+) failed/m.exec(stdout);
-    if (counts === null)
-      return { seeds: undefined, finding: stderr.trim().slice(0, 200) || "no end" };
-    if (counts[2] === "0") return { seeds: undefined, finding: "" };
-    const rules = [...stdout.matchAll(/^ {2}([a-z-]+): /gm)].map(([, rule]) => rule!);
+    if (counts === null) return { finding: stderr.trim().slice(0, 200) || "no end" };
+    if (counts[2] === "0") return { finding: "" };
+    const rules = [...stdout.matchAll(/^ {2}([a-z-]+): (not in)?/gm)].map(([, rule, late]) =>
+      late ? "not in sync again" : rule!,
+    );
     return { seeds: Number(counts[1]), finding: [...new Set(rules)].join(", ") };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -51,7 +77,7 @@ function hunt(mutant: Mutant): { seeds: number | undefined; finding: string } {
 }
 
 /** Exactly one place must be as the list says: whoever changes the rule changes the list. */
-function breakRule(folder: string, { rule, file, find, replace }: Mutant): void {
+function breakRule(folder: string, rule: string, { file, find, replace }: Edit): void {
   const path = join(folder, file);
   const text = readFileSync(path, "utf8");
   const places = text.split(find).length - 1;
@@ -60,4 +86,54 @@ function breakRule(folder: string, { rule, file, find, replace }: Mutant): void 
     path,
     text.replace(find, () => replace),
   );
+}
+
+// ---- what is written down ----
+
+function rowOf({ rule, behind }: Mutant, { seeds, finding }: Found): string {
+  const why = behind === undefined ? finding : `held by: ${behind}`;
+  return `| ${rule} | ${seeds ?? `not in ${seedsMax}`} | ${seeds ? finding : why} |`;
+}
+
+/** Of these very sources: otherwise they say nothing. */
+function knownResults(): Record<string, Found> {
+  if (!existsSync(resultsPath)) return {};
+  const known = JSON.parse(readFileSync(resultsPath, "utf8"));
+  return known.sources === sources ? known.found : {};
+}
+
+function store(): void {
+  const known = { command: "npm run sim:mutants", node: process.version, sources, found: results };
+  mkdirSync(join(project, "tests/sim/results"), { recursive: true });
+  writeFileSync(resultsPath, `${JSON.stringify(known, null, 2)}\n`);
+}
+
+function writeTable(): void {
+  const rows = mutants.map((mutant) => rowOf(mutant, results[mutant.rule]!));
+  const table = ["| rule | seeds | what broke |", "|---|---|---|", ...rows].join("\n");
+  const readme = readFileSync(readmePath, "utf8");
+  const next = readme.replace(/\| rule \| seeds \| what broke \|\n(\|.*\n)+/, () => `${table}\n`);
+  writeFileSync(readmePath, next);
+}
+
+function hashOf(paths: readonly string[]): string {
+  const hash = createHash("sha256");
+  const add = (path: string) => {
+    if (path.endsWith(".md") || path.includes("results")) return;
+    hash.update(path);
+    hash.update(readFileSync(join(project, path)));
+  };
+  for (const path of paths) {
+    if (path.endsWith(".json")) {
+      add(path);
+      continue;
+    }
+    for (const entry of readdirSync(join(project, path), {
+      recursive: true,
+      withFileTypes: true,
+    })) {
+      if (entry.isFile()) add(join(entry.parentPath, entry.name).slice(project.length));
+    }
+  }
+  return hash.digest("hex").slice(0, 16);
 }
