@@ -32,10 +32,15 @@ export interface WriteTarget {
   persistEpochs(): void;
 }
 
+/** Of so many producers it is known that a full disk refused them a batch. */
+const turnedAwayMax = 1_000;
+
 export class BatchWriter {
   readonly #host: PartitionHost;
   readonly #target: WriteTarget;
   readonly #traffic: TopicTraffic;
+  /** Producers whose last batch found no room. */
+  readonly #turnedAway = new Set<number>();
   /** Something was written that a clean close has to persist. */
   hasWritten = false;
 
@@ -101,9 +106,10 @@ export class BatchWriter {
       // Only now: a new segment takes memory for its indexes, and a view from before would be empty.
       log.append(core.bytes(at, length), header, config, control);
     } catch (cause) {
-      throw this.#writeFailed(cause);
+      throw this.#writeFailed(cause, header.producerId);
     }
     this.hasWritten = true;
+    this.#turnedAway.delete(header.producerId);
     this.#count(header.count, length);
     return this.#answer(header.baseOffset, header.count, isAppendTime ? nowMs : -1);
   }
@@ -143,8 +149,20 @@ export class BatchWriter {
     this.#host.metrics.log.batchSizeBytes.observe(bytes);
   }
 
+  /**
+   * What was sent behind a batch that found no room is refused as that one was. Out of order would be true as well, but
+   * tells librdkafka to begin a new epoch, in which it repeats what other partitions may have.
+   */
   #duplicate(): number | undefined {
-    return this.#target.log.producers.duplicateOf(this.#host.core.header);
+    const { header } = this.#host.core;
+    try {
+      return this.#target.log.producers.duplicateOf(header);
+    } catch (cause) {
+      const isBehind = this.#turnedAway.has(header.producerId) && cause instanceof BrokerError;
+      if (!isBehind || cause.code !== "OUT_OF_ORDER_SEQUENCE_NUMBER") throw cause;
+      const what = `a batch of producer ${header.producerId} before this one found no room`;
+      throw new BrokerError("KAFKA_STORAGE_ERROR", what, { cause });
+    }
   }
 
   #answer(baseOffset: number, count: number, logAppendTimeMs: number): Appended {
@@ -162,9 +180,11 @@ export class BatchWriter {
       this.#target.persistEpochs();
   }
 
-  #writeFailed(cause: unknown): BrokerError {
+  #writeFailed(cause: unknown, producerId: number): BrokerError {
     if (!(cause instanceof StorageError)) throw cause;
     if (cause.fault !== "full") return this.#host.fail(cause);
+    if (this.#turnedAway.size >= turnedAwayMax) this.#turnedAway.clear();
+    this.#turnedAway.add(producerId);
     return new BrokerError("KAFKA_STORAGE_ERROR", cause.message, { cause });
   }
 }

@@ -329,6 +329,27 @@ test("a full disk refuses the append with KAFKA_STORAGE_ERROR, keeps the rest, a
   assert.equal(await valuesOf(partition), ["a", "c"]);
 });
 
+test("what follows a batch that found no room is refused like it, also when there is room again", () => {
+  const storage = new MemoryStorage(Infinity);
+  const log = new LogFixture(storage);
+  const partition = log.partition();
+  const send = (baseSequence: number, producerId = 9) => {
+    const batch = log.batch(["v"], { producerId, producerEpoch: 0, baseSequence });
+    return partition.append(batch, waits) as Appended;
+  };
+  for (const producerId of [8, 9]) send(0, producerId);
+  storage.bytesMax = partition.log.bytes;
+  for (const sequence of [1, 2]) {
+    assert.throws(() => send(sequence), refuses("KAFKA_STORAGE_ERROR"));
+  }
+  assert.throws(() => send(2, 8), refuses("OUT_OF_ORDER_SEQUENCE_NUMBER"));
+  storage.bytesMax = Infinity;
+  assert.throws(() => send(2), refuses("KAFKA_STORAGE_ERROR"));
+  assert.is(send(1).baseOffset, 2);
+  assert.is(send(2).baseOffset, 3);
+  assert.throws(() => send(4), refuses("OUT_OF_ORDER_SEQUENCE_NUMBER"));
+});
+
 test("appendAsFollower() syncs what came before the disk was full: only then is more asked for", async () => {
   const storage = new MemoryStorage(Infinity);
   const log = new LogFixture(storage);
