@@ -1,9 +1,17 @@
 // `cluster reassign`: moves partitions as a file says or onto brokers that are named, shows what is moving, and ends it.
 
 import { readFileSync } from "node:fs";
-import type { Admin } from "../client/mod.ts";
+import type { Admin, Reassignment } from "../client/mod.ts";
 import { choiceOf, isChosen } from "./cluster-elect.ts";
-import { type ClusterFacts, clusterFacts, placements, placeOf } from "./cluster-facts.ts";
+import {
+  type ClusterFacts,
+  clusterFacts,
+  placements,
+  placeOf,
+  type Sizes,
+  sizeOf,
+  sizesOn,
+} from "./cluster-facts.ts";
 import { carryOut, tellFailures } from "./cluster-move.ts";
 import { type Move, type Placement, planOnto, tooManyReplicas } from "./cluster-plan.ts";
 import { rateOf } from "./cluster-throttle.ts";
@@ -12,7 +20,7 @@ import { confirm } from "./confirm.ts";
 import { withAdmin, withClient } from "./connection.ts";
 import { CliError, ExitCode, usageError } from "./exit.ts";
 import { parsePartitions } from "./offset-spec.ts";
-import { formatCounted, printRows } from "./output.ts";
+import { type Column, formatCounted, printRows } from "./output.ts";
 
 export async function clusterReassign(call: Call): Promise<ExitCode> {
   const { shell, args, flags } = call;
@@ -123,20 +131,37 @@ function movesOnto({ flags }: Call, facts: ClusterFacts, to: string): Move[] {
 }
 
 async function list({ shell }: Call): Promise<ExitCode> {
-  const found = await withAdmin(shell, (admin) => admin.care.reassignments());
-  const keys = ["topic", "partition", "replicas", "adding", "removing"];
-  const rows = found
-    .toSorted((a, b) =>
-      a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
-    )
-    .map((each) => ({ ...each }));
-  await printRows(
-    shell,
-    keys.map((key) => ({ key })),
-    rows,
-  );
+  const rows = await withAdmin(shell, async (admin) => {
+    const found = await admin.care.reassignments();
+    const holders = new Set(found.flatMap(({ replicas }) => replicas));
+    const sizes = await sizesOn(admin, [...holders]);
+    return found
+      .map((each) => ({ ...each, copied: copiedOf(each, sizes) }))
+      .toSorted((a, b) => compareText(a.topic, b.topic) || a.partition - b.partition);
+  });
+  const columns: Column[] = [
+    ...["topic", "partition", "replicas", "adding", "removing"].map((key) => ({ key })),
+    {
+      ...{ key: "copied", align: "right" },
+      show: (part) => (typeof part === "number" ? `${Math.floor(part * 100)}%` : "-"),
+    },
+  ];
+  await printRows(shell, columns, rows);
   if (rows.length === 0) shell.note("nothing is moving");
   return ExitCode.done;
+}
+
+/** 0…1 of the bytes of the replicas that are added; null where none is, or nobody tells. */
+function copiedOf(move: Reassignment, sizes: Sizes): number | null {
+  const old = move.replicas.filter((id) => !move.adding.includes(id));
+  const total = sizeOf(sizes, move, old) * move.adding.length;
+  if (total === 0) return null;
+  const copied = move.adding.reduce((sum, id) => sum + sizeOf(sizes, move, [id]), 0);
+  return Math.min(1, copied / total);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 async function cancel({ shell, flags }: Call): Promise<ExitCode> {

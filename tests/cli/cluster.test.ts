@@ -182,6 +182,8 @@ test("a throttled move takes its time, shows what it does, and can be ended", as
   await done("reassign", "--to", "2", ...flags);
   const [moving] = await rows("reassign", "list");
   assert.equal([moving?.topic, moving?.adding, moving?.removing], ["slow", [2], [1]]);
+  const copied = Number(moving?.copied);
+  assert.ok(copied >= 0 && copied < 0.9, `${copied} of it is there`);
   assert.equal((await status()).reassigning, ["slow-0"]);
   assert.equal((await status()).underReplicated, [], "a copy that is made is not one that lacks");
   assert.match((await done("map", "--topic", "slow")).stdout, /slow-0 +L- +x\+ +\./);
@@ -240,13 +242,15 @@ test("rebalance evens replicas and leaders out", async () => {
   assert.match(dry.stderr, /nothing has to move/);
 });
 
-test("a controller that is lost in the middle of a move does not stop it", async () => {
+test("a controller lost in the middle of a move does not stop it, and its copies are made anew", async () => {
   const own = new ClusterScene({ "timberline.flush": "os" }, { members: true });
   try {
     await own.start(1, 2, 3, 4);
     await create(own, "carried", [[2, 3]]);
     await fill(own, "carried", { records: 300, bytes: 10_000 });
     const controller = own.server(2).broker.cluster().controllerId;
+    const other = controller === 1 ? 2 : 1;
+    await create(own, "orphaned", [[controller, other]]);
     const onto = [2, 3, 4].filter((id) => id !== controller);
     const target = [...onto.slice(0, 1), 4].join();
     const flags = ["--to", target, "--topic", "carried", "--throttle", "1MiB", "--watch", "--yes"];
@@ -262,6 +266,12 @@ test("a controller that is lost in the middle of a move does not stop it", async
     const check = await call(own, "status", "--check");
     assert.is(check.code, 10, check.stderr);
     assert.match(check.stderr, /not healthy/);
+    const gone = await call(own, "decommission", String(controller), "--yes");
+    assert.is(gone.code, 0, gone.stderr);
+    assert.match(gone.stderr, new RegExp(`broker ${controller} is forgotten`));
+    assert.not(record(own, "orphaned").replicas.includes(controller));
+    const well = await call(own, "status", "--check");
+    assert.is(well.code, 0, well.stdout);
   } finally {
     await own.close();
   }
