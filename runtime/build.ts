@@ -17,7 +17,8 @@ const entryPoints = [
   "runtime/mod.ts",
   "runtime/client/mod.ts",
   "runtime/cli/main.ts",
-  ...["node", "deno", "bun"].map((name) => `runtime/platforms/${name}.ts`),
+  "runtime/edge/worker.ts",
+  ...["node", "deno", "bun", "workerd"].map((name) => `runtime/platforms/${name}.ts`),
 ];
 /** Folders whose files, besides TypeScript, are read by the running program. */
 const assetFolders = ["runtime/docs", "runtime/console", "runtime/deploy"];
@@ -49,10 +50,10 @@ async function bundleSources(): Promise<void> {
     platform: "neutral",
     target: "es2022",
     packages: "external",
-    external: ["#platform", "node:*"],
+    external: ["#platform", "node:*", "cloudflare:*"],
     metafile: true,
     logLevel: "warning",
-    plugins: [keepOwnUrls()],
+    plugins: [keepOwnUrls(), keepWasmFiles()],
   });
   demandOwnUrlsInChunks(metafile);
 }
@@ -69,6 +70,19 @@ function keepOwnUrls(): Plugin {
         // Some hosts' bundlers leave it undefined.
         const moved = `(${ownUrl} && new URL(${place}, ${ownUrl}).href)`;
         return { contents: text.replaceAll(ownUrl, moved), loader: "ts" };
+      });
+    },
+  };
+}
+
+/** Where WebAssembly is imported, the host's own loader or bundler takes it from beside the chunk. */
+function keepWasmFiles(): Plugin {
+  return {
+    name: "keep-wasm-files",
+    setup(build) {
+      build.onResolve({ filter: /\.wasm$/ }, ({ path, resolveDir }) => {
+        const place = relative(project, join(resolveDir, path)).replaceAll("\\", "/");
+        return { path: `../${place}`, external: true };
       });
     },
   };

@@ -70,10 +70,9 @@ export interface Server {
   readiness(): readonly string[];
   /** Resolves when the log directory failed: nothing is taken or served any more, only a restart helps. */
   readonly failed: Promise<Error>;
-  /**
-   * Drains, flushes, writes the clean-shutdown marker. Idempotent. False when the disk refused some of that: the
-   * next start checks the logs.
-   */
+  /** Retention and checkpoints at once, for hosts that wake a broker only now and then. */
+  keepHouse(): void;
+  /** Drains, flushes, marks a clean stop. Idempotent. False when the disk refused: the next start checks the logs. */
   close(): Promise<boolean>;
 }
 
@@ -203,6 +202,11 @@ class RunningServer implements Server {
       partitions: folder.partitions.size,
       recovered: folder.partitions.size > 0 && !folder.wasClean,
     });
+  }
+
+  keepHouse(): void {
+    this.#folder?.applyRetention();
+    this.#folder?.checkpoint();
   }
 
   close(): Promise<boolean> {

@@ -4,13 +4,19 @@
 import type { TestRuntime } from "../support/runtimes.ts";
 import type { Address, TestServer } from "../support/server.ts";
 
+/** A server under test: a process of ours, or one of the vendor's that has ours inside. */
+export type RunningServer = Pick<
+  TestServer,
+  "kafka" | "http" | "dataDir" | "process" | "stop" | "kill" | "restart"
+>;
+
 export interface Given {
   readonly kafka: Address;
   /** Base address of the HTTP door. */
   readonly http: string;
   readonly runtime: TestRuntime;
   /** To stop, kill and restart it; what it printed. Every case leaves it running. */
-  readonly server: TestServer;
+  readonly server: RunningServer;
 }
 
 export interface Case {

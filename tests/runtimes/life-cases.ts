@@ -13,12 +13,6 @@ const KILL_AFTER_RECORDS = 300;
 
 export const lifeCases: readonly Case[] = [
   {
-    name: "prints one ready line on stdout and nothing else",
-    async run({ server }) {
-      assert.match(server.process.stdout, /^ready kafka=127\.0\.0\.1:\d+ http=127\.0\.0\.1:\d+\n$/);
-    },
-  },
-  {
     name: "keeps records and topics over an orderly restart, and exits with 0",
     async run({ http, server }) {
       await createTopic(http, "lasting", 1, { "retention.ms": "123456789" });
@@ -35,18 +29,6 @@ export const lifeCases: readonly Case[] = [
     },
   },
   {
-    name: "ends with 0 on SIGINT while readers wait",
-    async run({ http, server }) {
-      await createTopic(http, "left");
-      const waiting = fetch(`${http}/v1/topics/left/partitions/0/records?offset=0&wait=30000`);
-      waiting.catch(() => {});
-      await sleep(100);
-      const end = await server.stop("SIGINT");
-      assert.is(end.code, 0, end.stderr);
-      await server.restart();
-    },
-  },
-  {
     name: "loses nothing acknowledged by kill -9, through either door",
     async run(given) {
       const { http, server } = given;
@@ -60,6 +42,28 @@ export const lifeCases: readonly Case[] = [
         assert.equal(lost, [], `${topic}: ${sent.length} acknowledged`);
         assert.ok(sent.length > 0, topic);
       }
+    },
+  },
+];
+
+/** Of the command line that starts a broker. */
+export const commandCases: readonly Case[] = [
+  {
+    name: "prints one ready line on stdout and nothing else",
+    async run({ server }) {
+      assert.match(server.process.stdout, /^ready kafka=127\.0\.0\.1:\d+ http=127\.0\.0\.1:\d+\n$/);
+    },
+  },
+  {
+    name: "ends with 0 on SIGINT while readers wait",
+    async run({ http, server }) {
+      await createTopic(http, "left");
+      const waiting = fetch(`${http}/v1/topics/left/partitions/0/records?offset=0&wait=30000`);
+      waiting.catch(() => {});
+      await sleep(100);
+      const end = await server.stop("SIGINT");
+      assert.is(end.code, 0, end.stderr);
+      await server.restart();
     },
   },
   {

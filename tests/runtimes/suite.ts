@@ -6,17 +6,27 @@ import * as assert from "uvu/assert";
 import { request } from "../support/http-client.ts";
 import type { TestRuntime } from "../support/runtimes.ts";
 import { TestServer } from "../support/server.ts";
-import type { Given } from "./case.ts";
+import type { Case, Given, RunningServer } from "./case.ts";
 import { clientCases } from "./client-cases.ts";
 import { httpCases } from "./http-cases.ts";
 import { kafkaCases } from "./kafka-cases.ts";
-import { lifeCases } from "./life-cases.ts";
+import { commandCases, lifeCases } from "./life-cases.ts";
 
 /** Queues the cases; the file that calls it calls `test.run()`. */
 export function onRuntime(label: string, runtime: TestRuntime): void {
-  let server: TestServer;
+  queueCases(label, runtime, () => TestServer.start({ runtime }), commandCases);
+}
+
+/** The same for a server that is not started by our command line; `more` are cases of its own. */
+export function queueCases(
+  label: string,
+  runtime: TestRuntime,
+  start: () => Promise<RunningServer>,
+  more: readonly Case[],
+): void {
+  let server: RunningServer;
   test.before(async () => {
-    server = await TestServer.start({ runtime });
+    server = await start();
   });
   test.after(async () => {
     await server.kill();
@@ -27,11 +37,15 @@ export function onRuntime(label: string, runtime: TestRuntime): void {
     assert.match(info, `runtime="${runtime.name}"`);
     assert.match(info, `runtime_version="${runtime.version}"`);
   });
-  for (const { name, run } of [...lifeCases, ...httpCases, ...kafkaCases, ...clientCases]) {
+  for (const { name, run } of allCases(more)) {
     test(`${label} ${name}`, () => run(given(server, runtime)));
   }
 }
 
-function given(server: TestServer, runtime: TestRuntime): Given {
+function allCases(more: readonly Case[]): Case[] {
+  return [...lifeCases, ...more, ...httpCases, ...kafkaCases, ...clientCases];
+}
+
+function given(server: RunningServer, runtime: TestRuntime): Given {
   return { server, runtime, kafka: server.kafka, http: server.http };
 }

@@ -8,7 +8,7 @@ import { runProcess } from "./processes.ts";
 import { projectFolder } from "./project.ts";
 
 export interface TestRuntime {
-  readonly name: "node" | "deno" | "bun";
+  readonly name: "node" | "deno" | "bun" | "workerd";
   /** As the runtime itself says it, without "v". */
   readonly version: string;
   /** Command line that runs a TypeScript or JavaScript file. */

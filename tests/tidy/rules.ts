@@ -88,8 +88,8 @@ export function openEndFaults(path: string, text: string): string[] {
 }
 
 /**
- * Files that nothing starts, imports or names. What only a test imports is dead too. `roots` are the texts
- * that name entry files: package.json, CI scripts.
+ * Files that nothing starts, imports or names. What only a test imports is dead too; declarations are read by the
+ * compiler alone. `roots` are the texts that name entry files: package.json, CI scripts.
  */
 export function deadFaults(sources: readonly Source[], roots: readonly string[]): string[] {
   const entries = sources
@@ -99,6 +99,7 @@ export function deadFaults(sources: readonly Source[], roots: readonly string[])
   const alive = reach(sources, entries);
   const aliveForTests = reach(sources, [...entries, ...tests]);
   return sources
+    .filter(({ path }) => !path.endsWith(".d.ts"))
     .filter(({ path }) => !(path.startsWith("tests/") ? aliveForTests : alive).has(path))
     .map(({ path }) => `${path} is dead: nothing but tests imports, starts or names it`);
 }

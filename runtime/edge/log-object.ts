@@ -1,0 +1,117 @@
+// LogObject: a whole broker in one Durable Object. The object's handlers are its doors (`fetch` is the HTTP app,
+// `connect` the Kafka door), its SQLite database the disk, its alarm what wakes it for retention.
+
+import { formatProblem, loadConfig } from "../config.ts";
+import { BrokerError } from "../errors.ts";
+import {
+  createPlatform,
+  type ObjectStorage,
+  type StreamSocket,
+  type WorkerdPlatform,
+} from "../platforms/workerd.ts";
+import { createServer, type Server } from "../server.ts";
+import { Log, type LogLevel } from "../telemetry/logger.ts";
+import { edgeDefaults } from "./edge-defaults.ts";
+
+/** What workerd gives an object's constructor, as far as it is used. */
+export interface ObjectContext {
+  readonly storage: ObjectStorage;
+  blockConcurrencyWhile<T>(run: () => Promise<T>): Promise<T>;
+}
+
+/** Bindings: strings named TIMBERLINE_… are configuration, as the environment of `timberline serve`. */
+export type Variables = Readonly<Record<string, unknown>>;
+
+interface Running {
+  readonly platform: WorkerdPlatform;
+  readonly server: Server;
+}
+
+export class LogObject {
+  readonly #storage: ObjectStorage;
+  readonly #running: Promise<Running>;
+
+  constructor(ctx: ObjectContext, env: Variables) {
+    this.#storage = ctx.storage;
+    // Nothing else is delivered meanwhile. A start that fails is told to everybody who asks.
+    this.#running = ctx.blockConcurrencyWhile(() => settled(start(ctx.storage, env))).then(unwrap);
+    this.#running.catch(() => {});
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    try {
+      return await (await this.#running).platform.fetch(request);
+    } catch (error) {
+      return refusal(error);
+    }
+  }
+
+  async connect(socket: StreamSocket): Promise<void> {
+    await (await this.#running).platform.accept(socket);
+  }
+
+  /** Retention while nobody calls. Sleeps for good once nothing is left that could expire. */
+  async alarm(): Promise<void> {
+    const { server, platform } = await this.#running;
+    server.keepHouse();
+    await this.#storage.sync();
+    await wakeLater(this.#storage, platform, server);
+  }
+}
+
+async function start(storage: ObjectStorage, env: Variables): Promise<Running> {
+  const texts = Object.entries(env).filter(
+    (entry): entry is [string, string] => typeof entry[1] === "string",
+  );
+  const { config, problems } = await loadConfig({
+    env: { ...edgeDefaults, ...Object.fromEntries(texts) },
+  });
+  if (problems.length > 0) {
+    throw new BrokerError("INVALID_CONFIG", problems.map(formatProblem).join("\n"));
+  }
+  const version = env.COMPATIBILITY_DATE;
+  const platform = createPlatform({ storage, ...(typeof version === "string" ? { version } : {}) });
+  const level = (config.text("timberline.log.level") ?? "info") as LogLevel;
+  const write = (line: string) => console.error(line.trimEnd());
+  const log = new Log({ clock: platform.clock, level, format: "text", write });
+  const server = await createServer({
+    platform,
+    config,
+    logger: log.logger(),
+    setLogLevel: (changed) => log.setLevel(changed),
+  });
+  await wakeLater(storage, platform, server);
+  return { platform, server };
+}
+
+async function wakeLater(
+  storage: ObjectStorage,
+  platform: WorkerdPlatform,
+  server: Server,
+): Promise<void> {
+  if ((await storage.getAlarm()) !== null) return;
+  const delayMs = server.broker.config.number("log.retention.check.interval.ms");
+  await storage.setAlarm(platform.clock.nowMs() + delayMs);
+}
+
+type Settled<T> = { readonly value: T } | { readonly error: unknown };
+
+async function settled<T>(promise: Promise<T>): Promise<Settled<T>> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function unwrap<T>(outcome: Settled<T>): T {
+  if ("error" in outcome) throw outcome.error;
+  return outcome.value;
+}
+
+/** The one error shape of the HTTP door, for an object that could not start. */
+function refusal(error: unknown): Response {
+  const code = error instanceof BrokerError ? error.code : "UNKNOWN_SERVER_ERROR";
+  const message = error instanceof Error ? error.message : String(error);
+  return Response.json({ error: { code, message } }, { status: 503 });
+}

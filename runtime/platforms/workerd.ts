@@ -1,0 +1,176 @@
+// Platform on workerd, inside a Durable Object or, without storage, in any Worker. Requests and connections do not
+// come from a port here: the object's handlers pass them in through `accept` and `fetch`.
+
+import { connect } from "cloudflare:sockets";
+import * as zlib from "node:zlib";
+import { openMemoryControlPlane } from "../../cluster/memory.ts";
+import { createCore } from "../../storage-wasm/core.ts";
+import coreModule from "../../storage-wasm/dist/core.wasm";
+import { createCodecs } from "../compression/codecs.ts";
+import type {
+  Clock,
+  Connection,
+  HttpHandler,
+  Listener,
+  Network,
+  Platform,
+  Random,
+  Timer,
+} from "../platform.ts";
+import { openDurableObjectStorage } from "../storage/durable-object.ts";
+import type { ObjectStorage } from "../storage/durable-object-sql.ts";
+import { StorageError } from "../storage/storage.ts";
+import { clusterFiles } from "./cluster-files.ts";
+import { StreamConnection, type StreamSocket } from "./workerd-sockets.ts";
+
+export type { ObjectStorage } from "../storage/durable-object-sql.ts";
+export type { StreamSocket } from "./workerd-sockets.ts";
+
+/** Longest delay a timer takes (2^31 − 1 ms); more would fire at once. */
+const timerDelayMsMax = 0x7fffffff;
+/** Of the 128 MB that an isolate may use: requests in flight, indexes and scratch space. */
+const coreBytesMax = 64 * 1024 * 1024;
+
+export interface WorkerdOptions {
+  /** `ctx.storage` of the object; without it there is nothing to keep a log in. */
+  readonly storage?: ObjectStorage;
+  /** Refuse to store more than this; default: what the platform refuses. */
+  readonly storageBytesMax?: number;
+  /** Compatibility date of the Worker: what a release of workerd goes by. */
+  readonly version?: string;
+  readonly manual?: () => Promise<ReadonlyMap<string, string>>;
+}
+
+export interface WorkerdPlatform extends Platform {
+  /** A TCP connection that came in; resolves when it is over. */
+  accept(socket: StreamSocket): Promise<void>;
+  fetch(request: Request): Promise<Response>;
+}
+
+export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
+  const { storage, storageBytesMax, version = "", manual = async () => new Map() } = options;
+  const doors = new Doors();
+  return {
+    runtime: "workerd",
+    runtimeVersion: version,
+    clock,
+    random,
+    core: createCore(coreModule, { memoryBytesMax: coreBytesMax }),
+    codecs: createCodecs(zlib),
+    network: { listen: (at, accept) => doors.openKafka(at, accept), dial },
+    http: { listen: (at, handler) => doors.openHttp(at, handler) },
+    openStorage() {
+      if (storage === undefined) {
+        throw new StorageError(
+          "missing",
+          "a Worker has no storage: a log lives in a Durable Object",
+        );
+      }
+      const limit = storageBytesMax === undefined ? {} : { bytesMax: storageBytesMax };
+      return openDurableObjectStorage(storage, { ...limit, owner: crypto.randomUUID() });
+    },
+    openControlPlane: (opened, own) =>
+      openMemoryControlPlane({ random, files: clusterFiles(opened), ...own }),
+    manual,
+    memory() {
+      const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+      return { rss, heap: heapUsed, buffers: arrayBuffers };
+    },
+    accept: (socket) => doors.accept(socket),
+    fetch: (request) => doors.fetch(request),
+  };
+}
+
+/** What the server listens with: nothing is bound, the object's handlers knock. */
+class Doors {
+  #accept: ((connection: Connection) => void) | undefined;
+  #handler: HttpHandler | undefined;
+
+  async openKafka(
+    at: { host: string; port: number },
+    accept: (connection: Connection) => void,
+  ): Promise<Listener> {
+    this.#accept = accept;
+    return this.#listener(at, () => {
+      this.#accept = undefined;
+    });
+  }
+
+  async openHttp(at: { host: string; port: number }, handler: HttpHandler): Promise<Listener> {
+    this.#handler = handler;
+    return this.#listener(at, () => {
+      this.#handler = undefined;
+    });
+  }
+
+  async accept(socket: StreamSocket): Promise<void> {
+    const { remoteAddress = "" } = await socket.opened;
+    const accept = this.#accept;
+    if (accept === undefined) return socket.close();
+    const end = remoteAddress.lastIndexOf(":");
+    const remote =
+      end < 0
+        ? { address: remoteAddress, port: 0 }
+        : { address: remoteAddress.slice(0, end), port: Number(remoteAddress.slice(end + 1)) };
+    const connection = new StreamConnection(socket, remote);
+    accept(connection);
+    return connection.over;
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const handler = this.#handler;
+    if (handler === undefined) return new Response("no HTTP door is open\n", { status: 503 });
+    const remoteAddress = request.headers.get("cf-connecting-ip");
+    return handler(request, remoteAddress === null ? {} : { remoteAddress });
+  }
+
+  #listener(at: { host: string; port: number }, close: () => void): Listener {
+    return { host: at.host, port: at.port, close: async () => close() };
+  }
+}
+
+const dial: Network["dial"] = async ({ host, port, timeoutMs }) => {
+  const socket = connect({ hostname: host, port });
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const tooLate = new Error(`no answer from ${host}:${port} in ${timeoutMs} ms`);
+    timer = clock.after(timeoutMs, () => reject(tooLate));
+  });
+  try {
+    await Promise.race([socket.opened, late]);
+  } catch (error) {
+    socket.close().catch(() => {});
+    throw error;
+  } finally {
+    timer?.cancel();
+  }
+  return new StreamConnection(socket, { address: host, port });
+};
+
+/** Inside workerd time stands still between two waits for I/O. */
+const clock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, run): Timer {
+    const timer = setTimeout(run, Math.min(delayMs, timerDelayMsMax));
+    return { cancel: () => clearTimeout(timer) };
+  },
+  soon: (run) => void setTimeout(run, 0),
+};
+
+const twoTo32 = 2 ** 32;
+
+const random: Random = {
+  integer(below) {
+    // What lies above the last whole multiple would make small numbers likelier.
+    const draw = new Uint32Array(2);
+    const range = twoTo32 * 2 ** 21;
+    const limit = range - (range % below);
+    for (;;) {
+      const [high = 0, low = 0] = crypto.getRandomValues(draw);
+      const drawn = (high % 2 ** 21) * twoTo32 + low;
+      if (drawn < limit) return drawn % below;
+    }
+  },
+  bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+};

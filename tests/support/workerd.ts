@@ -1,0 +1,237 @@
+// workerd as tests use it: Workers bundled as a deployment would be, a configuration for the vendor's binary with
+// objects on local disk, and a broker in it that is started, stopped, killed and started again like `TestServer`.
+
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { type ProcessEnd, TestProcess } from "./processes.ts";
+import { projectFolder } from "./project.ts";
+import type { TestRuntime } from "./runtimes.ts";
+import type { Address } from "./server.ts";
+import { tempFolder } from "./temp-folder.ts";
+
+/** As the Worker's deployment names it; decides which of workerd's behaviours are on. */
+export const COMPATIBILITY_DATE = "2026-11-01";
+
+const READY_MS_MAX = 30_000;
+const READY_EVERY_MS = 20;
+
+/** The vendor's binary: the platform's package has it, whether or not install scripts ran. */
+export function workerdBinary(): string {
+  const { platform, arch } = process;
+  const cpu = arch === "x64" ? "64" : arch;
+  const os = platform === "win32" ? "windows" : platform;
+  const name = `@cloudflare/workerd-${os}-${cpu}/bin/workerd${platform === "win32" ? ".exe" : ""}`;
+  const path = join(projectFolder, "node_modules", name);
+  if (existsSync(path)) return path;
+  throw new Error("workerd is a dev dependency, but its binary is not installed: run npm install");
+}
+
+export function workerdVersion(): string {
+  const require = createRequire(import.meta.url);
+  return (require("workerd/package.json") as { version: string }).version;
+}
+
+/** workerd as what runs a program: `script` inside the handler that `workerd test` calls. */
+export async function workerdRuntime(script: string): Promise<TestRuntime> {
+  const folder = tempFolder("program");
+  const entry = join(folder, "entry.ts");
+  const wrapper = `export default {
+    async test(_controller, env) {
+      process.argv = ["workerd", "program", ...JSON.parse(env.ARGUMENTS)];
+      await import(${JSON.stringify(script)});
+    },
+  };`;
+  writeFileSync(entry, wrapper);
+  const modules = await bundleWorker(entry, folder);
+  let runs = 0;
+  const command = (asked: string, ...args: string[]): string[] => {
+    if (asked !== script) throw new Error(`${asked} was not bundled for workerd`);
+    const config = join(folder, `run-${++runs}.capnp`);
+    const variables = { ARGUMENTS: JSON.stringify(args) };
+    writeFileSync(config, workerdConfig({ modules, variables }));
+    return [workerdBinary(), "test", config];
+  };
+  return { name: "workerd", version: COMPATIBILITY_DATE, command };
+}
+
+/** Bundles a Worker into `folder`; returns the names of its modules, the entry first. */
+export async function bundleWorker(entry: string, folder: string): Promise<string[]> {
+  const { metafile } = await build({
+    absWorkingDir: projectFolder,
+    entryPoints: { worker: entry },
+    alias: { "#platform": join(projectFolder, "runtime/platforms/workerd.ts") },
+    outdir: folder,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "neutral",
+    target: "es2022",
+    mainFields: ["module", "main"],
+    conditions: ["workerd", "worker"],
+    external: ["node:*", "cloudflare:*"],
+    loader: { ".wasm": "copy" },
+    assetNames: "[name]",
+    metafile: true,
+    logLevel: "warning",
+  });
+  const names = Object.keys(metafile.outputs).map((path) => path.slice(path.lastIndexOf("/") + 1));
+  return names.sort((a) => (a === "worker.js" ? -1 : 1));
+}
+
+export interface WorkerConfig {
+  /** Files of the configuration's folder. */
+  readonly modules: readonly string[];
+  /** Classes of objects, each bound under its name in capitals. */
+  readonly objects?: Readonly<Record<string, string>>;
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly dataDir?: string;
+  readonly http?: number;
+  readonly tcp?: number;
+}
+
+/** The configuration of one Worker, as text. */
+export function workerdConfig(config: WorkerConfig): string {
+  const { modules, objects = {}, variables = {}, dataDir, http, tcp } = config;
+  const quoted = (text: string) => JSON.stringify(text);
+  const module = (name: string) =>
+    `(name = ${quoted(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${quoted(name)})`;
+  const bindings = [
+    ...Object.entries(objects).map(
+      ([name, className]) =>
+        `(name = ${quoted(name)}, durableObjectNamespace = ${quoted(className)})`,
+    ),
+    ...Object.entries(variables).map(
+      ([name, text]) => `(name = ${quoted(name)}, text = ${quoted(text)})`,
+    ),
+  ];
+  const classes = Object.values(objects).map(
+    (name) => `(className = ${quoted(name)}, uniqueKey = ${quoted(name)}, enableSql = true)`,
+  );
+  const disk = dataDir && `(name = "disk", disk = (path = ${quoted(dataDir)}, writable = true))`;
+  const sockets = [
+    http !== undefined &&
+      `(name = "http", address = "127.0.0.1:${http}", http = (), service = "main")`,
+    tcp !== undefined &&
+      `(name = "kafka", address = "127.0.0.1:${tcp}", tcp = (), service = "main")`,
+  ];
+  const list = (items: readonly (string | false | undefined | "")[]) =>
+    `[${items.filter((item) => item).join(", ")}]`;
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = ${list([
+    '(name = "main", worker = .main)',
+    '(name = "internet", network = (allow = ["public", "private"]))',
+    disk,
+  ])},
+  sockets = ${list(sockets)},
+);
+const main :Workerd.Worker = (
+  modules = ${list(modules.map(module))},
+  compatibilityDate = ${quoted(COMPATIBILITY_DATE)},
+  durableObjectNamespaces = ${list(classes)},
+  ${disk ? 'durableObjectStorage = (localDisk = "disk"),' : ""}
+  bindings = ${list(bindings)},
+);
+`;
+}
+
+export interface WorkerdServerOptions {
+  /** A bundled entry, with its modules; default: the Worker of `runtime/edge`, bundled anew. */
+  readonly bundle?: { readonly folder: string; readonly modules: readonly string[] };
+  /** Configuration of the broker, TIMBERLINE_…. */
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly dataDir?: string;
+}
+
+/** A broker in a Durable Object. Keeps its folder and ports over restarts. */
+export class WorkerdServer {
+  readonly dataDir: string;
+  readonly kafka: Address;
+  readonly http: string;
+  readonly #config: string;
+  #process: TestProcess | undefined;
+
+  private constructor(config: string, dataDir: string, ports: { http: number; kafka: number }) {
+    this.#config = config;
+    this.dataDir = dataDir;
+    this.kafka = { host: "127.0.0.1", port: ports.kafka };
+    this.http = `http://127.0.0.1:${ports.http}`;
+  }
+
+  static async start(options: WorkerdServerOptions = {}): Promise<WorkerdServer> {
+    const bundle = options.bundle ?? (await bundleEdge());
+    const [http = 0, kafka = 0] = await freePorts(2);
+    const dataDir = options.dataDir ?? tempFolder("objects");
+    mkdirSync(dataDir, { recursive: true });
+    const variables = {
+      COMPATIBILITY_DATE,
+      TIMBERLINE_ADVERTISED_LISTENERS: `PLAINTEXT://127.0.0.1:${kafka}`,
+      ...options.variables,
+    };
+    const objects = { LOG: "TimberlineLog" };
+    const { modules, folder } = bundle;
+    const text = workerdConfig({ modules, objects, variables, dataDir, http, tcp: kafka });
+    const config = join(folder, `config-${http}.capnp`);
+    writeFileSync(config, text);
+    const server = new WorkerdServer(config, dataDir, { http, kafka });
+    await server.restart();
+    return server;
+  }
+
+  get process(): TestProcess {
+    if (this.#process === undefined) throw new Error("the server was never started");
+    return this.#process;
+  }
+
+  stop(signal: NodeJS.Signals = "SIGTERM"): Promise<ProcessEnd> {
+    return this.process.stop(signal);
+  }
+
+  kill(): Promise<ProcessEnd> {
+    return this.process.stop("SIGKILL");
+  }
+
+  /** Starts (again) on the same folder and the same ports. */
+  async restart(): Promise<void> {
+    this.#process = new TestProcess([workerdBinary(), "serve", this.#config]);
+    const deadline = performance.now() + READY_MS_MAX;
+    while (!(await this.#isReady())) {
+      if (performance.now() > deadline) throw new Error(`not ready:\n${this.#process.stderr}`);
+      await new Promise((resolve) => setTimeout(resolve, READY_EVERY_MS));
+    }
+  }
+
+  async #isReady(): Promise<boolean> {
+    try {
+      return (await fetch(`${this.http}/readyz`)).ok;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** The Worker that is deployed, in a folder of its own. */
+export async function bundleEdge(): Promise<{ folder: string; modules: string[] }> {
+  const folder = tempFolder("worker");
+  return { folder, modules: await bundleWorker("runtime/edge/worker.ts", folder) };
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = servers.map(
+    (server) =>
+      new Promise<number>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(0, "127.0.0.1", () => {
+          const address = server.address();
+          resolve(typeof address === "object" && address !== null ? address.port : 0);
+        });
+      }),
+  );
+  const found = await Promise.all(ports);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return found;
+}
