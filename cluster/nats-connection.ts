@@ -48,7 +48,8 @@ export function openingEndMs({ clock, waitMsMax = WAIT_MS_MAX }: NatsSettings): 
 
 /** Dials until a server answers; rejects with NatsRefused for what waiting does not mend. */
 export async function connectNats(settings: NatsSettings): Promise<NatsConnection> {
-  const where = settings.servers.join(", ");
+  // Messages are kept in logs: passwords are not.
+  const where = settings.servers.map(withoutUserInfo).join(", ");
   const endMs = openingEndMs(settings);
   for (let attempt = 0; ; attempt++) {
     try {

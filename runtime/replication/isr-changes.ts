@@ -26,6 +26,9 @@ export class IsrChanges {
   #timer: Timer | undefined;
   #isClosed = false;
 
+  /** Why the last question failed. */
+  #reported: string | undefined;
+
   constructor(options: IsrChangesOptions) {
     this.#options = options;
   }
@@ -58,17 +61,26 @@ export class IsrChanges {
     try {
       const changes = asked.map(([leader, wish]) => this.#change(leader, wish));
       const outcomes = await this.#options.controlPlane.alterIsr(changes);
+      this.#reported = undefined;
       for (const [i, outcome] of outcomes.entries()) {
         again = this.#answered(asked[i]!, outcome) || again;
       }
     } catch (error) {
       // The control plane refuses by outcomes; whatever this is, the wishes still stand.
-      this.#options.report(error, "changing in-sync replicas");
+      this.#report(error);
       again = true;
     }
     this.#isAsking = false;
     if (!again) this.#askSoon();
     else this.#timer = this.#options.clock.after(retryMs, () => this.#askSoon());
+  }
+
+  /** Once, however often it is asked in vain. */
+  #report(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (message === this.#reported) return;
+    this.#reported = message;
+    this.#options.report(error, "changing in-sync replicas");
   }
 
   /** Wishes that still stand: a newer record of the control plane ends one. */

@@ -121,6 +121,10 @@ if (program !== undefined) {
     const error = await openNatsLog(settings(nats.urls), "secret").catch((reason) => reason);
     assert.instance(error, NatsRefused);
     assert.match(error.message, /refuses these credentials: check --nats/);
+    const wrong = nats.urls.map((url) => url.replace("//", "//a:hunter2@"));
+    const second = await openNatsLog(settings(wrong), "secret").catch((reason) => reason);
+    assert.match(second.message, /refuses these credentials/);
+    assert.not.match(second.message, /hunter2/);
     const urls = nats.urls.map((url) => url.replace("//", "//a:b@"));
     const log = await openNatsLog(settings(urls), "secret");
     await log.append({ expected: 0, id: "1", bytes: encode("1") });

@@ -14,17 +14,20 @@ function setUp() {
   const { clock } = log;
   const asked: (readonly IsrChange[])[] = [];
   const faults: (ControlPlaneFault | null)[] = [];
+  const reports: string[] = [];
+  const plane = { isAway: false };
   const changes = new IsrChanges({
     clock,
     controlPlane: {
       state: () => emptyImage("x"),
       alterIsr: async (wanted) => {
         asked.push(wanted);
+        if (plane.isAway) throw new Error("away");
         const fault = faults.shift() ?? null;
         return wanted.map(({ partition }) => ({ topic: "t", partition, fault, message: "" }));
       },
     },
-    report: () => {},
+    report: (error, where) => void reports.push(`${where}: ${(error as Error).message}`),
   });
   const keeper = {
     clock,
@@ -40,7 +43,7 @@ function setUp() {
   };
   const join = (leader: PartitionLeader) =>
     leader.count({ replicaId: 2, brokerEpoch: 9, leaderEpoch: 0, offset: 0 });
-  return { log, clock, asked, faults, lead, join };
+  return { log, clock, asked, faults, reports, plane, lead, join };
 }
 
 test("changes of one turn are asked together", async () => {
@@ -89,6 +92,24 @@ test("a stale partition epoch may be the change itself: only the newer record en
   assert.is.not(leader.state.pending, null);
   leader.commit({ ...newPartition(0, [1, 2], { isr: [1] }), partitionEpoch: 5 });
   assert.is(leader.state.pending, null);
+});
+
+test("a control plane that is away is asked again and again, and reported once", async () => {
+  const { clock, asked, reports, plane, lead, join } = setUp();
+  const pass = async () => {
+    for (let step = 0; step < 20; step++) await clock.advance(100);
+  };
+  plane.isAway = true;
+  join(lead("a"));
+  await pass();
+  assert.ok(asked.length > 5, `${asked.length} questions`);
+  assert.equal(reports, ["changing in-sync replicas: away"]);
+  plane.isAway = false;
+  await pass();
+  plane.isAway = true;
+  join(lead("b"));
+  await pass();
+  assert.is(reports.length, 2);
 });
 
 test.run();
