@@ -35,7 +35,7 @@ import { fetchLocally } from "./fetch-wait.ts";
 import { Coordinator, type GroupEvent } from "./groups/coordinator.ts";
 import { answerLeaderQuestion } from "./leader-questions.ts";
 import { LocalConfigs } from "./local-configs.ts";
-import { lookUp } from "./local-offsets.ts";
+import { checkExpectedOffset, lookUp } from "./local-offsets.ts";
 import { LocalPartitions } from "./local-partitions.ts";
 import { fetchAsReplica, inEpoch, nearestReader } from "./local-replica-fetch.ts";
 import {
@@ -190,6 +190,7 @@ export class LocalBroker implements Broker {
       throw new BrokerError("INVALID_TOPIC_EXCEPTION", message);
     }
     const partition = this.#partitions.get(request);
+    checkExpectedOffset(request, partition);
     if (isTransactional(request.batch)) {
       return appendInTransaction(this.transactions, partition, request);
     }

@@ -1,7 +1,7 @@
-// ListOffsets on a local partition: its ends, and the record at or after a time, as far as the reader may see.
-// Used by `local-broker.ts` only.
+// ListOffsets on a local partition: its ends, and the record at or after a time, as far as the reader may see. Also
+// the condition of an append. Used by `local-broker.ts` only.
 
-import type { FetchRequest, ListedOffset, OffsetSpec } from "./broker.ts";
+import type { AppendRequest, FetchRequest, ListedOffset, OffsetSpec } from "./broker.ts";
 import { BrokerError } from "./errors.ts";
 import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
 import type { Partition } from "./log/partition.ts";
@@ -33,4 +33,12 @@ export function lookUp(
       : firstAtOrAfter(reader, partition, spec.timestampMs);
   if (found === undefined || found.offset >= end) return at(-1);
   return at(found.offset, found.timestampMs);
+}
+
+/** Nothing comes between this and the append: the partition takes it in the same turn. */
+export function checkExpectedOffset({ expectedOffset }: AppendRequest, partition: Partition): void {
+  const { endOffset } = partition.log;
+  if (expectedOffset === undefined || expectedOffset === endOffset) return;
+  const what = `${partition.topic}-${partition.partition} ends at ${endOffset}, not at ${expectedOffset}`;
+  throw new BrokerError("OPERATION_NOT_ATTEMPTED", what);
 }

@@ -4,6 +4,7 @@
 import type { ControlPlane } from "../cluster/control-plane.ts";
 import { type BrokerConfig, type HostPort, isEveryAddress } from "./config.ts";
 import { BrokerError } from "./errors.ts";
+import type { HttpLimits } from "./http/limits.ts";
 import type { DoorLimits } from "./kafka/limits.ts";
 import type { CleanerSettings } from "./log/cleaner.ts";
 
@@ -54,6 +55,17 @@ export function connectionLimits(config: BrokerConfig): Partial<DoorLimits> {
   return {
     connectionsMax: config.number("max.connections"),
     connectionsPerAddressMax: config.number("max.connections.per.ip"),
+  };
+}
+
+export function httpLimits(config: BrokerConfig, defaults: HttpLimits): HttpLimits {
+  return {
+    ...defaults,
+    bodyBytesMax: config.number("timberline.http.body.max.bytes"),
+    decompressedBytesMax: config.number("timberline.decompressed.bytes.max"),
+    longPollMs: config.number("timberline.http.long.poll.ms"),
+    sseKeepaliveMs: config.number("timberline.http.sse.heartbeat.ms"),
+    streamsMax: config.number("timberline.http.sse.streams.max"),
   };
 }
 

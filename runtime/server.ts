@@ -22,6 +22,7 @@ import {
   chooseBrokerId,
   cleanerSettings,
   connectionLimits,
+  httpLimits,
   type Registration,
   registrationOf,
 } from "./server-settings.ts";
@@ -116,6 +117,7 @@ class RunningServer implements Server {
   #kafkaListener: Listener | undefined;
   #httpListener: Listener | undefined;
   #stopProbe: () => void = () => {};
+  readonly #closing = new AbortController();
   #directory = "";
   #membership: OwnMembership | undefined;
   #state: "starting" | "ready" | "draining" = "starting";
@@ -218,6 +220,7 @@ class RunningServer implements Server {
     const wasReady = this.#state === "ready";
     this.#state = "draining";
     this.#stopProbe();
+    this.#closing.abort();
     const mayHandOver = this.#peers && this.#controlPlane?.status().isConnected;
     if (wasReady && mayHandOver) await this.#drain();
     await this.#httpListener?.close();
@@ -374,13 +377,7 @@ class RunningServer implements Server {
       broker: this.#routed ?? broker,
       config: {
         corsOrigins: config.list("timberline.http.cors.origins"),
-        limits: {
-          ...defaultHttpLimits,
-          bodyBytesMax: config.number("timberline.http.body.max.bytes"),
-          decompressedBytesMax: config.number("timberline.decompressed.bytes.max"),
-          sseKeepaliveMs: config.number("timberline.http.sse.heartbeat.ms"),
-          streamsMax: config.number("timberline.http.sse.streams.max"),
-        },
+        limits: httpLimits(config, defaultHttpLimits),
         version,
       },
       readiness: () => this.readiness(),
@@ -393,6 +390,7 @@ class RunningServer implements Server {
       report: (error, context) => log.error("request-failed", context, { error: asError(error) }),
       counters: this.metrics.load,
       observe: (answered) => this.metrics.httpRequest(answered),
+      closing: this.#closing.signal,
     });
     this.#httpListener = await platform.http.listen(listener, (request) => app.fetch(request));
   }

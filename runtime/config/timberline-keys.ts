@@ -45,6 +45,14 @@ export const TIMBERLINE_KEYS = {
   "timberline.http.host": string({
     doc: "Address of the HTTP door; not set: the host of listeners.",
   }),
+  "timberline.http.long.poll.ms": int({
+    default: 30_000,
+    unit: "ms",
+    min: 1,
+    max: 600_000,
+    doc: "A live read of a stream (live=long-poll) waits so long for its first message.",
+    related: ["timberline.http.sse.heartbeat.ms"],
+  }),
   "timberline.http.port": int({
     default: 8080,
     min: 0,

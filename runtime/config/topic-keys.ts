@@ -3,6 +3,7 @@
 
 import { boolean, double, int, type KeyRule, LONG_MAX, list, long, string } from "./key.ts";
 import { COMPRESSION_TYPES, FLUSH_RULE } from "./rules.ts";
+import { STREAM_KEYS } from "./stream-keys.ts";
 
 const REPLICA_PAIR = /^\d+:\d+$/;
 
@@ -237,6 +238,7 @@ export const TOPIC_KEYS = {
     doc: "When an append is acknowledged: after a sync shared by all that wait (group), once the operating system has the bytes (os), or as os with a sync every so many milliseconds (interval:MS).",
     related: ["flush.messages", "timberline_fsync_duration_seconds", "timberline_fsync_batch_acks"],
   }),
+  ...STREAM_KEYS,
   "unclean.leader.election.enable": boolean({
     default: false,
     brokerKey: "unclean.leader.election.enable",

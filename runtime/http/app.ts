@@ -7,6 +7,8 @@ import { BrokerError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
 import type { RoutableBroker } from "../routable-broker.ts";
 import { InflightBudget } from "./body.ts";
+import { exposedHeaders } from "./durable-streams/answer-headers.ts";
+import { durableStreamRoutes } from "./durable-streams/routes.ts";
 import { errorAnswer, HttpError, isUnexpected } from "./error.ts";
 import { fetchRoutes } from "./fetch.ts";
 import { groupRoutes } from "./groups.ts";
@@ -37,6 +39,8 @@ export interface HttpAppOptions {
   readonly counters?: HttpCounters;
   /** Told of each answer that a route gave. */
   readonly observe?: (answered: Answered) => void;
+  /** Aborted when the server stops: background work ends. */
+  readonly closing?: AbortSignal;
 }
 
 export interface Answered {
@@ -53,7 +57,8 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   const counters = options.counters ?? { sseStreams: 0, inflightBytes: 0 };
   const { limits } = config;
   const inflight = new InflightBudget({ clock: platform.clock, limits, counters });
-  const door: Door = { platform, broker, config, counters, inflight, report };
+  const { closing } = options;
+  const door: Door = { platform, broker, config, counters, inflight, report, closing };
   const operations = operationRoutes(door, {
     readiness: options.readiness,
     metrics: options.metrics,
@@ -66,6 +71,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     ...topicRoutes(door),
     ...offsetRoutes(door),
     ...groupRoutes(door),
+    ...durableStreamRoutes(door),
     ...operations,
   ];
   // A slash at the end of a path is no other resource.
@@ -85,7 +91,7 @@ type Handler = (context: Context) => Response | Promise<Response>;
 function handlerOf(route: Route, { config, observe, platform }: HttpAppOptions): Handler {
   let handle: Handler = route.handle;
   if (route.method === "GET") handle = withoutBodyForHead(handle);
-  else handle = sameOrigin(handle, config.corsOrigins);
+  else if (route.method !== "OPTIONS") handle = sameOrigin(handle, config.corsOrigins);
   if (observe === undefined) return handle;
   const { clock } = platform;
   const { method, path } = route;
@@ -136,7 +142,7 @@ function sameOrigin(handle: Handler, allowed: readonly string[]): Handler {
 function crossOrigin(origins: readonly string[]): ReturnType<typeof cors> {
   return cors({
     origin: origins.includes("*") ? "*" : [...origins],
-    allowMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+    allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     exposeHeaders: [
       "location",
       "retry-after",
@@ -144,6 +150,7 @@ function crossOrigin(origins: readonly string[]): ReturnType<typeof cors> {
       "timberline-high-watermark",
       "timberline-last-stable-offset",
       "timberline-log-start-offset",
+      ...exposedHeaders,
     ],
   });
 }
@@ -174,6 +181,8 @@ function notFound(context: Context, routes: readonly Route[]): BrokerError {
 function matches(pattern: string, path: string): boolean {
   const wanted = pattern.split("/");
   const given = path.split("/");
+  const isOpen = pattern.endsWith("{.+}");
+  if (isOpen) given.length = Math.min(given.length, wanted.length);
   return (
     wanted.length === given.length &&
     wanted.every((segment, i) => segment === given[i] || (segment[0] === ":" && given[i] !== ""))

@@ -38,6 +38,11 @@ export function recordTexts(text: string): MemberTexts[] {
   return elementTexts(records, 0).map(memberTexts);
 }
 
+/** The source text of each element of an array. */
+export function elementsOf(text: string): string[] {
+  return elementTexts(text, skipSpace(text, 0));
+}
+
 function memberTexts(text: string): MemberTexts {
   const members = new Map<string, string>();
   if (text[0] !== "{") return members;

@@ -39,6 +39,8 @@ export interface HttpLimits {
   readonly streamChunkBytes: number;
   /** SSE and NDJSON answers under way at once. */
   readonly streamsMax: number;
+  /** A long poll of the Durable Streams door waits so long. */
+  readonly longPollMs: number;
   /** Silence on an SSE stream before a comment keeps proxies from cutting it. */
   readonly sseKeepaliveMs: number;
   /** An SSE stream or a followed NDJSON one ends after this long; clients resume where they were. */
@@ -72,6 +74,7 @@ export const defaultHttpLimits: HttpLimits = {
   decompressedBytesMax: 64 * MiB,
   streamChunkBytes: 256 * KiB,
   streamsMax: 1000,
+  longPollMs: 30_000,
   sseKeepaliveMs: 15_000,
   streamLifeMsMax: 30 * 60_000,
   streamPartitionsMax: 256,
@@ -82,6 +85,7 @@ export const defaultHttpLimits: HttpLimits = {
 export const httpLimitKeys = {
   bodyBytesMax: "timberline.http.body.max.bytes",
   decompressedBytesMax: "timberline.decompressed.bytes.max",
+  longPollMs: "timberline.http.long.poll.ms",
   sseKeepaliveMs: "timberline.http.sse.heartbeat.ms",
   streamsMax: "timberline.http.sse.streams.max",
 } as const satisfies { readonly [limit in keyof HttpLimits]?: string };

@@ -22,7 +22,8 @@ export async function openApiDocument(
   { version }: { version: string },
 ): Promise<unknown> {
   const app = new Hono();
-  for (const { method, path, doc } of routes) {
+  for (const { method, path: pattern, doc } of routes) {
+    const path = pattern.replace("{.+}", "");
     const described = describeRoute(routeOptions(doc));
     if (doc.query === undefined) app.on(method, path, described);
     else app.on(method, path, described, validator("query", schemas[doc.query]));
@@ -32,6 +33,7 @@ export async function openApiDocument(
     // Our own error answer stands in for the validator's.
     defaultValidationErrorResponse: false,
     excludeStaticFile: false,
+    excludeMethods: [],
   });
   return withNumbers(document);
 }

@@ -32,18 +32,20 @@ export interface Door {
   readonly counters: HttpCounters;
   readonly inflight: InflightBudget;
   readonly report: Report;
+  /** Aborted when the server stops; absent: never. */
+  readonly closing?: AbortSignal | undefined;
 }
 
 /** Tells a person of a failure that is ours, not the client's. `where` names the route, never data. */
 export type Report = (error: unknown, where: string) => void;
 
-export type Method = "GET" | "POST" | "PATCH" | "DELETE";
+export type Method = "GET" | "POST" | "PATCH" | "DELETE" | "PUT" | "OPTIONS";
 
 /** A media type's schema by name, or null for bytes and text that have none. */
 export type Content = { readonly [mediaType: string]: SchemaName | null };
 
 export interface RouteDoc {
-  readonly tag: "topics" | "records" | "groups" | "cluster" | "operations";
+  readonly tag: "topics" | "records" | "streams" | "groups" | "cluster" | "operations";
   readonly summary: string;
   readonly description?: string;
   readonly query?: SchemaName;
@@ -55,7 +57,7 @@ export interface RouteDoc {
 
 export interface Route {
   readonly method: Method;
-  /** With Hono's `:name` parameters. */
+  /** With Hono's `:name` parameters; the last may be `:name{.+}`, of several segments. */
   readonly path: string;
   readonly doc: RouteDoc;
   readonly handle: (context: Context) => Response | Promise<Response>;

@@ -126,7 +126,7 @@ async function openStream(door: Door, context: Context, request: OpenRequest): P
 }
 
 /** Counts the stream among those under way; the returned function ends that, once. */
-function takeSlot(door: Door): () => void {
+export function takeSlot(door: Door): () => void {
   const { counters, config } = door;
   if (counters.sseStreams >= config.limits.streamsMax) {
     const message = `${config.limits.streamsMax} streams are open (timberline.http.sse.streams.max)`;

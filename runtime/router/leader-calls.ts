@@ -79,7 +79,7 @@ export class LeaderCalls {
 
   /** The batch must be the callee's own. */
   async append(leader: Leader, request: AppendRequest & Place): Promise<Appended> {
-    const { topic, topicId, partition, batch, timeoutMs } = request;
+    const { topic, topicId, partition, batch, timeoutMs, expectedOffset = -1 } = request;
     const answer = await this.#call(leader, (connection) =>
       connection.call(
         produce,
@@ -88,7 +88,11 @@ export class LeaderCalls {
           acks: request.acks === 0 ? 1 : request.acks,
           timeoutMs,
           topicData: [
-            { name: topic, topicId, partitionData: [{ index: partition, records: batch }] },
+            {
+              name: topic,
+              topicId,
+              partitionData: [{ index: partition, records: batch, expectedOffset }],
+            },
           ],
         },
         { extraTimeoutMs: timeoutMs },

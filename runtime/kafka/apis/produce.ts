@@ -5,7 +5,7 @@
 //
 // The batches are views of the frame: all appends are started before the handler returns.
 
-import type { Appended } from "../../broker.ts";
+import type { Appended, AppendRequest } from "../../broker.ts";
 import { BrokerError } from "../../errors.ts";
 import { errorAnswer, errorCodes } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
@@ -40,7 +40,14 @@ export const produce = defineApi({
       struct({
         name: string({ until: 12, default: "" }),
         topicId: uuid({ since: 13, default: zeroUuid }),
-        partitionData: array(struct({ index: int32(), records: records() })),
+        partitionData: array(
+          struct({
+            index: int32(),
+            records: records(),
+            // Ours, between brokers: only if the log ends there. Kafka's clients never send it.
+            expectedOffset: int64({ since: 9, tag: 10_000, default: -1 }),
+          }),
+        ),
       }),
     ),
   }),
@@ -145,10 +152,10 @@ function appendAll(request: Request, terms: Terms): Pending[][] {
   const placed = topicData.map((topic) => topic.partitionData.map(({ records }) => place(records)));
   return topicData.map((topic, t) => {
     const name = topicName(topic, terms.context);
-    return topic.partitionData.map(({ index }, p) =>
+    return topic.partitionData.map(({ index, expectedOffset }, p) =>
       name === undefined
         ? failure(index, unknownTopicId, terms)
-        : appendOne(name, index, placed[t]![p]!, terms),
+        : appendOne({ topic: name, partition: index, expectedOffset }, placed[t]![p]!, terms),
     );
   });
 }
@@ -170,12 +177,17 @@ function current({ view, at, length }: PlacedBatch, { platform }: HandlerContext
   return view.byteLength === length ? view : platform.core.bytes(at, length);
 }
 
-function appendOne(topic: string, index: number, placed: PlacedBatch, terms: Terms): Pending {
+type Place = Required<Pick<AppendRequest, "topic" | "partition" | "expectedOffset">>;
+
+function appendOne(place: Place, placed: PlacedBatch, terms: Terms): Pending {
   const { context, ...options } = terms;
+  const { topic, partition: index } = place;
+  const expectedOffset = place.expectedOffset === -1 ? undefined : place.expectedOffset;
   try {
     const batch = current(placed, context);
     checkBatch(batch, context.apiVersion);
-    const appended = context.broker.append({ topic, partition: index, batch, ...options });
+    const at = { topic, partition: index, expectedOffset };
+    const appended = context.broker.append({ ...at, batch, ...options });
     if (!(appended instanceof Promise)) return success(index, appended);
     return appended.then(
       (value) => success(index, value),

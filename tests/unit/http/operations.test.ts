@@ -87,7 +87,8 @@ test("openApiDocument() describes every route with its query, bodies and answers
   const routes = door.app.routes.map(({ method, path }) => `${method} ${path}`);
   assert.ok(routes.length >= 17);
   for (const { method, path } of door.app.routes) {
-    const entry = document.paths?.[path.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()];
+    const entry =
+      document.paths?.[path.replace("{.+}", "").replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()];
     assert.ok(entry?.summary, `${method} ${path}`);
     assert.ok(entry?.responses?.default, `${method} ${path}`);
   }

@@ -1,0 +1,55 @@
+// Headers of this protocol's answers: what a browser needs to stay safe, where the stream stands, and the cursor that
+// keeps caches from answering for ever.
+
+import type { Random } from "../../platform.ts";
+import { offsetText } from "./position.ts";
+
+/** On every answer, errors too. */
+export const safetyHeaders = {
+  "x-content-type-options": "nosniff",
+  "cross-origin-resource-policy": "cross-origin",
+} as const;
+
+export const exposedHeaders = [
+  "etag",
+  "producer-epoch",
+  "producer-expected-seq",
+  "producer-received-seq",
+  "producer-seq",
+  "stream-closed",
+  "stream-cursor",
+  "stream-expires-at",
+  "stream-next-offset",
+  "stream-sse-data-encoding",
+  "stream-ttl",
+  "stream-up-to-date",
+] as const;
+
+export interface Standing {
+  readonly position: number;
+  readonly isUpToDate?: boolean;
+  readonly isClosed?: boolean;
+}
+
+export function standingHeaders(standing: Standing): Record<string, string> {
+  return {
+    ...safetyHeaders,
+    "stream-next-offset": offsetText(standing.position),
+    ...(standing.isUpToDate ? { "stream-up-to-date": "true" } : {}),
+    ...(standing.isClosed ? { "stream-closed": "true" } : {}),
+  };
+}
+
+const cursorIntervalMs = 20_000;
+/** 2024-10-09T00:00:00Z. */
+const cursorEpochMs = 1_728_432_000_000;
+const jitterSecondsMax = 3600;
+
+/** The number of the current interval, or a later one than `given`: a cursor never stands still for its client. */
+export function cursor(nowMs: number, given: string | undefined, random: Random): string {
+  const current = Math.floor((nowMs - cursorEpochMs) / cursorIntervalMs);
+  const last = given !== undefined && /^\d{1,15}$/.test(given) ? Number(given) : -1;
+  if (last < current) return String(current);
+  const jitterMs = (1 + random.integer(jitterSecondsMax)) * 1000;
+  return String(last + Math.max(1, Math.floor(jitterMs / cursorIntervalMs)));
+}

@@ -1,0 +1,200 @@
+// Reading a stream: one page of messages from a position on. A fork's page may begin in the streams it came from; the
+// reader walks the chain, and only a stream's own end is ever waited at.
+
+import type { DecodedRecord } from "../../../storage-wasm/core.ts";
+import type { FetchedPartition } from "../../broker.ts";
+import { BrokerError } from "../../errors.ts";
+import { HttpError, invalid } from "../error.ts";
+import { decodeFetched } from "../fetched-records.ts";
+import type { Door } from "../route.ts";
+import type { ReadFrom } from "./position.ts";
+import { noStream, type Stream, type StreamTable } from "./stream-table.ts";
+import { closing } from "./writer-state.ts";
+
+export interface Page {
+  readonly values: readonly Uint8Array[];
+  /** Where the next page begins. */
+  readonly position: number;
+  /** Nothing more was there. */
+  readonly isUpToDate: boolean;
+  /** And nothing more will come. */
+  readonly isClosed: boolean;
+}
+
+export interface PageRequest {
+  readonly position: number;
+  readonly bytesMax: number;
+  /** For the first message at the end of an open stream. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Forks of forks of forks: more are refused when they are made. */
+export const forkDepthMax = 64;
+
+/** A stretch of one stream's own records within another's positions. */
+interface Stretch {
+  readonly stream: Stream;
+  /** First position behind it. */
+  readonly end: number;
+}
+
+/** Where a read begins, and where a new fork does: the end as everybody may see it. */
+export async function positionOf(stream: Stream, from: ReadFrom): Promise<number> {
+  if (from === "start") return 0;
+  if (from !== "now") return from;
+  return (await tailOf(stream)).position;
+}
+
+export async function tailOf(stream: Stream): Promise<{ position: number; isClosed: boolean }> {
+  const { state, end } = await stream.log.refreshed();
+  const isClosed = state.isClosed;
+  return { position: stream.base + (isClosed ? state.closedAt : end), isClosed };
+}
+
+/** Throws 400 for a position behind the end, 410 for one that retention has passed, 404 for a removed stream. */
+export async function readPage(
+  door: Door,
+  table: StreamTable,
+  stream: Stream,
+  request: PageRequest,
+): Promise<Page> {
+  if (request.position >= stream.base) return readOwn(door, stream, request);
+  const values: Uint8Array[] = [];
+  let { position } = request;
+  let bytesLeft = request.bytesMax;
+  for (const { stream: part, end } of stretches(table, stream)) {
+    const to = Math.min(end, stream.base);
+    while (position < to && bytesLeft > 0) {
+      const asked = { ...request, position, bytesMax: bytesLeft, waitMs: 0 };
+      const read = await readOwn(door, part, asked, to);
+      for (const value of read.values) {
+        values.push(value);
+        bytesLeft -= value.length;
+      }
+      // What the source holds no more, or never held as a message, is passed over.
+      position = read.values.length === 0 ? to : read.position;
+    }
+  }
+  if (bytesLeft <= 0) return { values, position, isUpToDate: false, isClosed: false };
+  const waitMs = values.length === 0 ? request.waitMs : 0;
+  const own = await readOwn(door, stream, { ...request, position, bytesMax: bytesLeft, waitMs });
+  return { ...own, values: [...values, ...own.values] };
+}
+
+/** The streams a fork's inherited records lie in, oldest first, each up to where the next one left it. */
+function stretches(table: StreamTable, stream: Stream): Stretch[] {
+  const chain: Stretch[] = [];
+  let at = stream;
+  while (at.config.fork !== null && chain.length < forkDepthMax) {
+    const source = table.source(at.config.fork);
+    if (source === undefined) throw sourceLost(stream);
+    const end = Math.min(at.base, chain[0]?.end ?? at.base);
+    chain.unshift({ stream: source, end });
+    at = source;
+  }
+  return chain;
+}
+
+/** A page of the stream's own records, from `position` ≥ its base. */
+async function readOwn(
+  door: Door,
+  stream: Stream,
+  { position, bytesMax, waitMs, signal }: PageRequest,
+  endPosition = Number.POSITIVE_INFINITY,
+): Promise<Page> {
+  const offset = Math.max(0, position - stream.base);
+  const endOffset = endPosition - stream.base;
+  const closed = await knownEnd(stream, offset);
+  if (closed) return { values: [], position, isUpToDate: true, isClosed: true };
+  const fetched = await fetchOwn(door, stream, { offset, bytesMax, waitMs, signal });
+  if (fetched.error !== null) {
+    fetched.records.release();
+    return failed(door, stream, fetched, { position, bytesMax, waitMs, ...(signal && { signal }) });
+  }
+  const range = { offset, endOffset, recordsMax: Number.POSITIVE_INFINITY };
+  const { records, nextOffset } = await decodeFetched(door, fetched, range);
+  const taken = messagesIn(records);
+  const next = taken.closedAt ?? nextOffset;
+  const isUpToDate = taken.closedAt !== null || nextOffset >= fetched.lastStableOffset;
+  return {
+    values: taken.values,
+    position: stream.base + next,
+    isUpToDate,
+    isClosed: taken.closedAt !== null,
+  };
+}
+
+/** Whether the stream is closed and ends at `offset`: nothing needs to be fetched then. */
+async function knownEnd({ log, config }: Stream, offset: number): Promise<boolean> {
+  // A topic that was made elsewhere has no writers of this protocol until one comes.
+  if (config.contentType === null && log.known === null) return false;
+  let state = log.known ?? (await log.load());
+  if (offset > state.end) ({ state } = await log.refreshed());
+  return state.isClosed && offset >= state.closedAt;
+}
+
+async function fetchOwn(
+  door: Door,
+  { topic, partition }: Stream,
+  asked: {
+    readonly offset: number;
+    readonly bytesMax: number;
+    readonly waitMs: number;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<FetchedPartition> {
+  const { offset, bytesMax, waitMs: waitMsMax, signal } = asked;
+  const fetching = door.broker.fetch({
+    partitions: [{ topic: topic.name, partition, offset, bytesMax, currentLeaderEpoch: -1 }],
+    waitMsMax,
+    bytesMin: 1,
+    bytesMax,
+    isolation: "read_committed",
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const [fetched] = fetching instanceof Promise ? await fetching : fetching;
+  if (fetched === undefined) throw new Error(`fetch of ${topic.name} answered nothing`);
+  return fetched;
+}
+
+/** Retention may have passed the beginning: then the beginning is where the log starts. */
+function failed(
+  door: Door,
+  stream: Stream,
+  { error, logStartOffset }: FetchedPartition,
+  request: PageRequest,
+): Promise<Page> {
+  const { position } = request;
+  if (!(error instanceof BrokerError)) throw error;
+  if (error.code === "UNKNOWN_TOPIC_OR_PARTITION") throw noStream(stream.path);
+  if (error.code !== "OFFSET_OUT_OF_RANGE") throw error;
+  if (position - stream.base >= logStartOffset) {
+    throw invalid("query: offset: behind the end of the stream");
+  }
+  if (position === 0) {
+    return readOwn(door, stream, { ...request, position: stream.base + logStartOffset });
+  }
+  const what = "the stream's records at this offset are no more: begin again with offset=-1";
+  throw new HttpError("OFFSET_OUT_OF_RANGE", what, { status: 410 });
+}
+
+function messagesIn(records: readonly DecodedRecord[]): {
+  values: Uint8Array[];
+  closedAt: number | null;
+} {
+  const values: Uint8Array[] = [];
+  for (const record of records) {
+    const close = record.headers.length === 0 ? null : closing(record);
+    if (record.value !== null && close !== "only") values.push(record.value);
+    if (close !== null) {
+      return { values, closedAt: close === "only" ? record.offset : record.offset + 1 };
+    }
+  }
+  return { values, closedAt: null };
+}
+
+function sourceLost({ path }: Stream): HttpError {
+  const what = `the stream that ${JSON.stringify(path)} was forked from was removed as a topic`;
+  return new HttpError("RESOURCE_NOT_FOUND", what, { status: 410 });
+}
