@@ -10,6 +10,8 @@ const areas: readonly (readonly [RegExp, Area])[] = [
   [/^tests\//, "tests"],
   [/^(runtime|storage-wasm)\/build\.ts$/, "scripts"],
   [/^storage-wasm\/core\.ts$/, "core"],
+  // Where no file can be read, the compiled module itself is imported and handed to `createCore`.
+  [/^storage-wasm\/dist\/core\.wasm$/, "core"],
   [/^storage-wasm\//, "storage-wasm"],
   [/^cluster\/(control-plane|peer)\.ts$/, "control-plane"],
   [/^cluster\//, "cluster"],
