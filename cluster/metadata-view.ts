@@ -46,6 +46,8 @@ export class MetadataView {
   #bytesSinceSnapshot = 0;
   #isConnected = false;
   #isCaughtUp = false;
+  /** Its cluster was in the log at some time. */
+  #wasCurrent = false;
   #awayMs: number;
   #alarm: string | null = null;
   #isBehind = false;
@@ -209,10 +211,15 @@ export class MetadataView {
 
   #take(entry: Entry, { sequence, bytes }: LogEntry): void {
     const taken = this.#course.take(entry, bytes);
-    if (taken.kind === "refused") this.freeze(taken.reason, taken);
+    // Whoever followed its cluster here did not connect to the wrong place: another one took it.
+    const isBehind = taken.kind === "refused" && (taken.isBehind || this.#wasCurrent);
+    if (taken.kind === "refused") this.freeze(taken.reason, { isBehind });
     if (taken.kind !== "applied" && taken.kind !== "collected") return;
     this.#copy.keep(this.#course, sequence, bytes);
-    if (taken.kind === "applied") this.#alarm = null;
+    if (taken.kind === "applied") {
+      this.#alarm = null;
+      this.#wasCurrent = true;
+    }
     this.#tellAlarm();
     if (taken.kind === "collected") return;
     this.#watchers.tell(taken.commit);
@@ -247,6 +254,7 @@ export class MetadataView {
       this.freeze(incomplete(known), { isBehind: true });
     }
     this.#isCaughtUp = true;
+    this.#wasCurrent ||= this.isCurrent && known > 0;
     this.#wake();
   }
 

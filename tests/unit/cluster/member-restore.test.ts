@@ -121,6 +121,31 @@ test("a broker without a copy hears from those who live that the service went ba
   await scene.close();
 });
 
+test("another cluster was begun in the wiped service: a restore takes the place back", async () => {
+  const { scene } = await remembering();
+  const stranger = new Scene(500);
+  await stranger.start(9);
+  scene.cluster.store = stranger.cluster.store;
+  for (const { log } of scene.cluster.processes) {
+    log.cut();
+    log.heal(scene.cluster.store);
+  }
+  await scene.clock.advance(1_000);
+  for (const plane of scene.planes) {
+    assert.match(plane.status().alarm ?? "", /the metadata service holds cluster/);
+  }
+  const copy = await scene.process(1).member.answer({ ask: "copy" }, -1);
+  assert.is((copy as { isBehind: boolean }).isBehind, true, "it is something to restore");
+  const { member } = scene.process(2);
+  await scene.passing(member.restore(member.snapshot()));
+  await scene.until(() => scene.planes.every((plane) => plane.status().alarm === null));
+  assert.ok(scene.plane(3).state().topics.has("t"));
+  await stranger.clock.advance(1_000);
+  assert.match(stranger.plane(9).status().alarm ?? "", /the metadata service holds cluster/);
+  await stranger.close();
+  await scene.close();
+});
+
 async function copied(from: SharedLogStore, to: SharedLogStore, count: number): Promise<void> {
   const writes: Promise<unknown>[] = [];
   const target = to.open();
