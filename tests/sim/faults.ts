@@ -33,10 +33,8 @@ export const faults: Readonly<Record<string, Fault>> = {
   },
 
   "power loss"(nemesis) {
-    // What is only in the page cache may go where all others have it.
-    const isCached = !nemesis.options.mayLosePower;
-    if (isCached && (nemesis.isBusy || !isInSync(nemesis))) return undefined;
-    const hosts = isCached ? nemesis.some().slice(0, 1) : nemesis.some();
+    if (!nemesis.options.mayLosePower) return undefined;
+    const hosts = nemesis.some();
     for (const host of hosts) {
       nemesis.brokers.crash(host, "power");
       nemesis.startLater(host, ...everyday);
