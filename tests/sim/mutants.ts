@@ -3,13 +3,11 @@
 // where it was interrupted. `npm run sim:mutants -- words` only prints the rows of some rules.
 
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -17,13 +15,11 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Edit, type Mutant, mutants } from "./mutant-list.ts";
+import { hashOfSources, project, simulated } from "./sources.ts";
 
 const seedsMax = 200;
 const secondsMax = 1_200;
-const project = fileURLToPath(new URL("../..", import.meta.url));
-const copied = ["cluster", "runtime", "storage-wasm", "tests/sim", "package.json", "tsconfig.json"];
 const resultsPath = join(project, "tests/sim/results/mutants.json");
 const readmePath = join(project, "tests/sim/README.md");
 
@@ -37,7 +33,7 @@ const words = process.argv.slice(2);
 const chosen = mutants.filter(
   ({ rule }) => words.length === 0 || words.some((w) => rule.includes(w)),
 );
-const sources = hashOf(copied);
+const sources = hashOfSources();
 const results = words.length === 0 ? knownResults() : {};
 let survivors = 0;
 for (const mutant of chosen) {
@@ -54,7 +50,8 @@ process.exit(survivors > 0 ? 1 : 0);
 function hunt(mutant: Mutant): Found {
   const folder = mkdtempSync(join(tmpdir(), "timberline-mutant-"));
   try {
-    for (const path of copied) cpSync(join(project, path), join(folder, path), { recursive: true });
+    for (const path of simulated)
+      cpSync(join(project, path), join(folder, path), { recursive: true });
     symlinkSync(join(project, "node_modules"), join(folder, "node_modules"));
     breakRule(folder, mutant.rule, mutant);
     if (mutant.also) breakRule(folder, mutant.rule, mutant.also);
@@ -114,26 +111,4 @@ function writeTable(): void {
   const readme = readFileSync(readmePath, "utf8");
   const next = readme.replace(/\| rule \| seeds \| what broke \|\n(\|.*\n)+/, () => `${table}\n`);
   writeFileSync(readmePath, next);
-}
-
-function hashOf(paths: readonly string[]): string {
-  const hash = createHash("sha256");
-  const add = (path: string) => {
-    if (path.endsWith(".md") || path.includes("results")) return;
-    hash.update(path);
-    hash.update(readFileSync(join(project, path)));
-  };
-  for (const path of paths) {
-    if (path.endsWith(".json")) {
-      add(path);
-      continue;
-    }
-    for (const entry of readdirSync(join(project, path), {
-      recursive: true,
-      withFileTypes: true,
-    })) {
-      if (entry.isFile()) add(join(entry.parentPath, entry.name).slice(project.length));
-    }
-  }
-  return hash.digest("hex").slice(0, 16);
 }
