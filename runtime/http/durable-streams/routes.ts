@@ -10,6 +10,7 @@ import { createStream } from "./create.ts";
 import { allowedHere, readStream } from "./read.ts";
 import { streamPath, streamRoot } from "./stream-name.ts";
 import { StreamTable } from "./stream-table.ts";
+import { subscriptionDoor } from "./subscriptions/subscription-routes.ts";
 
 const docs: { readonly [method in "GET" | "PUT" | "POST" | "DELETE" | "OPTIONS"]: RouteDoc } = {
   GET: {
@@ -53,7 +54,8 @@ const docs: { readonly [method in "GET" | "PUT" | "POST" | "DELETE" | "OPTIONS"]
 export function durableStreamRoutes(door: Door): Route[] {
   const table = new StreamTable(door);
   table.life.start(door.closing);
-  const changed = () => {};
+  const subscriptions = subscriptionDoor(door, table);
+  const changed = () => subscriptions.noticed();
   const route = (method: keyof typeof docs, handle: Route["handle"]): Route => ({
     method: method as Method,
     path: `${streamRoot}:path{.+}`,
@@ -61,6 +63,11 @@ export function durableStreamRoutes(door: Door): Route[] {
     handle: (context) => answered(context, handle),
   });
   return [
+    // First: below the reserved segment lies no stream.
+    ...subscriptions.routes.map((each) => ({
+      ...each,
+      handle: (context: Context) => answered(context, each.handle),
+    })),
     route("GET", (context) => readStream(door, table, context)),
     route("PUT", (context) => createStream(door, table, context, changed)),
     route("POST", (context) => appendToStream(door, table, context, changed)),
