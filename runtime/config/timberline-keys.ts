@@ -78,6 +78,26 @@ export const TIMBERLINE_KEYS = {
     oneOf: ["text", "json"],
     doc: "Form of the broker's own log on stderr: for people (text) or one JSON object per line (json).",
   }),
+  "timberline.feature.group.version": int({
+    default: 1,
+    min: 0,
+    max: 1,
+    dynamic,
+    doc: "Level of Kafka's feature group.version, set by kafka-features: 1 has the consumer protocol (KIP-848).",
+  }),
+  "timberline.feature.transaction.version": int({
+    default: 2,
+    min: 0,
+    max: 2,
+    dynamic,
+    doc: "Level of Kafka's feature transaction.version, set by kafka-features: 2 is the second protocol (KIP-890).",
+  }),
+  "timberline.features.epoch": int({
+    default: 0,
+    min: 0,
+    dynamic,
+    doc: "Grows with each change of a feature's level, by which clients know the newer answer.",
+  }),
   "timberline.log.level": string({
     default: "info",
     oneOf: ["error", "warn", "info", "debug"],

@@ -71,6 +71,7 @@ import { handleProduce, produce } from "./apis/produce.ts";
 import { handleSyncGroup, syncGroup } from "./apis/sync-group.ts";
 import { handleTxnOffsetCommit, txnOffsetCommit } from "./apis/txn-offset-commit.ts";
 import { handleUnregisterBroker, unregisterBroker } from "./apis/unregister-broker.ts";
+import { handleUpdateFeatures, updateFeatures } from "./apis/update-features.ts";
 import { handleWriteTxnMarkers, writeTxnMarkers } from "./apis/write-txn-markers.ts";
 import type { FetchSessions } from "./fetch-sessions.ts";
 import { type Registration, register } from "./handler.ts";
@@ -123,6 +124,7 @@ export function registrations(
     register(describeQuorum, handleDescribeQuorum),
     register(describeCluster, handleDescribeCluster),
     register(describeProducers, handleDescribeProducers),
+    register(updateFeatures, handleUpdateFeatures),
     register(unregisterBroker, handleUnregisterBroker),
     register(describeTransactions, handleDescribeTransactions),
     register(listTransactions, handleListTransactions),

@@ -17,6 +17,7 @@ const MOVES = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
 const ELECTIONS = "org.apache.kafka.tools.LeaderElectionCommand";
 const CLUSTER = "org.apache.kafka.tools.ClusterTool";
 const QUORUM = "org.apache.kafka.tools.MetadataQuorumCommand";
+const FEATURES = "org.apache.kafka.tools.FeatureCommand";
 const VERSIONS = "org.apache.kafka.tools.BrokerApiVersionsCommand";
 const LOG_DIRS = "org.apache.kafka.tools.LogDirsCommand";
 
@@ -55,6 +56,22 @@ if (kafkaTools !== undefined && javac !== undefined) {
       /Partition: 2\tLeader: 3\tReplicas: 3,1/,
     );
     assert.is((await run(TOPICS, "--describe --under-replicated-partitions")).trim(), "");
+  });
+
+  test("FeatureCommand lowers a level for all brokers, and raises it again", async () => {
+    await run(FEATURES, "downgrade --feature transaction.version=1");
+    for (const server of scene.servers.values()) {
+      const { host, port } = server.kafka;
+      await eventually(`broker ${server.brokerId} says 1`, async () => {
+        const said = await tools.run(FEATURES, `--bootstrap-server ${host}:${port} describe`);
+        return /transaction\.version\t.*FinalizedVersionLevel: 1\t/.test(said);
+      });
+    }
+    const wrong = await attempt(FEATURES, "upgrade --feature transaction.version=9");
+    assert.match(wrong.text, /transaction\.version/);
+    assert.is.not(wrong.code, 0);
+    await run(FEATURES, "upgrade --feature transaction.version=2");
+    assert.match(await run(FEATURES, "describe"), /transaction\.version\t.*VersionLevel: 2\t/);
   });
 
   test("ReassignPartitionsCommand plans, moves, verifies and cancels", async () => {

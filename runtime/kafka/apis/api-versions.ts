@@ -3,7 +3,9 @@
 // features whose lowest level is 0. The answer's header is always v0. A version we do not know is answered
 // with error 35 and a v0 body that says what we know, so that a newer client can step down.
 
+import type { ClusterState } from "../../../cluster/control-plane.ts";
 import { errorCodes } from "../error-codes.ts";
+import { featureLevel, features, featuresEpoch } from "../features.ts";
 import type { Handler } from "../handler.ts";
 import {
   type Api,
@@ -45,13 +47,6 @@ export const apiVersions = defineApi({
   }),
 });
 
-/** Kafka 4.1's level of `metadata.version` (4.1-IV1), and the oldest it can be set to (3.3-IV3). */
-const metadataVersion = { name: "metadata.version", minVersion: 7, maxVersion: 27 };
-/** Level 1: the consumer protocol (KIP-848). */
-const groupVersion = { name: "group.version", minVersion: 0, maxVersion: 1 };
-/** Level 2: transaction protocol V2 (KIP-890). */
-const transactionVersion = { name: "transaction.version", minVersion: 0, maxVersion: 2 };
-const features = [metadataVersion, groupVersion, transactionVersion];
 /** Older clients fail on a feature whose lowest level is 0: it is not shown to them. */
 const lowestLevelZeroSince = 4;
 const softwareNamePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
@@ -59,10 +54,15 @@ const softwareNamePattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 /** `apis` is asked on first use: the list of registrations holds this handler too. */
 export function answerApiVersions(apis: () => readonly Api[]): Handler<typeof apiVersions> {
   const answers = new Map<boolean, ResponseInput<typeof apiVersions>>();
-  return (request, { apiVersion }) => {
+  let answersEpoch = -1;
+  return (request, { apiVersion, broker }) => {
     if (apiVersion >= 3 && !isNamed(request)) return refusal(errorCodes.INVALID_REQUEST);
     const allowsZero = apiVersion >= lowestLevelZeroSince;
-    const answer = answers.get(allowsZero) ?? answerFor(apis(), allowsZero);
+    const cluster = broker.cluster();
+    const epoch = featuresEpoch(cluster);
+    if (epoch !== answersEpoch) answers.clear();
+    answersEpoch = epoch;
+    const answer = answers.get(allowsZero) ?? answerFor(apis(), allowsZero, cluster);
     answers.set(allowsZero, answer);
     return answer;
   };
@@ -77,7 +77,15 @@ export function unknownVersionAnswer(): ResponseInput<typeof apiVersions> {
   };
 }
 
-function answerFor(apis: readonly Api[], allowsZero: boolean): ResponseInput<typeof apiVersions> {
+function answerFor(
+  apis: readonly Api[],
+  allowsZero: boolean,
+  cluster: ClusterState,
+): ResponseInput<typeof apiVersions> {
+  const levels = features.map((feature) => ({
+    name: feature.name,
+    level: featureLevel(cluster, feature),
+  }));
   return {
     ...refusal(errorCodes.NONE),
     apiKeys: apis.map(({ key, advertisedMin, versions }) => ({
@@ -86,12 +94,11 @@ function answerFor(apis: readonly Api[], allowsZero: boolean): ResponseInput<typ
       maxVersion: versions.max,
     })),
     supportedFeatures: features.filter(({ minVersion }) => allowsZero || minVersion > 0),
-    finalizedFeaturesEpoch: 0,
-    finalizedFeatures: features.map(({ name, maxVersion }) => ({
-      name,
-      maxVersionLevel: maxVersion,
-      minVersionLevel: maxVersion,
-    })),
+    finalizedFeaturesEpoch: featuresEpoch(cluster),
+    // A feature at level 0 is one that is not used.
+    finalizedFeatures: levels
+      .filter(({ level }) => level > 0)
+      .map(({ name, level }) => ({ name, maxVersionLevel: level, minVersionLevel: level })),
   };
 }
 

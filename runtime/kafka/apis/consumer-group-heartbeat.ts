@@ -2,6 +2,8 @@
 // 0, reports, says what it holds, is told what to hold, and leaves with epoch −1 (−2: a static member that comes
 // back). v1 adds regular expressions; its clients choose their member ids, those of v0 may get one from us.
 
+import { BrokerError } from "../../errors.ts";
+import { hasConsumerProtocol } from "../features.ts";
 import type { Handler } from "../handler.ts";
 import { itemError } from "../item-error.ts";
 import { array, defineApi, int16, int32, string, struct, uuid } from "../schema.ts";
@@ -45,6 +47,9 @@ export const handleConsumerGroupHeartbeat: Handler<typeof consumerGroupHeartbeat
   const { apiVersion, platform, connection, clientId } = context;
   const isNew = request.memberId === "" && request.memberEpoch === 0 && apiVersion < ownIdSince;
   try {
+    if (!hasConsumerProtocol(context.broker.cluster())) {
+      throw new BrokerError("UNSUPPORTED_VERSION", "group.version is 0: see kafka-features");
+    }
     const { assignment, ...answer } = await context.broker.groups.consumerHeartbeat({
       groupId: request.groupId,
       memberId: isNew ? hexId(platform.random.bytes(16)) : request.memberId,
