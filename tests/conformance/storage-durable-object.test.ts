@@ -3,13 +3,11 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { tempFolder } from "../support/temp-folder.ts";
-import { bundleWorker, WorkerdServer } from "../support/workerd.ts";
+import { bundleEdge, WorkerdServer } from "../support/workerd.ts";
 import { READ_CASE, WRITE_CASE } from "./durable-object-cases.ts";
 
-const folder = tempFolder("suite");
-const modules = await bundleWorker("tests/conformance/durable-object-worker.ts", folder);
-const server = await WorkerdServer.start({ bundle: { folder, modules } });
+const bundle = await bundleEdge("tests/conformance/durable-object-worker.ts");
+const server = await WorkerdServer.start({ bundle });
 const names = (await (await fetch(server.http)).json()) as string[];
 
 test.after(async () => {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { bundleWorker, edgeEntry } from "../../runtime/edge/build.ts";
 import { type ProcessEnd, TestProcess } from "./processes.ts";
 import { projectFolder } from "./project.ts";
 import type { TestRuntime } from "./runtimes.ts";
@@ -45,7 +45,7 @@ export async function workerdRuntime(script: string): Promise<TestRuntime> {
     },
   };`;
   writeFileSync(entry, wrapper);
-  const modules = await bundleWorker(entry, folder);
+  const modules = await bundleWorker({ project: projectFolder, entry, folder });
   let runs = 0;
   const command = (asked: string, ...args: string[]): string[] => {
     if (asked !== script) throw new Error(`${asked} was not bundled for workerd`);
@@ -55,30 +55,6 @@ export async function workerdRuntime(script: string): Promise<TestRuntime> {
     return [workerdBinary(), "test", config];
   };
   return { name: "workerd", version: COMPATIBILITY_DATE, command };
-}
-
-/** Bundles a Worker into `folder`; returns the names of its modules, the entry first. */
-export async function bundleWorker(entry: string, folder: string): Promise<string[]> {
-  const { metafile } = await build({
-    absWorkingDir: projectFolder,
-    entryPoints: { worker: entry },
-    alias: { "#platform": join(projectFolder, "runtime/platforms/workerd.ts") },
-    outdir: folder,
-    bundle: true,
-    minify: true,
-    format: "esm",
-    platform: "neutral",
-    target: "es2022",
-    mainFields: ["module", "main"],
-    conditions: ["workerd", "worker"],
-    external: ["node:*", "cloudflare:*"],
-    loader: { ".wasm": "copy" },
-    assetNames: "[name]",
-    metafile: true,
-    logLevel: "warning",
-  });
-  const names = Object.keys(metafile.outputs).map((path) => path.slice(path.lastIndexOf("/") + 1));
-  return names.sort((a) => (a === "worker.js" ? -1 : 1));
 }
 
 export interface WorkerConfig {
@@ -213,13 +189,15 @@ export class WorkerdServer {
   }
 }
 
-/** The Worker that is deployed, in a folder of its own. */
-export async function bundleEdge(): Promise<{ folder: string; modules: string[] }> {
+/** The Worker that is deployed, or another, in a folder of its own. */
+export async function bundleEdge(
+  entry: string = edgeEntry,
+): Promise<{ folder: string; modules: string[] }> {
   const folder = tempFolder("worker");
-  return { folder, modules: await bundleWorker("runtime/edge/worker.ts", folder) };
+  return { folder, modules: await bundleWorker({ project: projectFolder, entry, folder }) };
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports = servers.map(
     (server) =>

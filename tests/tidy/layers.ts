@@ -8,7 +8,7 @@ export type Area = keyof typeof mayImport;
 /** First match decides. Contracts and tables that every layer needs are "shared". */
 const areas: readonly (readonly [RegExp, Area])[] = [
   [/^tests\//, "tests"],
-  [/^(runtime|storage-wasm)\/build\.ts$/, "scripts"],
+  [/^(runtime|runtime\/edge|storage-wasm)\/build\.ts$/, "scripts"],
   [/^storage-wasm\/core\.ts$/, "core"],
   // Where no file can be read, the compiled module itself is imported and handed to `createCore`.
   [/^storage-wasm\/dist\/core\.wasm$/, "core"],

@@ -8,7 +8,7 @@ const FUNCTION_LINES_MAX = 70;
 const OPENING_CHARS_MIN = 25;
 
 /** Build scripts and tests run on Node by hand or in CI, never as part of Timberline. */
-const SCRIPTS = [/^tests\//, /^(runtime|storage-wasm)\/build\.ts$/];
+const SCRIPTS = [/^tests\//, /^(runtime|runtime\/edge|storage-wasm)\/build\.ts$/];
 const NAMES_RUNTIME = [
   ...SCRIPTS,
   /^runtime\/platforms\//,
