@@ -162,4 +162,27 @@ test("a broker that comes back late, with a clock hours off, just follows", () =
     assert.equal(fenced(first), [], "sessions are not measured by wall clocks");
   }));
 
+test("a broker whose disk was emptied does not lead what it lost, until somebody says so", () =>
+  withCluster(async (cluster) => {
+    const first = await cluster.start(1);
+    const storage = memory();
+    const second = await cluster.start(2, storage);
+    const assignments = [[2], [1]];
+    const { broker } = first;
+    const counts = { partitions: -1, replicationFactor: -1 };
+    await broker.createTopic({ name: "t", ...counts, assignments, configs: new Map() });
+    const leaders = () =>
+      broker
+        .cluster()
+        .topics.get("t")
+        ?.partitions.map(({ leader }) => leader);
+    await cluster.stop(second);
+    await cluster.start(2, storage).then((again) => cluster.stop(again));
+    await cluster.start(2, memory());
+    assert.equal(fenced(first), []);
+    assert.equal(leaders(), [-1, 1]);
+    await broker.care.electLeaders({ kind: "unclean", partitions: null });
+    assert.equal(leaders(), [2, 1]);
+  }));
+
 test.run();
