@@ -19,7 +19,10 @@ export interface ObjectContext {
   blockConcurrencyWhile<T>(run: () => Promise<T>): Promise<T>;
 }
 
-/** Bindings: strings named TIMBERLINE_… are configuration, as the environment of `timberline serve`. */
+/**
+ * Bindings. Strings named TIMBERLINE_… are configuration, as the environment of `timberline serve`. OBJECT_BYTES_MAX:
+ * refuse to store more than that; COMPATIBILITY_DATE: the Worker's, for the metrics.
+ */
 export type Variables = Readonly<Record<string, unknown>>;
 
 interface Running {
@@ -50,7 +53,7 @@ export class LogObject {
     await (await this.#running).platform.accept(socket);
   }
 
-  /** Retention while nobody calls. Sleeps for good once nothing is left that could expire. */
+  /** Retention while nobody calls: an object that is not used is not in memory, and its timers are gone. */
   async alarm(): Promise<void> {
     const { server, platform } = await this.#running;
     server.keepHouse();
@@ -69,8 +72,7 @@ async function start(storage: ObjectStorage, env: Variables): Promise<Running> {
   if (problems.length > 0) {
     throw new BrokerError("INVALID_CONFIG", problems.map(formatProblem).join("\n"));
   }
-  const version = env.COMPATIBILITY_DATE;
-  const platform = createPlatform({ storage, ...(typeof version === "string" ? { version } : {}) });
+  const platform = createPlatform({ storage, ...platformOptions(env) });
   const level = (config.text("timberline.log.level") ?? "info") as LogLevel;
   const write = (line: string) => console.error(line.trimEnd());
   const log = new Log({ clock: platform.clock, level, format: "text", write });
@@ -82,6 +84,14 @@ async function start(storage: ObjectStorage, env: Variables): Promise<Running> {
   });
   await wakeLater(storage, platform, server);
   return { platform, server };
+}
+
+function platformOptions({ COMPATIBILITY_DATE: version, OBJECT_BYTES_MAX: limit }: Variables) {
+  const storageBytesMax = Number(limit);
+  return {
+    ...(typeof version === "string" ? { version } : {}),
+    ...(storageBytesMax > 0 ? { storageBytesMax } : {}),
+  };
 }
 
 async function wakeLater(

@@ -120,6 +120,8 @@ export interface WorkerdServerOptions {
   /** Configuration of the broker, TIMBERLINE_…. */
   readonly variables?: Readonly<Record<string, string>>;
   readonly dataDir?: string;
+  /** Default: true. */
+  readonly awaitReady?: boolean;
 }
 
 /** A broker in a Durable Object. Keeps its folder and ports over restarts. */
@@ -153,7 +155,8 @@ export class WorkerdServer {
     const config = join(folder, `config-${http}.capnp`);
     writeFileSync(config, text);
     const server = new WorkerdServer(config, dataDir, { http, kafka });
-    await server.restart();
+    if (options.awaitReady === false) server.spawn();
+    else await server.restart();
     return server;
   }
 
@@ -170,21 +173,31 @@ export class WorkerdServer {
     return this.process.stop("SIGKILL");
   }
 
-  /** Starts (again) on the same folder and the same ports. */
+  /** Starts (again) on the same folder and the same ports, and waits until the broker serves. */
   async restart(): Promise<void> {
-    this.#process = new TestProcess([workerdBinary(), "serve", this.#config]);
+    this.spawn();
     const deadline = performance.now() + READY_MS_MAX;
-    while (!(await this.#isReady())) {
-      if (performance.now() > deadline) throw new Error(`not ready:\n${this.#process.stderr}`);
+    while (!(await this.firstAnswer("/readyz")).ok) {
+      if (performance.now() > deadline) throw new Error(`not ready:\n${this.process.stderr}`);
       await new Promise((resolve) => setTimeout(resolve, READY_EVERY_MS));
     }
   }
 
-  async #isReady(): Promise<boolean> {
-    try {
-      return (await fetch(`${this.http}/readyz`)).ok;
-    } catch {
-      return false;
+  /** The same, without waking the object. */
+  spawn(): void {
+    this.#process = new TestProcess([workerdBinary(), "serve", this.#config]);
+  }
+
+  /** Asks until the port is open; what is then answered. */
+  async firstAnswer(path: string): Promise<Response> {
+    const deadline = performance.now() + READY_MS_MAX;
+    for (;;) {
+      try {
+        return await fetch(this.http + path);
+      } catch (error) {
+        if (performance.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, READY_EVERY_MS));
+      }
     }
   }
 }
