@@ -4,6 +4,9 @@
 /** Starts a line from the child to the runner; no test prints it by accident. */
 export const mark = "\u001e";
 
+/** Starts a line that is shown also of a file that passed: for cases that are to be read by name. */
+export const LISTED = "listed: ";
+
 /** What the child says between its tests' output. */
 export type Report =
   | { readonly event: "start"; readonly file: string }
@@ -35,7 +38,9 @@ export function progressLine(result: FileResult, position: string): string {
   const seconds = (result.elapsedMs / 1000).toFixed(1);
   const counts = result.failed > 0 ? `${result.failed} FAILED` : `${result.passed} passed`;
   const line = `[${position}] ${result.path}  ${counts}  ${seconds} s\n`;
-  return result.failed > 0 ? `${line}${result.output.trim()}\n` : line;
+  if (result.failed > 0) return `${line}${result.output.trim()}\n`;
+  const listed = result.output.split("\n").filter((each) => each.startsWith(LISTED));
+  return line + listed.map((each) => `  ${each.slice(LISTED.length)}\n`).join("");
 }
 
 export function lastLines(results: readonly FileResult[]): string[] {
