@@ -38,6 +38,15 @@ export async function newestNode(): Promise<TestRuntime | undefined> {
   return undefined;
 }
 
+/** A script of the newest release of a package, fetched like the newest Node; undefined if it cannot be had. */
+export async function installTool(name: string, script: string): Promise<string | undefined> {
+  const version = await npmVersion(name);
+  if (version === undefined) return undefined;
+  const folder = join(projectFolder, ".runtimes", `${name}-${version}`);
+  const path = join(folder, "node_modules", name, script);
+  return existsSync(path) || (await install(folder, `${name}@${version}`, path)) ? path : undefined;
+}
+
 export function deno(): TestRuntime {
   const { version } = require("deno/package.json") as { version: string };
   const libc = process.platform === "linux" ? "-glibc" : "";
