@@ -32,4 +32,12 @@ export const STREAM_KEYS = {
     doc: "A stream that nobody reads or writes for so long is removed; -1: never.",
     related: ["timberline.stream.expires.at.ms"],
   }),
+  "timberline.stream.used.ms": long({
+    default: -1,
+    unit: "ms",
+    min: 0,
+    also: [-1],
+    doc: "When a broker that does not lead the stream last told of a reader, as ms since 1970.",
+    related: ["timberline.stream.ttl.seconds"],
+  }),
 } as const;

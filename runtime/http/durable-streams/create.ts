@@ -75,7 +75,7 @@ async function readWish(
     refuseForkHeaders(context);
     const contentType = given ?? contentTypeDefault;
     const isJson = mediaType(contentType) === "application/json";
-    const config = { contentType, isJson, ...life, fork: null, isGone: false };
+    const config = { contentType, isJson, ...life, usedMs: null, fork: null, isGone: false };
     const values = messagesOf(body, { isJson });
     return { path, config, isClosed, values, namesForkOffset: false };
   }
@@ -87,7 +87,15 @@ async function readWish(
   const fork = await forkPoint(context, source);
   const inherits = life.ttlSeconds === null && life.expiresAtMs === null;
   const { ttlSeconds, expiresAtMs } = inherits ? source.config : life;
-  const config = { contentType, isJson, ttlSeconds, expiresAtMs, fork, isGone: false };
+  const config = {
+    contentType,
+    isJson,
+    ttlSeconds,
+    expiresAtMs,
+    usedMs: null,
+    fork,
+    isGone: false,
+  };
   const prefix = await prefixOf(door, table, source, fork);
   const values = [...prefix, ...messagesOf(body, { isJson })];
   return { path, config, isClosed, values, namesForkOffset };

@@ -21,6 +21,8 @@ export interface StreamConfig {
   /** Without a read or a write for so long it is removed. */
   readonly ttlSeconds: number | null;
   readonly expiresAtMs: number | null;
+  /** When a broker that does not lead it last told of a reader. */
+  readonly usedMs: number | null;
   readonly fork: ForkPoint | null;
   /** Removed, and kept for those that were forked from it. */
   readonly isGone: boolean;
@@ -34,6 +36,7 @@ export const streamKeys = {
   fork: "timberline.stream.fork",
   gone: "timberline.stream.gone",
   ttl: "timberline.stream.ttl.seconds",
+  used: "timberline.stream.used.ms",
 } as const;
 
 const known = new WeakMap<ReadonlyMap<string, string>, StreamConfig>();
@@ -99,6 +102,7 @@ function parse(configs: ReadonlyMap<string, string>): StreamConfig {
     isJson: mediaType(contentType) === "application/json",
     ttlSeconds: numberOf(configs.get(streamKeys.ttl)),
     expiresAtMs: numberOf(configs.get(streamKeys.expiresAt)),
+    usedMs: numberOf(configs.get(streamKeys.used)),
     fork: topic === undefined || topicId === undefined ? null : { topic, topicId, ...point },
     isGone: configs.get(streamKeys.gone) === "true",
   };

@@ -1,11 +1,15 @@
 // StreamLife: when a stream's time is over. A fixed end is in its config; a sliding one counts from the last read or
-// write through this door, kept in memory: after a restart it counts anew, so that a crash never shortens a life.
+// write, in the memory of the broker that leads the stream, which alone decides: after a restart it counts anew, so that
+// a crash never shortens a life. Other brokers tell it of their readers by a config, now and then.
 
 import type { TopicRecord } from "../../../cluster/control-plane.ts";
+import { isUnexpected } from "../error.ts";
 import type { Door } from "../route.ts";
-import { streamConfig } from "./stream-config.ts";
+import { streamConfig, streamKeys } from "./stream-config.ts";
 
 const secondMs = 1000;
+/** Readers elsewhere are told of once per this part of a stream's time. */
+const toldPart = 0.25;
 /** How often streams that nobody asks for are looked at. */
 const sweepMs = 10_000;
 
@@ -25,8 +29,17 @@ export class StreamLife {
 
   /** It is read or written now. */
   touch(topic: TopicRecord): void {
-    if (streamConfig(topic).ttlSeconds === null) return;
-    this.#usedMs.set(topic.id, this.#door.platform.clock.monotonicMs());
+    const { ttlSeconds } = streamConfig(topic);
+    if (ttlSeconds === null) return;
+    const nowMs = this.#door.platform.clock.monotonicMs();
+    if (this.#isLedHere(topic)) {
+      this.#usedMs.set(topic.id, nowMs);
+      return;
+    }
+    const toldMs = this.#usedMs.get(topic.id);
+    if (toldMs !== undefined && nowMs - toldMs < ttlSeconds * secondMs * toldPart) return;
+    this.#usedMs.set(topic.id, nowMs);
+    this.#tell(topic);
   }
 
   /** A live reader uses the stream as long as it waits. */
@@ -44,13 +57,31 @@ export class StreamLife {
   }
 
   isOver(topic: TopicRecord): boolean {
-    const { ttlSeconds, expiresAtMs } = streamConfig(topic);
+    const { ttlSeconds, expiresAtMs, usedMs } = streamConfig(topic);
     const { clock } = this.#door.platform;
     if (expiresAtMs !== null) return clock.nowMs() >= expiresAtMs;
-    if (ttlSeconds === null || this.#readers.has(topic.id)) return false;
+    if (ttlSeconds === null || this.#readers.has(topic.id) || !this.#isLedHere(topic)) return false;
+    const ttlMs = ttlSeconds * secondMs;
+    // Who told has been there since, but not for longer than until the next telling.
+    if (usedMs !== null && clock.nowMs() - usedMs < ttlMs * (1 + toldPart)) return false;
     const used = this.#usedMs.get(topic.id);
     if (used === undefined) this.touch(topic);
-    return used !== undefined && clock.monotonicMs() - used >= ttlSeconds * secondMs;
+    return used !== undefined && clock.monotonicMs() - used >= ttlMs;
+  }
+
+  #isLedHere(topic: TopicRecord): boolean {
+    return topic.partitions[0]?.leader === this.#door.broker.brokerId;
+  }
+
+  #tell({ name }: TopicRecord): void {
+    const { broker, platform, report } = this.#door;
+    const value = String(platform.clock.nowMs());
+    const operations = [{ name: streamKeys.used, op: "set", value }] as const;
+    broker
+      .alterConfigs({ kind: "topic", name }, operations, { validateOnly: false })
+      .catch((error: unknown) => {
+        if (isUnexpected(error)) report(error, "telling of a stream's reader");
+      });
   }
 
   /** Looks again and again until `stop`. */
@@ -72,7 +103,7 @@ export class StreamLife {
       for (const id of this.#usedMs.keys()) if (!topicsById.has(id)) this.#usedMs.delete(id);
       for (const topic of topics.values()) {
         // Each stream is looked after by one broker.
-        if (topic.partitions[0]?.leader !== broker.brokerId || streamConfig(topic).isGone) continue;
+        if (!this.#isLedHere(topic) || streamConfig(topic).isGone) continue;
         if (this.isOver(topic)) await this.#remove(topic);
       }
     } catch (error) {

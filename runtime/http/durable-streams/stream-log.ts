@@ -66,8 +66,8 @@ export class StreamLog {
         if (this.#failures === failures) return { verdict, state, end: state.end };
         continue;
       }
-      const stored = this.#store(state, append);
       try {
+        const stored = this.#store(state, append);
         const { nextOffset } = stored instanceof Promise ? await stored : stored;
         return { verdict, state, end: nextOffset };
       } catch (error) {
