@@ -60,10 +60,7 @@ export class StreamLog {
       if (!state.isClosed) append.check?.();
       const verdict = state.judge(append.claim);
       if (verdict.kind !== "append") {
-        // What it rests on may not be stored yet.
-        const failures = this.#failures;
-        await this.#underWay.at(-1)?.done;
-        if (this.#failures === failures) return { verdict, state, end: state.end };
+        if (await this.#isCurrent(state)) return { verdict, state, end: state.end };
         continue;
       }
       try {
@@ -75,6 +72,17 @@ export class StreamLog {
       }
     }
     throw busy("others write to this stream all the time; try again");
+  }
+
+  /** Whether a refusal may rest on `state`: what it counts on is stored, and nobody else wrote since. */
+  async #isCurrent(state: WriterState): Promise<boolean> {
+    const failures = this.#failures;
+    await this.#underWay.at(-1)?.done;
+    const end = await this.#offset("latest", "read_uncommitted");
+    if (this.#failures !== failures || this.#state !== state) return false;
+    if (end <= state.end) return true;
+    await this.#catchUp(0);
+    return false;
   }
 
   /** The state up to the log's end as it is now, for who reads at the end or asks for it. */

@@ -1,3 +1,5 @@
+// Paths and topics are each other's names; and what subscriptions may match and call.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { TopicRecord } from "../../../../cluster/control-plane.ts";

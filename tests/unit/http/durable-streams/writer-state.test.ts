@@ -1,3 +1,5 @@
+// WriterState is judged as a log would use it: written on one broker, read on another.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
