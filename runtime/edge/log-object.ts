@@ -72,7 +72,12 @@ async function start(storage: ObjectStorage, env: Variables): Promise<Running> {
   if (problems.length > 0) {
     throw new BrokerError("INVALID_CONFIG", problems.map(formatProblem).join("\n"));
   }
-  const platform = createPlatform({ storage, ...platformOptions(env) });
+  const platform = createPlatform({
+    storage,
+    // With any other mode something is acknowledged before it is synced: then nothing may wait in memory.
+    isBuffered: config.flush.mode === "group",
+    ...platformOptions(env),
+  });
   const level = (config.text("timberline.log.level") ?? "info") as LogLevel;
   const write = (line: string) => console.error(line.trimEnd());
   const log = new Log({ clock: platform.clock, level, format: "text", write });

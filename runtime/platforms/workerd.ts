@@ -36,6 +36,8 @@ export interface WorkerdOptions {
   readonly storage?: ObjectStorage;
   /** Refuse to store more than this; default: what the platform refuses. */
   readonly storageBytesMax?: number;
+  /** Keep appends in memory until they are synced: for a broker that acknowledges only then. */
+  readonly isBuffered?: boolean;
   /** Compatibility date of the Worker: what a release of workerd goes by. */
   readonly version?: string;
   readonly manual?: () => Promise<ReadonlyMap<string, string>>;
@@ -67,7 +69,9 @@ export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
         );
       }
       const limit = storageBytesMax === undefined ? {} : { bytesMax: storageBytesMax };
-      return openDurableObjectStorage(storage, { ...limit, owner: crypto.randomUUID() });
+      const buffer = options.isBuffered ? { soon: clock.soon } : {};
+      const owner = crypto.randomUUID();
+      return openDurableObjectStorage(storage, { ...limit, ...buffer, owner });
     },
     openControlPlane: (opened, own) =>
       openMemoryControlPlane({ random, files: clusterFiles(opened), ...own }),

@@ -29,7 +29,9 @@ export interface ObjectStorage {
 }
 
 /** The vendor's limit for the database of one object. */
-export const objectBytesMax = 10_000_000_000;
+const objectBytesMax = 10_000_000_000;
+/** Files get so much of it: tables and removed rows need some, and a platform that refuses cannot be undone. */
+export const filesBytesMax = objectBytesMax - 100_000_000;
 
 /** Runs `action`; what the database refuses is thrown as `StorageError`. */
 export function attempt<T>(what: string, action: () => T): T {

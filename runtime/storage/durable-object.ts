@@ -2,13 +2,20 @@
 // of it; everything written between two awaits becomes durable as a whole or not at all, so no tail is ever torn.
 // Same suite as `file.ts`, run inside workerd: `tests/conformance/storage.ts`.
 
-import { type Content, ContentTable } from "./durable-object-contents.ts";
-import { attempt, type ObjectStorage, objectBytesMax } from "./durable-object-sql.ts";
+import type { Content } from "./durable-object-content.ts";
+import { ContentTable } from "./durable-object-contents.ts";
+import { attempt, filesBytesMax, type ObjectStorage } from "./durable-object-sql.ts";
 import { type Storage, type StorageEntry, StorageError, type StorageFile } from "./storage.ts";
 
 export interface DurableObjectStorageOptions {
-  /** Refuse what would make the files larger than this. Default: no limit but the platform's. */
+  /** Refuse what would make the files larger than this. Default: a little less than the platform does. */
   readonly bytesMax?: number;
+  /**
+   * Given, appends wait in memory until `sync`, or until what was given to it runs: the platform's database writes to
+   * disk after every turn of the event loop that changed it, so that appends of a hundred requests would cost a
+   * hundred writes. Absent: written at once.
+   */
+  readonly soon?: (run: () => void) => void;
   /** Unlike that of any other start: who locks last is the only one that writes. */
   readonly owner?: string;
 }
@@ -32,9 +39,10 @@ class DurableObjectStorage implements Storage {
 
   constructor(storage: ObjectStorage, options: DurableObjectStorageOptions) {
     this.#storage = storage;
-    this.#bytesMax = options.bytesMax ?? Infinity;
+    this.#bytesMax = options.bytesMax ?? filesBytesMax;
     this.#owner = options.owner;
-    this.#contents = new ContentTable(storage, this.#bytesMax);
+    const { soon } = options;
+    this.#contents = new ContentTable(storage, { bytesMax: this.#bytesMax, soon });
   }
 
   list(folder: string): StorageEntry[] {
@@ -54,7 +62,7 @@ class DurableObjectStorage implements Storage {
       throw new StorageError("missing", `cannot open ${path}: it does not exist`);
     }
     const content = found ?? attempt(`create ${path}`, () => this.#contents.create(path));
-    const file = new ObjectFile(this.#storage, content, (closed) => {
+    const file = new ObjectFile(this.#storage, this.#contents, content, (closed) => {
       this.#open.delete(closed);
       this.#contents.release(content);
     });
@@ -85,10 +93,8 @@ class DurableObjectStorage implements Storage {
   }
 
   space(): { totalBytes: number; freeBytes: number } {
-    const limited = this.#bytesMax !== Infinity;
-    const totalBytes = limited ? this.#bytesMax : objectBytesMax;
-    const used = limited ? this.#contents.usedBytes() : this.#storage.sql.databaseSize;
-    return { totalBytes, freeBytes: Math.max(0, totalBytes - used) };
+    const totalBytes = this.#bytesMax;
+    return { totalBytes, freeBytes: Math.max(0, totalBytes - this.#contents.usedBytes()) };
   }
 
   /**
@@ -104,18 +110,26 @@ class DurableObjectStorage implements Storage {
 
   close(): void {
     for (const file of [...this.#open]) file.close();
+    attempt("write what was appended last", () => this.#contents.writeOut());
     this.#locked = false;
   }
 }
 
 class ObjectFile implements StorageFile {
   readonly #storage: ObjectStorage;
+  readonly #contents: ContentTable;
   readonly #content: Content;
   readonly #onClose: (file: ObjectFile) => void;
   #closed = false;
 
-  constructor(storage: ObjectStorage, content: Content, onClose: (file: ObjectFile) => void) {
+  constructor(
+    storage: ObjectStorage,
+    contents: ContentTable,
+    content: Content,
+    onClose: (file: ObjectFile) => void,
+  ) {
     this.#storage = storage;
+    this.#contents = contents;
     this.#content = content;
     this.#onClose = onClose;
     content.handles++;
@@ -145,6 +159,7 @@ class ObjectFile implements StorageFile {
 
   async sync(): Promise<void> {
     this.#demandOpen();
+    attempt(`write ${this.path}`, () => this.#contents.writeOut());
     try {
       await this.#storage.sync();
     } catch (cause) {

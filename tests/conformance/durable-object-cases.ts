@@ -4,7 +4,7 @@
 import * as assert from "uvu/assert";
 import type { ObjectStorage } from "../../runtime/platforms/workerd.ts";
 import { openDurableObjectStorage } from "../../runtime/storage/durable-object.ts";
-import { chunkBytes, mergeBytesMax } from "../../runtime/storage/durable-object-contents.ts";
+import { chunkBytes, mergeBytesMax } from "../../runtime/storage/durable-object-content.ts";
 import { StorageError } from "../../runtime/storage/storage.ts";
 
 type Run = (storage: ObjectStorage) => void | Promise<void>;
@@ -108,6 +108,40 @@ export const durableObjectCases: readonly [string, Run][] = [
       full.remove("old");
       assert.is(full.space().freeBytes, 600);
       file.append(pattern(600, 1));
+    },
+  ],
+  [
+    "appends wait in memory, are read from there, and are in rows after sync() or a change of folders",
+    async (storage) => {
+      const later: (() => void)[] = [];
+      const opened = openDurableObjectStorage(storage, { soon: (run) => void later.push(run) });
+      const file = opened.open("a", { create: true });
+      file.append(pattern(5000, 1));
+      await file.sync();
+      file.append(pattern(100, 2));
+      file.append(pattern(50, 3));
+      const expected = [...pattern(5000, 1), ...pattern(100, 2), ...pattern(50, 3)];
+      assert.is(openDurableObjectStorage(storage).open("a").size, 5000);
+      for (const [from, count] of [
+        [0, 6000],
+        [4990, 30],
+        [5090, 20],
+        [5149, 1],
+        [5150, 1],
+      ] as const) {
+        const into = new Uint8Array(count);
+        const read = file.readSync(into, from);
+        assert.equal([...into.subarray(0, read)], expected.slice(from, from + count), `${from}`);
+      }
+      opened.rename("a", "b");
+      assert.equal(openDurableObjectStorage(storage).readFile("b"), Uint8Array.from(expected));
+      file.append(pattern(10, 4));
+      assert.is(later.length, 3, "asked once for each time that something began to wait");
+      later.at(-1)?.();
+      assert.is(openDurableObjectStorage(storage).open("b").size, 5160);
+      file.append(pattern(7, 5));
+      file.truncate(5155);
+      assert.is(openDurableObjectStorage(storage).open("b").size, 5155);
     },
   ],
   [

@@ -19,17 +19,20 @@ type Run = (storage: ObjectStorage) => void | Promise<void>;
 const cases = new Map<string, Run>(durableObjectCases);
 let current: ObjectStorage | undefined;
 
-/** Takes the suite's cases as `test()` would. */
-const collect = (name: string, run: () => unknown): void => {
-  cases.set(name, async (storage) => {
-    current = storage;
-    await run();
+for (const isBuffered of [false, true]) {
+  /** Takes the suite's cases as `test()` would. */
+  const collect = (name: string, run: () => unknown): void => {
+    cases.set(isBuffered ? `buffered: ${name}` : name, async (storage) => {
+      current = storage;
+      await run();
+    });
+  };
+  storageSuite(collect as unknown as Test, () => {
+    if (current === undefined) throw new Error("no case runs");
+    const buffer = isBuffered ? { soon: (run: () => void) => void setTimeout(run, 0) } : {};
+    return openDurableObjectStorage(current, { owner: "suite", ...buffer });
   });
-};
-storageSuite(collect as unknown as Test, () => {
-  if (current === undefined) throw new Error("no case runs");
-  return openDurableObjectStorage(current, { owner: "suite" });
-});
+}
 
 export class TimberlineLog {
   readonly #storage: ObjectStorage;
