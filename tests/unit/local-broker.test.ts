@@ -63,6 +63,20 @@ test("autoCreateTopic() resolves for everybody only when the topic can be writte
   assert.is(broker.describePartition({ topic: "shared", partition: 0 }).highWatermark, 20);
 });
 
+test("append() with an expected offset is stored there or not at all", async () => {
+  const { broker, log } = await openBroker();
+  await broker.createTopic(newTopic("t"));
+  const at = (expectedOffset: number) => ({
+    ...({ topic: "t", partition: 0, acks: -1, timeoutMs: 1000, expectedOffset } as const),
+    batch: log.batch(["a", "b"]),
+  });
+  assert.is((await broker.append(at(0))).nextOffset, 2);
+  for (const wrong of [0, 1, 3]) {
+    assert.is(await codeOf(async () => broker.append(at(wrong))), "OPERATION_NOT_ATTEMPTED");
+  }
+  assert.is((await broker.append(at(2))).nextOffset, 4);
+});
+
 test("listOffsets() finds records by time, the largest time, and the ends", async () => {
   const { broker, append, offset } = await openBroker();
   await broker.createTopic(newTopic("t"));

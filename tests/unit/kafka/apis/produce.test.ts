@@ -75,6 +75,21 @@ test("handleProduce() starts all appends before it returns, and fails partitions
   assert.is(reports.length, 1);
 });
 
+test("handleProduce() hands on where another broker expects the log's end, and no client's silence", async () => {
+  const { broker, context } = setUp(9);
+  const expected: unknown[] = [];
+  broker.onAppend = ({ expectedOffset }) => {
+    expected.push(expectedOffset);
+    return appended(7);
+  };
+  const topic = (partition: object) => ({ name: "t", partitionData: [partition as never] });
+  for (const more of [{ expectedOffset: 7 }, {}]) {
+    const topicData = [topic({ index: 0, records: batchOf(70), ...more })];
+    await handleProduce(produceRequest(9, { acks: -1, timeoutMs: 5, topicData }), context);
+  }
+  assert.equal(expected, [7, undefined]);
+});
+
 test("handleProduce() refuses what is not exactly one batch of magic 2", async () => {
   const { broker, context } = setUp(9);
   const two = new Uint8Array(140);
