@@ -1,8 +1,8 @@
 // The package as a user gets it: built, packed, installed from the tarball into an empty folder, imported, and
-// its binary run, on Node, Deno and Bun.
+// its binary run, on Node, Deno, Bun and workerd.
 // Time limit: 170 s
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -12,6 +12,7 @@ import { projectFolder } from "./support/project.ts";
 import { bun, currentNode, deno } from "./support/runtimes.ts";
 import { TestServer } from "./support/server.ts";
 import { tempFolder } from "./support/temp-folder.ts";
+import { WorkerdServer, workerdRuntime } from "./support/workerd.ts";
 
 const NPM_MS_MAX = 120_000;
 const RUNTIMES = [currentNode(), deno(), bun()];
@@ -117,6 +118,31 @@ for (const runtime of RUNTIMES) {
     assert.is((await server.stop()).code, 0);
   });
 }
+
+const WORKER_CLIENT = `
+import { createClient, createPlatform } from "timberline";
+const platform = createPlatform();
+const client = createClient({ platform, bootstrap: [process.argv[2]] });
+const { offset } = await client.producer().send({ topic: "packed", value: "record" });
+await client.close();
+console.log(JSON.stringify({ runtime: platform.runtime, offset }));
+`;
+
+test("the package brings a Worker that serves records in workerd, and is bundled for Workers", async () => {
+  const folder = join(home, "worker");
+  cpSync(join(installed, "dist/runtime/deploy/workerd"), folder, { recursive: true });
+  const modules = ["worker.js", "core.wasm"];
+  const server = await WorkerdServer.start({ bundle: { folder, modules } });
+  await request(`${server.http}/v1/topics/packed/records`, { body: { value: "from a tarball" } });
+  const script = join(home, "worker-client.mjs");
+  writeFileSync(script, WORKER_CLIENT);
+  const program = await workerdRuntime(script);
+  const address = `${server.kafka.host}:${server.kafka.port}`;
+  const ran = await runProcess(program.command(script, address), { cwd: home });
+  assert.is(ran.code, 0, ran.stderr);
+  assert.equal(JSON.parse(ran.stdout), { runtime: "workerd", offset: 1 });
+  await server.kill();
+});
 
 async function npm(cwd: string, ...args: string[]) {
   const name = process.platform === "win32" ? "npm.cmd" : "npm";

@@ -26,8 +26,6 @@ export async function bundleWorker({ project, entry, folder }: WorkerBundle): Pr
     target: "es2022",
     mainFields: ["module", "main"],
     conditions: ["workerd", "worker"],
-    // Also for sources outside of the package's folder.
-    alias: { "#platform": `${project}/runtime/platforms/workerd.ts` },
     external: ["node:*", "cloudflare:*"],
     loader: { ".wasm": "copy" },
     assetNames: "[name]",
