@@ -39,14 +39,17 @@ const runs = await Promise.all([
   onWorkerd().then((cases) => ["workerd", cases] as const),
 ]);
 
+const passedOn = new Map<string, string[]>();
 for (const [label, cases] of runs) {
   test(`${label} was asked all of the suite`, () => {
     assert.ok(cases.length >= CASES_MIN, `${cases.length} cases`);
   });
   for (const { name, failure } of cases) {
     test(`${label}: ${name}`, () => assert.is(failure, null));
-    console.log(`${LISTED}${failure === null ? "passed" : "FAILED"} ${label}: ${name}`);
+    if (failure === null) passedOn.set(name, [...(passedOn.get(name) ?? []), label]);
   }
 }
+for (const [name, labels] of passedOn)
+  console.log(`${LISTED}${name}: passed on ${labels.join(", ")}`);
 
 test.run();

@@ -32,6 +32,8 @@ async function runFiles(names: readonly string[]): Promise<void> {
     queue[index] = [file];
     report({ event: "done", file, ...(await runFile(file, queue[index])) });
   }
+  // What was printed is on its way in a pipe: an exit would lose the rest of a long output, and the last report.
+  await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
   // A test that leaves a handle open must not keep the suite waiting for its time limit.
   process.exit(0);
 }
