@@ -49,8 +49,11 @@ export class LogObject {
     }
   }
 
+  /** The Worker connects to an address that is the client's: there is no other way to tell it. */
   async connect(socket: StreamSocket): Promise<void> {
-    await (await this.#running).platform.accept(socket);
+    const { platform } = await this.#running;
+    const { localAddress = "" } = await socket.opened;
+    await platform.accept(socket, localAddress);
   }
 
   /** Retention while nobody calls: an object that is not used is not in memory, and its timers are gone. */

@@ -44,8 +44,8 @@ export interface WorkerdOptions {
 }
 
 export interface WorkerdPlatform extends Platform {
-  /** A TCP connection that came in; resolves when it is over. */
-  accept(socket: StreamSocket): Promise<void>;
+  /** A TCP connection that came in, and from which HOST:PORT; resolves when it is over. */
+  accept(socket: StreamSocket, from: string): Promise<void>;
   fetch(request: Request): Promise<Response>;
 }
 
@@ -80,7 +80,7 @@ export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
       const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
       return { rss, heap: heapUsed, buffers: arrayBuffers };
     },
-    accept: (socket) => doors.accept(socket),
+    accept: (socket, from) => doors.accept(socket, from),
     fetch: (request) => doors.fetch(request),
   };
 }
@@ -107,15 +107,12 @@ class Doors {
     });
   }
 
-  async accept(socket: StreamSocket): Promise<void> {
-    const { remoteAddress = "" } = await socket.opened;
+  async accept(socket: StreamSocket, from: string): Promise<void> {
     const accept = this.#accept;
     if (accept === undefined) return socket.close();
-    const end = remoteAddress.lastIndexOf(":");
-    const remote =
-      end < 0
-        ? { address: remoteAddress, port: 0 }
-        : { address: remoteAddress.slice(0, end), port: Number(remoteAddress.slice(end + 1)) };
+    const end = from.lastIndexOf(":");
+    const port = Number(from.slice(end + 1));
+    const remote = end < 0 ? { address: from, port: 0 } : { address: from.slice(0, end), port };
     const connection = new StreamConnection(socket, remote);
     accept(connection);
     return connection.over;
