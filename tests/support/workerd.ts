@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { bundleWorker, edgeEntry } from "../../runtime/edge/build.ts";
 import { type ProcessEnd, TestProcess } from "./processes.ts";
@@ -186,6 +186,24 @@ export class WorkerdServer {
   /** The same, without waking the object. */
   spawn(): void {
     this.#process = new TestProcess([workerdBinary(), "serve", this.#config]);
+  }
+
+  /** Resolves when connections are taken. */
+  async portOpen(): Promise<void> {
+    const deadline = performance.now() + READY_MS_MAX;
+    const { port } = new URL(this.http);
+    const isOpen = () =>
+      new Promise<boolean>((resolve) => {
+        const socket = connect(Number(port), "127.0.0.1", () => {
+          socket.destroy();
+          resolve(true);
+        });
+        socket.on("error", () => resolve(false));
+      });
+    while (!(await isOpen())) {
+      if (performance.now() > deadline) throw new Error(`no port:\n${this.process.stderr}`);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
   }
 
   /** Asks until the port is open; what is then answered. */
