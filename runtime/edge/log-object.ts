@@ -7,6 +7,7 @@ import {
   createPlatform,
   type ObjectStorage,
   type StreamSocket,
+  UseCount,
   type WorkerdPlatform,
 } from "../platforms/workerd.ts";
 import { createServer, type Server } from "../server.ts";
@@ -25,6 +26,9 @@ export interface ObjectContext {
  */
 export type Variables = Readonly<Record<string, unknown>>;
 
+/** Without requests and connections for so long, an object lets itself be taken out of memory. */
+const idleMs = 5_000;
+
 interface Running {
   readonly platform: WorkerdPlatform;
   readonly server: Server;
@@ -33,36 +37,83 @@ interface Running {
 export class LogObject {
   readonly #storage: ObjectStorage;
   readonly #running: Promise<Running>;
+  readonly #uses: UseCount;
+  #started: Running | undefined;
 
   constructor(ctx: ObjectContext, env: Variables) {
     this.#storage = ctx.storage;
+    this.#uses = new UseCount({
+      idleMs,
+      idle: () => this.#rest(),
+      busy: () => this.#started?.platform.clock.wake(),
+    });
     // Nothing else is delivered meanwhile. A start that fails is told to everybody who asks.
     this.#running = ctx.blockConcurrencyWhile(() => settled(start(ctx.storage, env))).then(unwrap);
-    this.#running.catch(() => {});
+    this.#running.then(
+      (running) => {
+        this.#started = running;
+      },
+      () => {},
+    );
   }
 
   async fetch(request: Request): Promise<Response> {
+    this.#uses.enter();
     try {
-      return await (await this.#running).platform.fetch(request);
+      const response = await (await this.#running).platform.fetch(request);
+      return endingWith(response, () => this.#uses.leave());
     } catch (error) {
+      this.#uses.leave();
       return refusal(error);
     }
   }
 
   /** The Worker connects to an address that is the client's: there is no other way to tell it. */
   async connect(socket: StreamSocket): Promise<void> {
-    const { platform } = await this.#running;
-    const { localAddress = "" } = await socket.opened;
-    await platform.accept(socket, localAddress);
+    this.#uses.enter();
+    try {
+      const { platform } = await this.#running;
+      const { localAddress = "" } = await socket.opened;
+      await platform.accept(socket, localAddress);
+    } finally {
+      this.#uses.leave();
+    }
   }
 
   /** Retention while nobody calls: an object that is not used is not in memory, and its timers are gone. */
   async alarm(): Promise<void> {
-    const { server, platform } = await this.#running;
-    server.keepHouse();
-    await this.#storage.sync();
-    await wakeLater(this.#storage, platform, server);
+    this.#uses.enter();
+    try {
+      const { server, platform } = await this.#running;
+      server.keepHouse();
+      await this.#storage.sync();
+      await wakeLater(this.#storage, platform, server);
+    } finally {
+      this.#uses.leave();
+    }
   }
+
+  /** What the next start would have to read again is little after this. */
+  #rest(): void {
+    this.#started?.server.keepHouse();
+    this.#started?.platform.clock.rest();
+  }
+}
+
+/** Answers that wait for records, and need timers for it, as long as their reader stays. */
+const lastingTypes = /^(text\/event-stream|application\/x-ndjson)/;
+
+/** Calls `ended` when the answer is there or, of one that lasts, when all of it has left or its reader has. */
+function endingWith(response: Response, ended: () => void): Response {
+  const { body } = response;
+  const type = response.headers.get("content-type") ?? "";
+  if (body === null || !lastingTypes.test(type)) {
+    ended();
+    return response;
+  }
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  body.pipeTo(writable).then(ended, ended);
+  return new Response(readable, response);
 }
 
 async function start(storage: ObjectStorage, env: Variables): Promise<Running> {

@@ -59,10 +59,7 @@ export function clusterJoiner(
 }
 
 /** Keeps the metadata of brokers on this machine in `storage`, and serves it to them on a loopback port. */
-export async function serveMetadata(
-  platform: Platform,
-  storage: Storage,
-): Promise<Listener & { close(): Promise<void> }> {
+export async function serveMetadata(platform: Platform, storage: Storage): Promise<Listener> {
   const store = new SharedLogStore(clusterFiles(storage));
   const listener = await platform.network.listen({ host: "127.0.0.1", port: 0 }, (connection) =>
     serveLog(store.open(), lineWire(connection)),

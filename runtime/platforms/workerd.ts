@@ -8,7 +8,6 @@ import { createCore } from "../../storage-wasm/core.ts";
 import coreModule from "../../storage-wasm/dist/core.wasm";
 import { createCodecs } from "../compression/codecs.ts";
 import type {
-  Clock,
   Connection,
   HttpHandler,
   Listener,
@@ -21,13 +20,13 @@ import { openDurableObjectStorage } from "../storage/durable-object.ts";
 import type { ObjectStorage } from "../storage/durable-object-sql.ts";
 import { StorageError } from "../storage/storage.ts";
 import { clusterFiles } from "./cluster-files.ts";
+import { RestingClock } from "./workerd-clock.ts";
 import { StreamConnection, type StreamSocket } from "./workerd-sockets.ts";
 
 export type { ObjectStorage } from "../storage/durable-object-sql.ts";
+export { type RestingClock, UseCount } from "./workerd-clock.ts";
 export type { StreamSocket } from "./workerd-sockets.ts";
 
-/** Longest delay a timer takes (2^31 − 1 ms); more would fire at once. */
-const timerDelayMsMax = 0x7fffffff;
 /** Of the 128 MB that an isolate may use: requests in flight, indexes and scratch space. */
 const coreBytesMax = 64 * 1024 * 1024;
 
@@ -44,6 +43,7 @@ export interface WorkerdOptions {
 }
 
 export interface WorkerdPlatform extends Platform {
+  readonly clock: RestingClock;
   /** A TCP connection that came in, and from which HOST:PORT; resolves when it is over. */
   accept(socket: StreamSocket, from: string): Promise<void>;
   fetch(request: Request): Promise<Response>;
@@ -52,6 +52,7 @@ export interface WorkerdPlatform extends Platform {
 export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
   const { storage, storageBytesMax, version = "", manual = async () => new Map() } = options;
   const doors = new Doors();
+  const clock = new RestingClock();
   return {
     runtime: "workerd",
     runtimeVersion: version,
@@ -59,7 +60,7 @@ export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
     random,
     core: createCore(coreModule, { memoryBytesMax: coreBytesMax }),
     codecs: createCodecs(zlib),
-    network: { listen: (at, accept) => doors.openKafka(at, accept), dial },
+    network: { listen: (at, accept) => doors.openKafka(at, accept), dial: dialer(clock) },
     http: { listen: (at, handler) => doors.openHttp(at, handler) },
     openStorage() {
       if (storage === undefined) {
@@ -69,7 +70,7 @@ export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
         );
       }
       const limit = storageBytesMax === undefined ? {} : { bytesMax: storageBytesMax };
-      const buffer = options.isBuffered ? { soon: clock.soon } : {};
+      const buffer = options.isBuffered ? { soon: (run: () => void) => clock.soon(run) } : {};
       const owner = crypto.randomUUID();
       return openDurableObjectStorage(storage, { ...limit, ...buffer, owner });
     },
@@ -130,34 +131,25 @@ class Doors {
   }
 }
 
-const dial: Network["dial"] = async ({ host, port, timeoutMs }) => {
-  const socket = connect({ hostname: host, port });
-  let timer: Timer | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const tooLate = new Error(`no answer from ${host}:${port} in ${timeoutMs} ms`);
-    timer = clock.after(timeoutMs, () => reject(tooLate));
-  });
-  try {
-    await Promise.race([socket.opened, late]);
-  } catch (error) {
-    socket.close().catch(() => {});
-    throw error;
-  } finally {
-    timer?.cancel();
-  }
-  return new StreamConnection(socket, { address: host, port });
-};
-
-/** Inside workerd time stands still between two waits for I/O. */
-const clock: Clock = {
-  nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  after(delayMs, run): Timer {
-    const timer = setTimeout(run, Math.min(delayMs, timerDelayMsMax));
-    return { cancel: () => clearTimeout(timer) };
-  },
-  soon: (run) => void setTimeout(run, 0),
-};
+function dialer(clock: RestingClock): Network["dial"] {
+  return async ({ host, port, timeoutMs }) => {
+    const socket = connect({ hostname: host, port });
+    let timer: Timer | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const tooLate = new Error(`no answer from ${host}:${port} in ${timeoutMs} ms`);
+      timer = clock.after(timeoutMs, () => reject(tooLate));
+    });
+    try {
+      await Promise.race([socket.opened, late]);
+    } catch (error) {
+      socket.close().catch(() => {});
+      throw error;
+    } finally {
+      timer?.cancel();
+    }
+    return new StreamConnection(socket, { address: host, port });
+  };
+}
 
 const twoTo32 = 2 ** 32;
 
