@@ -28,7 +28,8 @@ export async function watchMoves(
   const stopped = aborted(shell.signal);
   const sizes = await sizesOn(admin, brokersOf(moves));
   const patience = new Patience(shell, clock);
-  const progress = startProgress(shell, clock, "moved");
+  // Nothing is written to stdout meanwhile: the line may rewrite itself on a terminal that shows both.
+  const progress = startProgress({ ...shell, isOutTerminal: false }, clock, "moved");
   try {
     for (let waitMs = LOOK_MS_MIN; !shell.signal.aborted; ) {
       const { open, lost } = await look(admin, moves);

@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { type Client, ClientError, createClient } from "../../runtime/client/mod.ts";
 import { createPlatform } from "../../runtime/platforms/node.ts";
 import { TestServer } from "../support/server.ts";
+import { careCases } from "./care-cases.ts";
 import { KafkaBroker } from "./kafka-broker.ts";
 import { KafkaTools } from "./kafka-tools.ts";
 import { transactionCases } from "./transaction-cases.ts";
@@ -58,6 +59,7 @@ const cases: readonly [string, (client: Client, bootstrap: string) => Promise<vo
   ["refusals carry Kafka's names", refusals],
   ["a batch above max.message.bytes is cut by the producer", cutBatches],
   ...transactionCases,
+  ...careCases,
 ];
 
 async function roundtrip(client: Client): Promise<void> {
