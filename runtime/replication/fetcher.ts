@@ -30,6 +30,8 @@ export interface FetcherHost {
 /** First wait after a connection failed. */
 const backoffMsMin = 10;
 const doublingsMax = 10;
+/** A throttle that holds everything back is asked again this often: it lets little through at a time. */
+const throttleLookMs = 20;
 /** A leader that stops takes its connections along: only what goes on is worth a word. */
 const failuresTold = 8;
 
@@ -162,7 +164,7 @@ export class Fetcher {
     let untilMs = this.#host.settings().backoffMsMax;
     for (const followed of this.#followed.values()) {
       const dueInMs = followed.dueInMs(nowMs);
-      if (dueInMs > 0) untilMs = Math.min(untilMs, dueInMs);
+      untilMs = Math.min(untilMs, dueInMs > 0 ? dueInMs : throttleLookMs);
     }
     return untilMs;
   }

@@ -3,8 +3,8 @@
 
 import type { Clock } from "../platform.ts";
 
-/** Bytes may come in bursts of what this time allows. */
-const burstMs = 1_000;
+/** Bytes may come in bursts of what this time allows: longer ones are felt by producers. */
+const burstMs = 100;
 
 export class Throttle {
   readonly #clock: Clock;
