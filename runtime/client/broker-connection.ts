@@ -11,7 +11,7 @@ import type { Connection, Timer } from "../platform.ts";
 import { version as softwareVersion } from "../version.ts";
 import { type Address, addressText, type Context } from "./context.ts";
 import { asClientError, ClientError } from "./error.ts";
-import { FrameCutter } from "./frames.ts";
+import { FrameCutter, type FrameMemory } from "./frames.ts";
 
 const softwareName = "timberline";
 /** Writers kept for reuse, and the largest buffer worth keeping. */
@@ -48,7 +48,12 @@ export class BrokerConnection {
   #closedBy: ClientError | null = null;
 
   /** Dials and agrees on versions; rejects with NETWORK_EXCEPTION or UNSUPPORTED_VERSION. */
-  static async open(context: Context, address: Address, onClosed: () => void) {
+  static async open(
+    context: Context,
+    address: Address,
+    onClosed: () => void,
+    frameMemory?: FrameMemory,
+  ) {
     const where = `Connecting to ${addressText(address)}`;
     let dialled: Connection;
     try {
@@ -59,7 +64,7 @@ export class BrokerConnection {
       const what = `${where}: ${why}. Start the broker, or check the address.`;
       throw new ClientError("NETWORK_EXCEPTION", what, { cause: error });
     }
-    const connection = new BrokerConnection(context, address, dialled, onClosed);
+    const connection = new BrokerConnection(context, address, dialled, onClosed, frameMemory);
     try {
       await connection.#agreeOnVersions();
     } catch (error) {
@@ -74,12 +79,13 @@ export class BrokerConnection {
     address: Address,
     connection: Connection,
     onClosed: () => void,
+    frameMemory: FrameMemory | undefined,
   ) {
     this.#context = context;
     this.address = address;
     this.#connection = connection;
     this.#onClosed = onClosed;
-    this.#frames = new FrameCutter((frame) => this.#receive(frame));
+    this.#frames = new FrameCutter((frame) => this.#receive(frame), frameMemory);
     connection.onData((chunk) => this.#push(chunk));
     connection.onClose((error) => this.#fail(this.#lost(error?.message ?? "closed by the broker")));
   }

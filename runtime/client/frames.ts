@@ -1,18 +1,47 @@
 // Frames: cuts the byte stream of a connection into Kafka's length-prefixed messages. Each frame gets memory of
-// its own, because what is decoded from it are views. Only `broker-connection.ts` uses it.
+// its own, because what is decoded from it are views; unless its reader says that it needs one at a time.
+// Only `broker-connection.ts` uses it.
 
 /** Far above any answer a client asks for; a larger size means that the peer does not speak Kafka. */
 export const frameBytesMax = 256 * 1024 * 1024;
 
+/** Where a frame of so many bytes goes. */
+export type FrameMemory = (size: number) => Uint8Array;
+
+/** Larger frames get memory of their own, so that a rare one is not kept. */
+const reusedBytesMax = 4 * 1024 * 1024;
+const reusedBytesMin = 16 * 1024;
+
+/**
+ * The same memory for every frame, for who has finished with one before it asks for the next: memory that is
+ * made anew for each would be most of the garbage of a broker that copies.
+ */
+export function reusedFrameMemory(): FrameMemory {
+  let kept = new Uint8Array(0);
+  return (size) => {
+    if (size > reusedBytesMax) return new Uint8Array(size);
+    if (size > kept.length) {
+      const doubled = Math.max(size, reusedBytesMin, 2 * kept.length);
+      kept = new Uint8Array(Math.min(doubled, reusedBytesMax));
+    }
+    return kept.subarray(0, size);
+  };
+}
+
 export class FrameCutter {
   readonly #receive: (frame: Uint8Array) => void;
+  readonly #memory: FrameMemory;
   readonly #prefix = new Uint8Array(4);
   #prefixFilled = 0;
   #frame: Uint8Array | null = null;
   #filled = 0;
 
-  constructor(receive: (frame: Uint8Array) => void) {
+  constructor(
+    receive: (frame: Uint8Array) => void,
+    memory: FrameMemory = (size) => new Uint8Array(size),
+  ) {
     this.#receive = receive;
+    this.#memory = memory;
   }
 
   /** Throws a RangeError for a size no frame has. */
@@ -30,7 +59,7 @@ export class FrameCutter {
     if (this.#prefixFilled < 4) return count;
     const size = new DataView(this.#prefix.buffer).getInt32(0);
     if (size < 4 || size > frameBytesMax) throw new RangeError(`a frame of ${size} bytes`);
-    this.#frame = new Uint8Array(size);
+    this.#frame = this.#memory(size);
     this.#filled = 0;
     this.#prefixFilled = 0;
     return count;

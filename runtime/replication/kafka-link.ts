@@ -4,6 +4,7 @@
 import type { PeerAddress } from "../../cluster/peer.ts";
 import { BrokerConnection } from "../client/broker-connection.ts";
 import { Context } from "../client/context.ts";
+import { reusedFrameMemory } from "../client/frames.ts";
 import { fetch } from "../kafka/apis/fetch.ts";
 import { errorCodes, errorName } from "../kafka/error-codes.ts";
 import type { RequestInput, ResponseOf } from "../kafka/schema.ts";
@@ -96,9 +97,16 @@ class KafkaLink implements ReplicaLink {
     const { host, port } = this.#leader;
     // It may break before it is open.
     let opened: BrokerConnection | undefined;
-    const connection = await BrokerConnection.open(this.#context, { host, port }, () => {
+    const closed = () => {
       if (opened !== undefined && this.#connection === opened) this.#connection = undefined;
-    });
+    };
+    const address = { host, port };
+    const connection = await BrokerConnection.open(
+      this.#context,
+      address,
+      closed,
+      reusedFrameMemory(),
+    );
     opened = connection;
     if (this.#isClosed) connection.close();
     if (connection.isOpen) this.#connection = connection;

@@ -38,7 +38,7 @@ export interface ReplicaFetched {
   readonly logStartOffset: number;
   /** The logs differ: no records, cut first. */
   readonly diverging: EpochEnd | undefined;
-  /** Whole batches, the last one perhaps cut. */
+  /** Whole batches, the last one perhaps cut. Valid until the next fetch of the same link. */
   readonly records: Uint8Array;
 }
 

@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { BrokerConnection } from "../../../runtime/client/broker-connection.ts";
 import { ConnectionPool } from "../../../runtime/client/connection-pool.ts";
 import { Context, parseAddress } from "../../../runtime/client/context.ts";
-import { FrameCutter, frameBytesMax } from "../../../runtime/client/frames.ts";
+import { FrameCutter, frameBytesMax, reusedFrameMemory } from "../../../runtime/client/frames.ts";
 import { Metadata } from "../../../runtime/client/metadata.ts";
 import { apiVersions } from "../../../runtime/kafka/apis/api-versions.ts";
 import { fetch } from "../../../runtime/kafka/apis/fetch.ts";
@@ -109,6 +109,26 @@ test("FrameCutter gives whole frames however the bytes are cut", () => {
     }
     assert.equal(sizes, [4, 5, 300]);
   }
+});
+
+test("reusedFrameMemory() is the same for one frame after the other, whole, but for rare large ones", () => {
+  const frames: Uint8Array[] = [];
+  const cutter = new FrameCutter((frame) => frames.push(frame), reusedFrameMemory());
+  const push = (size: number, fill: number) => {
+    const bytes = new Uint8Array(4 + size).fill(fill);
+    new DataView(bytes.buffer).setInt32(0, size);
+    cutter.push(bytes.subarray(0, 7));
+    cutter.push(bytes.subarray(7));
+    const frame = frames.at(-1)!;
+    assert.is(frame.length, size);
+    assert.ok(frame.every((byte) => byte === fill));
+    return frame;
+  };
+  const first = push(1_000, 1);
+  assert.is(push(500, 2).buffer, first.buffer);
+  assert.is(push(2_000, 3).buffer, first.buffer);
+  assert.is.not(push(5_000_000, 4).buffer, first.buffer);
+  assert.is(push(10, 5).buffer, first.buffer);
 });
 
 test("FrameCutter refuses sizes that no answer has", () => {
