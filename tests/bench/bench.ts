@@ -7,7 +7,7 @@ import { natsServerProgram, TestNats } from "../support/nats-server.ts";
 import { BrokerProcess, type Side } from "./broker-process.ts";
 import { type ClusterLaunch, ClusterProcess } from "./cluster-process.ts";
 import { kafka, kafkaNodes } from "./kafka.ts";
-import { type Cores, childrenCpuSeconds } from "./process-figures.ts";
+import { allCores, type Cores, childrenCpuSeconds, pinMyself } from "./process-figures.ts";
 import { findRdkafka } from "./rdkafka.ts";
 import {
   type Flush,
@@ -105,9 +105,21 @@ export class Bench {
     return cluster;
   }
 
-  /** Running; ends with the bench, or when its user discards it. */
-  async newCluster(launch: ClusterLaunch, cores = this.options.cores): Promise<ClusterProcess> {
-    const cluster = new ClusterProcess(launch, cores);
+  /** Several brokers and the load share all cores: pinned to half of them, most would only wait for each other. */
+  async onAllCores<T>(run: () => Promise<T>): Promise<T> {
+    const { cores } = this.options;
+    if (cores === undefined) return run();
+    pinMyself(allCores());
+    try {
+      return await run();
+    } finally {
+      pinMyself(cores);
+    }
+  }
+
+  /** Running, on all cores; ends with the bench, or when its user discards it. */
+  async newCluster(launch: ClusterLaunch): Promise<ClusterProcess> {
+    const cluster = new ClusterProcess(launch, this.options.cores && allCores());
     this.#all.push(cluster);
     this.versions.set(launch.side, launch.launches[0]!.version);
     await cluster.start();

@@ -58,9 +58,7 @@ export function chooseCores(): Cores | undefined {
 }
 
 /** No side has cores of its own. */
-export function allCores(): Cores | undefined {
-  const chosen = chooseCores();
-  if (chosen === undefined) return undefined;
+export function allCores(): Cores {
   const all = `0-${availableParallelism() - 1}`;
   return { server: all, load: all };
 }

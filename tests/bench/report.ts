@@ -57,7 +57,8 @@ export function machine(): Record<string, string | number> {
 
 export function pinningText(cores: Cores | undefined): string {
   if (cores === undefined) return "not pinned";
-  return `server on core ${cores.server}, load on core ${cores.load}, for both sides alike`;
+  const one = `server on core ${cores.server}, load on core ${cores.load}, for both sides alike`;
+  return `${one} (several brokers and their load: on all)`;
 }
 
 export function versionsText(versions: ReadonlyMap<Side, string>): Record<string, string> {

@@ -5,7 +5,6 @@ import { type Bench, type Figures, withCpu } from "../bench.ts";
 import type { ClusterProcess } from "../cluster-process.ts";
 import { pipelinedLoad } from "../load/pipelined-load.ts";
 import { type Measure, median } from "../measure.ts";
-import { allCores, pinMyself } from "../process-figures.ts";
 import type { BenchCase } from "./case.ts";
 
 const shape = { partitions: 8, replicas: 1 };
@@ -24,11 +23,18 @@ export const brokersCases: readonly BenchCase[] = [
 
 async function brokersCase(bench: Bench): Promise<Measure[]> {
   if (!bench.options.sides.includes("timberline")) return [];
-  const everywhere = allCores();
-  if (everywhere !== undefined) pinMyself(everywhere);
-  const one = await bench.newCluster(await bench.brokersOnOneMachine(1), everywhere);
-  const several = await bench.newCluster(await bench.brokersOnOneMachine(brokers), everywhere);
-  const found: { one: Figures; several: Figures }[] = [];
+  return bench.onAllCores(async () => measures(await pairs(bench)));
+}
+
+interface Pair {
+  readonly one: Figures;
+  readonly several: Figures;
+}
+
+async function pairs(bench: Bench): Promise<Pair[]> {
+  const one = await bench.newCluster(await bench.brokersOnOneMachine(1));
+  const several = await bench.newCluster(await bench.brokersOnOneMachine(brokers));
+  const found: Pair[] = [];
   for (let round = 1; round <= bench.options.rounds; round++) {
     const turns = round % 2 === 1 ? [one, several] : [several, one];
     const figures = new Map<ClusterProcess, Figures>();
@@ -39,8 +45,7 @@ async function brokersCase(bench: Bench): Promise<Measure[]> {
   }
   await one.discard();
   await several.discard();
-  if (bench.options.cores !== undefined) pinMyself(bench.options.cores);
-  return measures(found);
+  return found;
 }
 
 async function measured(bench: Bench, cluster: ClusterProcess): Promise<Figures> {
@@ -62,8 +67,8 @@ async function measured(bench: Bench, cluster: ClusterProcess): Promise<Figures>
   return { ...figures, perCpuSecond: requests / figures.serverCpuSeconds! };
 }
 
-function measures(found: readonly { one: Figures; several: Figures }[]): Measure[] {
-  const column = (pick: (pair: { one: Figures; several: Figures }) => number | undefined) =>
+function measures(found: readonly Pair[]): Measure[] {
+  const column = (pick: (pair: Pair) => number | undefined) =>
     found.map(pick).filter((value) => value !== undefined);
   const measure = (name: string, unit: string, values: number[], more: Partial<Measure> = {}) => ({
     name: `pipelined requests: ${name}`,

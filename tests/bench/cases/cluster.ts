@@ -28,12 +28,12 @@ export const clusterCases: readonly BenchCase[] = [
   {
     name: "cluster",
     what: "three brokers with NATS, 3 replicas, acks=all: produce and latency",
-    run: (bench) => clusterCase(bench, "nats"),
+    run: (bench) => bench.onAllCores(() => clusterCase(bench, "nats")),
   },
   {
     name: "cluster-brokers",
     what: "the same with `serve --brokers 3` and no NATS",
-    run: (bench) => clusterCase(bench, "brokers"),
+    run: (bench) => bench.onAllCores(() => clusterCase(bench, "brokers")),
   },
 ];
 
