@@ -22,6 +22,8 @@ export type Figures = Readonly<Record<string, number | boolean | string | readon
 const resultsPath = join(projectFolder, "tests/chaos/results/failover.json");
 const warmUpMs = 3_000;
 
+// Children and namespaces are removed when the process exits, which a signal alone would not make it do.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 const { values } = parseArgs({
   options: {
     only: { type: "string", default: measures.map(({ name }) => name).join() },

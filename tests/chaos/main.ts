@@ -17,6 +17,8 @@ import { loopbackSites, namespaceSites } from "./sites.ts";
 
 const resultsPath = join(projectFolder, "tests/chaos/results/chaos.json");
 
+// Children and namespaces are removed when the process exits, which a signal alone would not make it do.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "30" },

@@ -20,7 +20,8 @@ import type { Sites } from "./sites.ts";
 
 const topic = "chaos";
 const partitions = 6;
-const quietMs = { min: 1_000, max: 4_000 };
+/** Between two rounds at most, and before the first. */
+const quietMsMax = 4_000;
 const errorsTold = 10;
 
 export interface SegmentOptions {
@@ -35,6 +36,8 @@ export interface SegmentOptions {
   /** Rounds at most. */
   readonly roundsMax?: number;
   readonly pauseMs?: number;
+  /** Between two rounds, in place of random ones. */
+  readonly quietMs?: number;
   say(line: string): void;
 }
 
@@ -98,11 +101,11 @@ async function inFleet(options: SegmentOptions, fleet: Fleet): Promise<SegmentRe
   const place: LoadPlace = { bootstrap, topic, partitions, pauseMs: options.pauseMs ?? 50 };
   const notebook = new Notebook(new History());
   const load = await startLoad(options, place, notebook);
-  await pause(quietMs.max);
+  await pause(options.quietMs ?? quietMsMax);
   const scene: Scene = { fleet, topic, pick: new Pick(seed), say };
   const rounds = await runRounds(options, scene);
   const settledMs = await fleet.settle();
-  await pause(quietMs.min);
+  await pause(options.quietMs ?? quietMsMax);
   say("clients come to their end");
   await Promise.all(load.map((client) => client.stop()));
   const verdict = await judge(fleet, place, notebook, say);
@@ -145,7 +148,7 @@ async function runRounds(options: SegmentOptions, scene: Scene): Promise<number>
     rounds++;
     const wholeMs = Math.round(await scene.fleet.settle());
     scene.say(`whole after ${wholeMs} ms`);
-    await pause(scene.pick.between(quietMs.min, quietMs.max));
+    await pause(options.quietMs ?? scene.pick.between(quietMsMax / 4, quietMsMax));
   }
   return rounds;
 }

@@ -16,7 +16,7 @@ export interface TestFile {
 /** Folders and files whose tests are pure and quick. */
 const SHARED = [/^tests\/(unit|conformance)\//];
 /** Run only by `--slow`, or when a word names the file: they take minutes. */
-const SLOW = [/\.slow\.test\.ts$/, /^tests\/(bench|chaos)\//];
+const SLOW = [/\.slow\.test\.ts$/, /^tests\/bench\//];
 /** Needs the machine for itself: timing, or all ports and cores. Run last, one at a time. */
 const SERIAL = /\.serial\.test\.ts$/;
 
