@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { createInterface } from "node:readline";
 import type { BrokerConfig } from "../config.ts";
 import { formatHostPort } from "../config.ts";
 import type { Listener } from "../platform.ts";
@@ -15,17 +16,17 @@ import type { Flags } from "./flags.ts";
 import { thePlatform } from "./platform.ts";
 import type { Shell } from "./shell.ts";
 import { aborted } from "./shell.ts";
-import { moveIntoBrokerFolder } from "./single-broker-folder.ts";
+import { brokersIn, moveIntoBrokerFolder } from "./single-broker-folder.ts";
 
-export const brokersMax = 256;
+const brokersMax = 256;
 /** Waits before a broker that died is started again: doubled each time, up to the last. */
 const restartWaitMs = { first: 500, last: 30_000 };
 /** A broker that ran this long had no trouble starting. */
 const steadyMs = 60_000;
 const portMax = 65_535;
 const restartsInARowMax = 10;
-/** A child drains for up to 30 s by itself. */
-const stopMsMax = 45_000;
+/** A child hands over for up to 10 s by itself, and then syncs its logs. */
+const stopMsMax = 30_000;
 
 interface Doors {
   readonly kafka: string;
@@ -34,8 +35,13 @@ interface Doors {
 
 /** How many brokers the flag asks for. */
 export function brokerCount(flags: Flags): number {
-  if (flags.text("brokers") === "cores") return availableParallelism();
-  return flags.integer("brokers", { min: 1, max: brokersMax }) ?? 1;
+  const text = flags.text("brokers") ?? "1";
+  if (text === "cores") return Math.min(availableParallelism(), brokersMax);
+  const count = /^\d+$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= brokersMax) return count;
+  throw usageError(
+    `--brokers: "${text}" is neither cores nor a whole number from 1 to ${brokersMax}`,
+  );
 }
 
 /** Resolves when all were told to stop and have stopped, or when they cannot run. */
@@ -49,12 +55,13 @@ export async function serveBrokers(options: {
   const { config, logger, format, shell } = options;
   const platform = thePlatform();
   const folder = platform.openStorage(config.dataDir);
-  folder.lock();
   const brokers = planBrokers(options.count, config, folder.root);
+  folder.lock();
   let metadata: Listener | undefined;
   try {
     const ids = brokers.map(({ id }) => id);
     const adopted = moveIntoBrokerFolder(folder, ids, logger);
+    warnOfOthers(brokersIn(folder), ids, logger);
     metadata = await openMetadata(config);
     const env = {
       [childVariable]: String(process.pid),
@@ -74,6 +81,14 @@ export async function serveBrokers(options: {
   }
 }
 
+/** Their records are not served meanwhile. */
+function warnOfOthers(found: readonly number[], ids: readonly number[], logger: Logger): void {
+  const others = found.filter((id) => !ids.includes(id));
+  if (others.length === 0) return;
+  const what = `the data folder also has broker ${others.join(", ")}, not started now`;
+  logger.warn("brokers-not-started", `${what}: what only they have cannot be read`);
+}
+
 interface PlannedBroker {
   readonly id: number;
   /** What differs between the brokers, after what was asked for all. */
@@ -85,12 +100,8 @@ function planBrokers(count: number, config: BrokerConfig, root: string): Planned
   const isNumbered = config.effective("node.id")?.layer !== "default";
   const first = isNumbered ? config.nodeId : 0;
   const kafkaPort = config.kafkaListener.port;
-  if (kafkaPort + count - 1 > portMax) {
-    throw usageError(
-      `--kafka-port ${kafkaPort}: ${count} brokers need that many ports up to ${portMax}`,
-    );
-  }
   const { advertised, httpListener } = config;
+  checkPorts(count, kafkaPort, httpListener?.port ?? 0);
   return Array.from({ length: count }, (_, index) => {
     const id = first + index;
     const args = ["--broker-id", String(id), "--data-dir", join(root, String(id))];
@@ -106,6 +117,22 @@ function planBrokers(count: number, config: BrokerConfig, root: string): Planned
   });
 }
 
+/** Ports from these on, one per broker; 0: free ones. */
+function checkPorts(count: number, kafkaPort: number, httpPort: number): void {
+  for (const [option, port] of [
+    ["--kafka-port", kafkaPort],
+    ["--http-port", httpPort],
+  ] as const) {
+    if (port + count - 1 <= portMax) continue;
+    throw usageError(`${option} ${port}: ${count} brokers need that many ports up to ${portMax}`);
+  }
+  if (kafkaPort === 0 || httpPort === 0 || Math.abs(kafkaPort - httpPort) >= count) return;
+  throw usageError(
+    `--kafka-port ${kafkaPort} and --http-port ${httpPort}: ${count} brokers need ${count} ports from each on`,
+    `--http-port ${kafkaPort + count}, or --http-port 0 for any free ones`,
+  );
+}
+
 async function openMetadata(config: BrokerConfig): Promise<Listener | undefined> {
   if (config.list("timberline.nats.servers").length > 0) return undefined;
   const { serveMetadata } = await import("../platforms/cluster-member.ts");
@@ -115,9 +142,10 @@ async function openMetadata(config: BrokerConfig): Promise<Listener | undefined>
 
 function readyLine(doors: readonly Doors[], format: LogFormat): string {
   const kafka = doors.map((door) => door.kafka).join(",");
-  const http = doors.map((door) => door.http).join(",");
+  const isOff = doors.some(({ http }) => http === "off");
+  const http = isOff ? null : doors.map((door) => door.http).join(",");
   if (format === "json") return `${JSON.stringify({ event: "ready", kafka, http })}\n`;
-  return `ready kafka=${kafka} http=${http}\n`;
+  return `ready kafka=${kafka} http=${http ?? "off"}\n`;
 }
 
 interface FleetOptions {
@@ -228,12 +256,12 @@ class Fleet {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#children.set(broker.id, child);
-    eachLine(child.stdout!, (line) => {
+    createInterface(child.stdout!).on("line", (line) => {
       const doors = doorsOf(line);
       if (doors) told.ready(doors);
     });
     const name = format === "json" ? "" : `broker ${broker.id} | `;
-    eachLine(child.stderr!, (line) => process.stderr.write(`${name}${line}\n`));
+    createInterface(child.stderr!).on("line", (line) => process.stderr.write(`${name}${line}\n`));
     child.once("error", (error) => told.ended(error.message));
     child.once("exit", (code, signal) => {
       this.#children.delete(broker.id);
@@ -259,7 +287,7 @@ function ownArguments(): string[] {
 }
 
 /** What was asked for all brokers. */
-export function commonArguments(argv: readonly string[]): string[] {
+function commonArguments(argv: readonly string[]): string[] {
   const kept: string[] = [];
   for (let at = 0; at < argv.length; at++) {
     if (argv[at] === "--brokers") at++;
@@ -274,14 +302,4 @@ function doorsOf(line: string): Doors | undefined {
   if (!line.startsWith("{")) return undefined;
   const { event, kafka, http } = JSON.parse(line) as Partial<Doors> & { event?: string };
   return event === "ready" ? { kafka: kafka ?? "", http: http ?? "off" } : undefined;
-}
-
-function eachLine(stream: NodeJS.ReadableStream, visit: (line: string) => void): void {
-  let begun = "";
-  stream.setEncoding("utf8");
-  stream.on("data", (text: string) => {
-    const lines = (begun + text).split("\n");
-    begun = lines.pop() ?? "";
-    for (const line of lines) visit(line);
-  });
 }

@@ -13,6 +13,7 @@ import { configError, loadServerConfig } from "./config-sources.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import { thePlatform } from "./platform.ts";
 import { aborted } from "./shell.ts";
+import { refuseFolderOfSeveral } from "./single-broker-folder.ts";
 
 export async function serve({ shell, flags }: Call): Promise<ExitCode> {
   const loaded = await loadServerConfig(flags);
@@ -27,17 +28,24 @@ export async function serve({ shell, flags }: Call): Promise<ExitCode> {
   if (flags.isSet("brokers")) {
     const { brokerCount, serveBrokers } = await import("./serve-brokers.ts");
     const count = brokerCount(flags);
-    if (count > 1) return serveBrokers({ count, config, logger, format, shell });
+    if (count > 1) {
+      return serveBrokers({ count, config, logger, format, shell }).catch(async (error) => {
+        throw await startError(error, config);
+      });
+    }
   }
   const joinCluster = await joinOf(config, logger);
   const platform = thePlatform();
   const stopped = aborted(shell.signal);
   let server: Server;
   try {
+    const storage = platform.openStorage(config.dataDir);
+    refuseFolderOfSeveral(storage);
     server = await createServer({
       platform,
       config,
       logger,
+      storage,
       setLogLevel: (level) => log.setLevel(level),
       ...(joinCluster === undefined ? {} : { joinCluster }),
     });

@@ -1,5 +1,5 @@
-// Turns the data folder of a broker that was alone into that of the first of several: its files go one folder down.
-// Used by `serve-brokers.ts` only.
+// What a data folder is: that of one broker, or of several, each with a folder of its own in it. Turns the one into the
+// other when `serve --brokers` is told to: the files of the broker that was alone go one folder down.
 
 import { readIdentity } from "../log/folder-identity.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -10,6 +10,31 @@ import { CliError, ExitCode } from "./exit.ts";
 const metadataFolder = "metadata";
 const identityFile = "meta.properties";
 const underWayFile = ".moving";
+
+/** The brokers that have their folders in this one; empty if it is that of a broker itself. */
+export function brokersIn(folder: Storage): number[] {
+  if (folder.readFile(identityFile) !== undefined) return [];
+  return folder
+    .list("")
+    .filter(({ name }) => /^\d+$/.test(name))
+    .filter(({ name }) => folder.readFile(`${name}/${identityFile}`) !== undefined)
+    .map(({ name }) => Number(name))
+    .sort((a, b) => a - b);
+}
+
+/** A broker that is alone would begin an empty log there, and nobody would see why the records are gone. */
+export function refuseFolderOfSeveral(folder: Storage): void {
+  const brokers = brokersIn(folder);
+  if (brokers.length === 0) return;
+  const names = brokers.join(", ");
+  throw new CliError(`the data folder ${folder.root} has a folder for each of brokers ${names}`, {
+    exitCode: ExitCode.usage,
+    hints: [
+      `--brokers ${brokers.length} starts them all`,
+      `--data-dir ${folder.root}/${brokers[0]} --broker-id ${brokers[0]}, and the --nats of its cluster, starts one`,
+    ],
+  });
+}
 
 /**
  * Returns the number of the broker whose folder it was; undefined if the folder is empty or has brokers already. The

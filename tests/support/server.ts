@@ -24,7 +24,7 @@ export interface ServerOptions {
 }
 
 export const sourceEntry = join(projectFolder, "runtime/cli/main.ts");
-const READY = /^ready kafka=(\S+):(\d+) http=(\S+):(\d+)$/m;
+const READY = /^ready kafka=(\S+) http=(\S+)$/m;
 const READY_MS_MAX = 30_000;
 
 export class TestServer {
@@ -33,6 +33,9 @@ export class TestServer {
   kafka: Address = { host: "127.0.0.1", port: 0 };
   /** Base address of the HTTP door, without a slash at the end. */
   http = "";
+  /** With `--brokers N` those of all, in their order; `kafka` and `http` are the first. */
+  bootstraps: readonly string[] = [];
+  doors: readonly string[] = [];
   readonly #options: ServerOptions;
   #process: TestProcess | undefined;
   #httpPort = 0;
@@ -86,9 +89,11 @@ export class TestServer {
     const command = this.runtime.command(entry, "serve", ...args);
     this.#process = new TestProcess(command, { env: this.#options.env ?? {} });
     const found = await this.#process.waitFor(READY, READY_MS_MAX);
-    const [, kafkaHost = "", kafkaPort, httpHost = "", httpPort] = found;
-    this.kafka = { host: kafkaHost, port: Number(kafkaPort) };
-    this.#httpPort = Number(httpPort);
-    this.http = `http://${httpHost}:${httpPort}`;
+    this.bootstraps = found[1]!.split(",");
+    this.doors = found[2]!.split(",").map((each) => `http://${each}`);
+    const [host = "", port] = this.bootstraps[0]!.split(":");
+    this.kafka = { host, port: Number(port) };
+    this.http = this.doors[0]!;
+    this.#httpPort = Number(new URL(this.http).port);
   }
 }
