@@ -259,7 +259,8 @@ export class Partition implements Flushable {
     try {
       await this.log.flush();
     } catch (cause) {
-      this.#flushFailed(cause);
+      // Taken away meanwhile, as when its replica moves: whoever waited was told, and no disk is broken.
+      if (this.fault === undefined) this.#flushFailed(cause);
       return;
     }
     this.#lastFlushMs = this.#host.clock.monotonicMs();

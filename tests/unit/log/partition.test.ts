@@ -374,6 +374,21 @@ test("appendAsFollower() syncs what came before the disk was full: only then is 
   assert.is(partition.durableEnd, 2);
 });
 
+test("a partition that is taken away before its sync breaks no log directory", async () => {
+  const log = new LogFixture();
+  const partition = log.partition({ "timberline.flush": "group" });
+  const other = log.partition({ "timberline.flush": "group" }, "other");
+  const answer = partition.append(log.batch(["a"]), waits) as Promise<Appended>;
+  const outcome = answer.catch((error: BrokerError) => error.code);
+  partition.abandon();
+  await log.clock.turn();
+  assert.is(await outcome, "NOT_LEADER_OR_FOLLOWER");
+  assert.equal(log.events, []);
+  const kept = other.append(log.batch(["b"]), waits);
+  await log.clock.turn();
+  assert.is((await kept).baseOffset, 0);
+});
+
 test("a failed sync is never acknowledged and takes the whole directory offline", async () => {
   const storage = new MemoryStorage(Infinity);
   const log = new LogFixture(storage);
