@@ -1,5 +1,6 @@
 // What the server writes to its own log about its parts. Used by `server.ts` only.
 
+import { ControlPlaneError } from "../cluster/control-plane.ts";
 import type { GroupEvent } from "./groups/coordinator.ts";
 import type { LocalBroker } from "./local-broker.ts";
 import type { LogFolderEvent } from "./log/log-folder.ts";
@@ -64,6 +65,17 @@ export async function loadTransactions(
   if (transactions === 0) return;
   const what = `${transactions} transactional ids were read in ${durationMs} ms`;
   logger.info("transactions-loaded", what, { transactions, durationMs });
+}
+
+/** Work that nobody waits for went wrong. What goes on by itself once another is back is no fault of this broker. */
+export function reportBackground(logger: Logger, error: unknown, where: string): void {
+  const level = isPassing(error) ? "warn" : "error";
+  logger.child("broker")[level]("background-failed", where, { error: asError(error) });
+}
+
+function isPassing(error: unknown): boolean {
+  if (error instanceof ControlPlaneError) return error.fault === "unavailable";
+  return error instanceof Error && "retriable" in error && error.retriable === true;
 }
 
 export function asError(error: unknown): Error {

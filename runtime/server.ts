@@ -17,7 +17,13 @@ import { brokerAsker, PeerConnections } from "./replication/peers.ts";
 import { RoutedBroker } from "./router/routed-broker.ts";
 import { OwnMembership } from "./server-membership.ts";
 import { metricSources } from "./server-metrics.ts";
-import { asError, loadTransactions, reportFolder, reportGroups } from "./server-reports.ts";
+import {
+  asError,
+  loadTransactions,
+  reportBackground,
+  reportFolder,
+  reportGroups,
+} from "./server-reports.ts";
 import {
   chooseBrokerId,
   cleanerSettings,
@@ -281,14 +287,11 @@ class RunningServer implements Server {
   }
 
   #openBroker(folder: LogFolder, controlPlane: ControlPlane): LocalBroker {
-    const { platform, config } = this.#options;
+    const { platform, config, logger } = this.#options;
     const { brokerId, metrics } = this;
-    const log = this.#options.logger.child("broker");
-    const report = (error: unknown, where: string) =>
-      log.error("background-failed", where, { error: asError(error) });
     const background = {
-      report,
-      reportGroups: (event: GroupEvent) => reportGroups(this.#options.logger, event),
+      report: (error: unknown, where: string) => reportBackground(logger, error, where),
+      reportGroups: (event: GroupEvent) => reportGroups(logger, event),
     };
     const links = this.#peers && {
       openLink: kafkaLinks(platform, brokerId),
