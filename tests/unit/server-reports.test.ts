@@ -10,11 +10,13 @@ import { ManualClock } from "../support/manual-clock.ts";
 
 test("reportBackground() warns of what another broker or the metadata service will mend", () => {
   const levelOf = (error: unknown): string | undefined => {
-    let said = "";
-    const write = (line: string) => void (said += line);
+    const said: string[] = [];
+    const write = (line: string) => void said.push(line);
     const log = new Log({ clock: new ManualClock(), level: "info", format: "text", write });
     reportBackground(log.logger(), error, "fetching from broker 3");
-    return /\b(WARN|ERROR) +broker\/background-failed: fetching from broker 3/.exec(said)?.[1];
+    return /\b(WARN|ERROR) +broker\/background-failed: fetching from broker 3/.exec(
+      said.join(),
+    )?.[1];
   };
   assert.is(levelOf(new ClientError("NETWORK_EXCEPTION", "refused")), "WARN");
   assert.is(levelOf(new ControlPlaneError("unavailable", "no changes now")), "WARN");
