@@ -7,6 +7,8 @@ import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 
 const ticksPerSecond = 100;
+/** Counted at the start: who is pinned is told only of the cores that are left. */
+const coreCount = availableParallelism();
 /** In /proc/PID/stat, counted after the process name: user and system time, and that of ended children. */
 const ownTimeFields = [11, 12];
 const childTimeFields = [13, 14];
@@ -50,16 +52,15 @@ export interface Cores {
 
 /** The first half for the server, the rest for the load; undefined if cores cannot be chosen. */
 export function chooseCores(): Cores | undefined {
-  const count = availableParallelism();
-  if (count < 2 || !hasTaskset()) return undefined;
-  const half = Math.floor(count / 2);
+  if (coreCount < 2 || !hasTaskset()) return undefined;
+  const half = Math.floor(coreCount / 2);
   const range = (from: number, to: number) => (from === to ? `${from}` : `${from}-${to}`);
-  return { server: range(0, half - 1), load: range(half, count - 1) };
+  return { server: range(0, half - 1), load: range(half, coreCount - 1) };
 }
 
 /** No side has cores of its own. */
 export function allCores(): Cores {
-  const all = `0-${availableParallelism() - 1}`;
+  const all = `0-${coreCount - 1}`;
   return { server: all, load: all };
 }
 
