@@ -25,6 +25,7 @@ import {
 } from "./member-parts.ts";
 import { MetadataView } from "./metadata-view.ts";
 import { OwnRegistration } from "./own-registration.ts";
+import { ProducerIds } from "./producer-ids.ts";
 import { type CopyAnswer, checkedQuestion } from "./questions.ts";
 import { newIdBeside } from "./random-id.ts";
 import type { ChangeRequest } from "./requests.ts";
@@ -32,9 +33,6 @@ import { restoreMetadata } from "./restoration.ts";
 import { encodeSnapshot, FORMAT_MEMBER } from "./snapshot.ts";
 
 export type { MemberOptions, MemberSettings } from "./member-parts.ts";
-
-/** Producer ids taken from the controller at once. */
-const PRODUCER_ID_BLOCK = 1_000;
 
 export interface ClusterMember extends ControlPlane {
   /** Answers a question of another member. Rejects with ControlPlaneError for what is none. */
@@ -69,8 +67,7 @@ class Member implements ClusterMember {
   readonly #attendance: Attendance;
   readonly #registration: OwnRegistration;
   readonly #asker: ChangeAsker;
-  #producerIds = { next: 0, end: 0 };
-  #producerIdTurn: Promise<unknown> = Promise.resolve();
+  readonly #producerIds: ProducerIds;
   #isClosed = false;
 
   constructor(options: MemberOptions, settings: MemberSettings, view: MetadataView) {
@@ -87,6 +84,9 @@ class Member implements ClusterMember {
       self: () => this.#registration.heartbeat,
       isStale: () => this.#registration.stale(),
     });
+    this.#producerIds = new ProducerIds(async (count) =>
+      Number(await this.#asker.change({ do: "allocate-producer-ids", count })),
+    );
     this.#registration = new OwnRegistration({
       ...parts,
       change: (request) => this.#asker.change(request),
@@ -102,8 +102,12 @@ class Member implements ClusterMember {
     return this.#view.watch(changed);
   }
 
-  register(...[request, waiting]: Parameters<ControlPlane["register"]>): Promise<BrokerRecord> {
-    return this.#registration.register(request, waiting);
+  async register(
+    ...[request, waiting]: Parameters<ControlPlane["register"]>
+  ): Promise<BrokerRecord> {
+    const broker = await this.#registration.register(request, waiting);
+    this.#producerIds.reserveAhead();
+    return broker;
   }
 
   async createTopic(request: Parameters<ControlPlane["createTopic"]>[0]): Promise<TopicRecord> {
@@ -134,10 +138,7 @@ class Member implements ClusterMember {
   }
 
   async allocateProducerIds(count: number): Promise<number> {
-    if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`count is ${count}`);
-    const turn = this.#producerIdTurn.then(() => this.#takeProducerIds(count));
-    this.#producerIdTurn = turn.catch(() => undefined);
-    return turn;
+    return this.#producerIds.take(count);
   }
 
   alterIsr(changes: readonly IsrChange[]): Promise<readonly PartitionOutcome[]> {
@@ -240,16 +241,5 @@ class Member implements ClusterMember {
 
   async #changePartitions(request: ChangeRequest): Promise<readonly PartitionOutcome[]> {
     return (await this.#asker.change(request)) as readonly PartitionOutcome[];
-  }
-
-  async #takeProducerIds(count: number): Promise<number> {
-    if (this.#producerIds.end - this.#producerIds.next < count) {
-      const block = Math.max(count, PRODUCER_ID_BLOCK);
-      const next = Number(await this.#asker.change({ do: "allocate-producer-ids", count: block }));
-      this.#producerIds = { next, end: next + block };
-    }
-    const first = this.#producerIds.next;
-    this.#producerIds.next += count;
-    return first;
   }
 }

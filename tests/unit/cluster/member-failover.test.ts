@@ -215,6 +215,14 @@ scene(
   },
 );
 
+scene("new producers begin while the metadata service is away", async (scene) => {
+  for (const { log } of scene.cluster.processes) log.cut();
+  const given = new Set<number>();
+  for (const id of [1, 2, 3])
+    given.add(await scene.passing(scene.plane(id).allocateProducerIds(1)));
+  assert.is(given.size, 3);
+});
+
 scene("silence while the metadata service is away is forgiven when it is back", async (scene) => {
   const { version } = scene.plane(1).status();
   for (const { log } of scene.cluster.processes) log.cut();
