@@ -299,15 +299,13 @@ export class Coordinator implements TransactionCoordinator {
       [...members].map((partition) => ({ topic, partition })),
     );
     const marker = { producerId, producerEpoch, coordinatorEpoch, isCommit };
-    const written = this.#markers.write(places, marker, isCurrent);
-    if (written === undefined) {
-      this.#complete(slot);
-      return;
-    }
-    slot.ending = written.then(() => {
+    const done = () => {
       slot.ending = undefined;
       if (!this.#isClosed && isCurrent()) this.#complete(slot);
-    });
+    };
+    const written = this.#markers.write(places, marker, isCurrent);
+    if (written === undefined) done();
+    else slot.ending = written.then(done);
   }
 
   #complete(slot: Slot): void {
@@ -341,9 +339,10 @@ export class Coordinator implements TransactionCoordinator {
     );
   }
 
+  /** Not of a slot that was let go while a request waited: a newer one may know more by now. */
   async #put(slot: Slot, state: Transaction): Promise<void> {
-    const written = this.#log.write(state);
-    if (written !== undefined) await written;
+    if (!this.#table.holds(slot)) throw loadInProgress();
+    await this.#log.write(state);
     slot.state = state;
   }
 

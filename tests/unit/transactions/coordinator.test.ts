@@ -340,6 +340,25 @@ test("load() finishes what was decided and goes on with what was open", async ()
   assert.is(w.records.lastStableOffset, w.records.highWatermark);
 });
 
+test("what waited for an end does not undo it when the state was read anew meanwhile", async () => {
+  const w = await world();
+  const member = await w.init();
+  await w.coordinator.addPartitions(member, [place]);
+  w.write(member, "a");
+  w.records.fault = new BrokerError("KAFKA_STORAGE_ERROR", "away");
+  const next = { ...member, ...(await w.coordinator.end(member, v2)) };
+  const waiting = Promise.resolve(w.coordinator.addPartitions(next, [place]));
+  // Its part of the states has another leader epoch now, under the same leader.
+  await w.log.clock.advance(500);
+  w.state!.leaderEpoch++;
+  await w.coordinator.follow();
+  await rejects(Promise.all([waiting, w.log.clock.advance(900)]), "COORDINATOR_LOAD_IN_PROGRESS");
+  assert.is(w.coordinator.describe("id").phase, "PrepareCommit");
+  w.records.fault = undefined;
+  await w.log.clock.advance(2_000);
+  assert.is(w.coordinator.describe("id").phase, "CompleteCommit");
+});
+
 test("offsets of a group are part of the transaction", async () => {
   const w = await world();
   const member = await w.init();
