@@ -3,7 +3,7 @@
 
 import { decompressor } from "../compression/codecs.ts";
 import { fetch } from "../kafka/apis/fetch.ts";
-import type { ResponseOf } from "../kafka/schema.ts";
+import type { RequestInput, ResponseOf } from "../kafka/schema.ts";
 import { zeroUuid } from "../kafka/uuid.ts";
 import type { ConsumerOptions } from "./api.ts";
 import type { BrokerConnection } from "./broker-connection.ts";
@@ -29,6 +29,9 @@ interface Asked {
   readonly reader: PartitionReader;
   readonly generation: number;
 }
+
+type AskedTopic = NonNullable<RequestInput<typeof fetch>["topics"]>[number];
+type AskedPartition = AskedTopic["partitions"][number];
 
 export class Fetcher {
   readonly settings: Required<ConsumerOptions>;
@@ -163,12 +166,12 @@ export class Fetcher {
 
   #ask(connection: BrokerConnection, readers: readonly PartitionReader[]) {
     const { fetchWaitMsMax, fetchBytesMin, fetchBytesMax, partitionBytesMax } = this.settings;
-    const topics = new Map<
-      string,
-      { partition: number; fetchOffset: number; partitionMaxBytes: number }[]
-    >();
+    const topics = new Map<string, AskedPartition[]>();
     for (const { topic, partition, fetchOffset } of readers) {
-      const one = { partition, fetchOffset, partitionMaxBytes: partitionBytesMax };
+      // Whoever led before would answer of a log that ends earlier: then nothing could be told from what is gone.
+      const currentLeaderEpoch = this.#calls.metadata.leaderEpochOf(topic, partition);
+      const partitionMaxBytes = partitionBytesMax;
+      const one = { partition, currentLeaderEpoch, fetchOffset, partitionMaxBytes };
       const known = topics.get(topic);
       if (known === undefined) topics.set(topic, [one]);
       else known.push(one);

@@ -136,6 +136,11 @@ export class Metadata {
     return this.#brokers.get(leader);
   }
 
+  /** -1: not known. */
+  leaderEpochOf(name: string, partition: number): number {
+    return this.#topics.get(name)?.topic.partitions[partition]?.leaderEpoch ?? -1;
+  }
+
   /** One request, no retry: the topics named, or all. Fills the cache; topics with errors reject. */
   async fetch(names: readonly string[] | null): Promise<readonly TopicMetadata[]> {
     const response = await this.#request(names, false);
@@ -221,17 +226,14 @@ export class Metadata {
   }
 
   #remember(name: string, answer: Response["topics"][number]): TopicMetadata {
+    const { topicId: id = zeroUuid, isInternal } = answer;
+    const known = this.#topics.get(name)?.topic;
+    const before = known?.id === id && id !== zeroUuid ? known.partitions : [];
     const partitions = answer.partitions
-      .map((partition) => ({
-        partition: partition.partitionIndex,
-        leader: partition.leaderId,
-        leaderEpoch: partition.leaderEpoch,
-        replicas: partition.replicaNodes,
-        isr: partition.isrNodes,
-      }))
+      .map(partitionOf)
+      .map((told) => newerOf(told, before[told.partition]))
       .sort((a, b) => a.partition - b.partition);
     const available = partitions.filter(({ leader }) => leader >= 0).map((p) => p.partition);
-    const { topicId: id = zeroUuid, isInternal } = answer;
     const topic = { name, id, isInternal, partitions, available };
     if (this.#topics.size >= topicsMax) this.#topics.clear();
     this.#topics.set(name, {
@@ -242,6 +244,21 @@ export class Metadata {
     });
     return topic;
   }
+}
+
+function partitionOf(answer: Response["topics"][number]["partitions"][number]): PartitionMetadata {
+  return {
+    partition: answer.partitionIndex,
+    leader: answer.leaderId,
+    leaderEpoch: answer.leaderEpoch,
+    replicas: answer.replicaNodes,
+    isr: answer.isrNodes,
+  };
+}
+
+/** A broker that is cut off from the others may still believe in a leader of long ago, often itself (KIP-320). */
+function newerOf(told: PartitionMetadata, known: PartitionMetadata | undefined): PartitionMetadata {
+  return known !== undefined && known.leaderEpoch > told.leaderEpoch ? known : told;
 }
 
 function newQuestion(): Question {

@@ -342,4 +342,26 @@ test("partitions are asked for together also while old metadata is asked for aga
   await client.close();
 });
 
+test("who led before is not asked again, whatever a broker that is cut off says", async () => {
+  const { cluster, partition } = smallCluster();
+  partition.leaderEpoch = 5;
+  const { client, consumer } = connect(cluster, { offsetReset: "earliest" });
+  await consumer.assign([{ ...t0, offset: "earliest" }]);
+  assert.equal(await take(consumer, 4), ["a", "b", "c", "d"]);
+  let failures = 2;
+  cluster.fault = ({ api, broker }) => {
+    // The log of the one before ends earlier.
+    if (api === "Fetch" && broker === 2) return { error: "OFFSET_OUT_OF_RANGE" };
+    return api === "Fetch" && failures-- > 0 ? { error: "NOT_LEADER_OR_FOLLOWER" } : undefined;
+  };
+  partition.told = { leader: 2, leaderEpoch: 4 };
+  store(partition, ["e"]);
+  assert.equal(await take(consumer, 1), ["e"]);
+  const fetches = cluster.asked("Fetch");
+  assert.ok(fetches.every(({ broker }) => broker === 1));
+  const message = fetches.at(-1)!.message as RequestOf<typeof fetch>;
+  assert.is(message.topics[0]?.partitions[0]?.currentLeaderEpoch, 5);
+  await client.close();
+});
+
 test.run();

@@ -238,13 +238,17 @@ export class FakeCluster {
       errorCode,
       name,
       topicId: this.topicId(name),
-      partitions: (partitions ?? []).map(({ leader }, partitionIndex) => ({
-        errorCode: leader < 0 ? errorCodes.LEADER_NOT_AVAILABLE : 0,
-        partitionIndex,
-        leaderId: leader,
-        replicaNodes: [leader],
-        isrNodes: [leader],
-      })),
+      partitions: (partitions ?? []).map((partition, partitionIndex) => {
+        const { leader, leaderEpoch } = partition.told ?? partition;
+        return {
+          errorCode: leader < 0 ? errorCodes.LEADER_NOT_AVAILABLE : 0,
+          partitionIndex,
+          leaderId: leader,
+          leaderEpoch,
+          replicaNodes: [leader],
+          isrNodes: [leader],
+        };
+      }),
     };
   }
 

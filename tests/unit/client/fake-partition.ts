@@ -14,6 +14,9 @@ const rememberedMax = 5;
 
 export class FakePartition {
   leader: number;
+  leaderEpoch = -1;
+  /** What the cluster says of it, when that is another leader than the one it has. */
+  told: { leader: number; leaderEpoch: number } | undefined;
   readonly batches: Stored[] = [];
   logStartOffset = 0;
   nextOffset = 0;
