@@ -25,8 +25,14 @@ export interface CallOptions {
   readonly versionMax?: number;
 }
 
+/** After so long without an answer the others are asked whether this broker still lives, and how often then. */
+const silenceMs = 1_000;
+const inquiryEveryMs = 500;
+
 interface Pending {
   readonly deadlineMs: number;
+  /** From then on the silence is suspicious. */
+  readonly doubtMs: number;
   /** Reads the answer after the correlation id. */
   answer(reader: Reader): void;
   fail(error: ClientError): void;
@@ -45,6 +51,7 @@ export class BrokerConnection {
   readonly #onClosed: () => void;
   #correlationId = 0;
   #sweep: Timer | null = null;
+  #isInquiring = false;
   #closedBy: ClientError | null = null;
 
   /** Dials and agrees on versions; rejects with NETWORK_EXCEPTION or UNSUPPORTED_VERSION. */
@@ -208,30 +215,47 @@ export class BrokerConnection {
     extraTimeoutMs: number,
     handlers: Pick<Pending, "answer" | "fail">,
   ): void {
-    const timeoutMs = this.#context.settings.requestTimeoutMs + extraTimeoutMs;
-    this.#pending.set(correlationId, {
-      ...handlers,
-      deadlineMs: this.#context.nowMs() + timeoutMs,
-    });
-    if (this.#sweep === null) this.#armSweep(timeoutMs);
+    const nowMs = this.#context.nowMs();
+    const deadlineMs = nowMs + this.#context.settings.requestTimeoutMs + extraTimeoutMs;
+    const doubtMs = nowMs + silenceMs + extraTimeoutMs;
+    this.#pending.set(correlationId, { ...handlers, deadlineMs, doubtMs });
+    if (this.#sweep === null) this.#armSweep(Math.min(deadlineMs, doubtMs) - nowMs);
   }
 
-  /** One timer per connection: fires at the earliest deadline it knew, then looks again. */
+  /** One timer per connection: fires at the earliest time it knew, then looks again. */
   #armSweep(delayMs: number): void {
     this.#sweep = this.#context.platform.clock.after(delayMs, () => {
       this.#sweep = null;
+      if (this.#pending.size === 0) return;
       const nowMs = this.#context.nowMs();
-      let nextMs = Number.POSITIVE_INFINITY;
-      for (const { deadlineMs } of this.#pending.values()) nextMs = Math.min(nextMs, deadlineMs);
-      if (nextMs <= nowMs) {
-        const { requestTimeoutMs } = this.#context.settings;
-        const where = addressText(this.address);
-        const what = `${where} has not answered within ${requestTimeoutMs} ms. Is it overloaded?`;
-        this.#fail(new ClientError("REQUEST_TIMED_OUT", what));
-      } else if (this.#pending.size > 0) {
-        this.#armSweep(nextMs - nowMs);
+      let endMs = Number.POSITIVE_INFINITY;
+      let suspiciousMs = Number.POSITIVE_INFINITY;
+      for (const { deadlineMs, doubtMs } of this.#pending.values()) {
+        endMs = Math.min(endMs, deadlineMs);
+        suspiciousMs = Math.min(suspiciousMs, doubtMs);
       }
+      if (endMs <= nowMs) return this.#timedOut();
+      if (suspiciousMs <= nowMs) void this.#inquire();
+      this.#armSweep(Math.min(endMs, Math.max(suspiciousMs, nowMs + inquiryEveryMs)) - nowMs);
     });
+  }
+
+  #timedOut(): void {
+    const { requestTimeoutMs } = this.#context.settings;
+    const where = addressText(this.address);
+    const what = `${where} has not answered within ${requestTimeoutMs} ms. Is it overloaded?`;
+    this.#fail(new ClientError("REQUEST_TIMED_OUT", what));
+  }
+
+  /** A broker that was stopped or cut off says nothing; the cluster knows of it long before the request's end. */
+  async #inquire(): Promise<void> {
+    if (this.#isInquiring) return;
+    this.#isInquiring = true;
+    const isGone = await this.#context.isGone(this.address);
+    this.#isInquiring = false;
+    if (isGone && this.#pending.size > 0) {
+      this.#fail(this.#lost("it does not answer, and the other brokers count it as gone"));
+    }
   }
 
   // ---- receiving ----

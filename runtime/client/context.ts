@@ -35,6 +35,8 @@ export class Context {
   readonly platform: ClientPlatform;
   readonly settings: Settings;
   closed = false;
+  /** Whether other brokers say that the one at this address is no more: set by who knows the cluster. */
+  isGone: (address: Address) => Promise<boolean> = async () => false;
   readonly #waits = new Set<() => void>();
 
   constructor(options: ClientOptions) {

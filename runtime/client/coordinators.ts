@@ -56,7 +56,7 @@ export class Coordinators {
     const { metadata } = this.calls;
     if (metadata.brokers.size === 0) await metadata.fetch([]);
     const message = { key, keyType: keyTypes[this.#kind], coordinatorKeys: [key] };
-    const answer = await metadata.callAny(findCoordinator, message);
+    const answer = await metadata.callQuickest(findCoordinator, message);
     const found = answer.coordinators[0] ?? answer;
     const error = errorFromCode(found.errorCode, where, found.errorMessage);
     if (error !== null) throw error;

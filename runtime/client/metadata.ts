@@ -7,14 +7,17 @@ import type { Api, ResponseOf } from "../kafka/schema.ts";
 import { zeroUuid } from "../kafka/uuid.ts";
 import type { CallOptions } from "./broker-connection.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
-import type { Address, Context } from "./context.ts";
+import { type Address, addressText, type Context } from "./context.ts";
 import { asClientError, ClientError, errorFromCode } from "./error.ts";
+import { firstAnswer } from "./first-answer.ts";
 
 /** Topics remembered; above it all are forgotten and asked for again. */
 const topicsMax = 100_000;
 /** How long a topic that should exist may be missing: being created, or not yet known to this broker. */
 const creationWaitMsMax = 10_000;
 const appearanceWaitMsMax = 1_000;
+/** Addresses of brokers remembered; a cluster has fewer. */
+const addressesMax = 10_000;
 
 export interface PartitionMetadata {
   readonly partition: number;
@@ -62,6 +65,8 @@ export class Metadata {
   readonly #pool: ConnectionPool;
   readonly #topics = new Map<string, Cached>();
   #brokers = new Map<number, BrokerMetadata>();
+  /** Where brokers are or were. */
+  readonly #seen = new Set<string>();
   #clusterId: string | null = null;
   #controllerId = -1;
   /** By topic; those to be created on the way apart from those that must not be. */
@@ -73,6 +78,7 @@ export class Metadata {
   constructor(context: Context, pool: ConnectionPool) {
     this.#context = context;
     this.#pool = pool;
+    context.isGone = (address) => this.#isGone(address);
   }
 
   get brokers(): ReadonlyMap<number, BrokerMetadata> {
@@ -158,10 +164,8 @@ export class Metadata {
     message: ReqIn,
     options: CallOptions = {},
   ): Promise<Res> {
-    const addresses = this.#addresses();
-    const connected = addresses.find((address) => this.#pool.open(address) !== undefined);
     let failure: unknown;
-    for (const address of connected === undefined ? addresses : [connected, ...addresses]) {
+    for (const address of this.#addresses()) {
       try {
         const connection = await this.#pool.to(address);
         return await connection.call(api, message, options);
@@ -173,11 +177,44 @@ export class Metadata {
     throw asClientError(failure, "No broker answers");
   }
 
-  /** Known brokers from a random one on, then the bootstrap addresses; bounded by their number. */
-  #addresses(): Address[] {
+  /** As `callAny`, but who is silent does not hold it up: for what may be asked of several. */
+  async callQuickest<Req, ReqIn, Res, ResIn>(
+    api: Api<Req, ReqIn, Res, ResIn>,
+    message: ReqIn,
+    except?: Address,
+  ): Promise<Res> {
+    const questions = this.#addresses(except).map((address) => async () => {
+      const connection = await this.#pool.to(address);
+      return connection.call(api, message);
+    });
+    try {
+      return await firstAnswer(this.#context, questions);
+    } catch (error) {
+      throw asClientError(error, "No broker answers");
+    }
+  }
+
+  /** A connected one, known brokers from a random one on, the bootstrap addresses; bounded by their number. */
+  #addresses(except?: Address): Address[] {
     const known = [...this.#brokers.values()];
     const from = known.length > 1 ? this.#context.platform.random.integer(known.length) : 0;
-    return [...known.slice(from), ...known.slice(0, from), ...this.#context.settings.bootstrap];
+    const turned = [...known.slice(from), ...known.slice(0, from)];
+    const all: Address[] = [...turned, ...this.#context.settings.bootstrap];
+    const others = all.filter((each) => !except || addressText(each) !== addressText(except));
+    const connected = others.find((address) => this.#pool.open(address) !== undefined);
+    return connected === undefined ? others : [connected, ...others];
+  }
+
+  /** Whether the others say that the broker of this address is no more. False where nobody can tell. */
+  async #isGone(address: Address): Promise<boolean> {
+    const text = addressText(address);
+    if (!this.#seen.has(text)) return false;
+    try {
+      await this.#request([], false, address);
+    } catch {
+      return false;
+    }
+    return ![...this.#brokers.values()].some((broker) => addressText(broker) === text);
   }
 
   #ask(name: string, create: boolean): Promise<TopicMetadata> {
@@ -209,9 +246,14 @@ export class Metadata {
     }
   }
 
-  async #request(names: readonly string[] | null, create: boolean): Promise<Response> {
+  async #request(
+    names: readonly string[] | null,
+    create: boolean,
+    except?: Address,
+  ): Promise<Response> {
     const topics = names?.map((name) => ({ name })) ?? null;
-    const response = await this.callAny(metadataApi, { topics, allowAutoTopicCreation: create });
+    const message = { topics, allowAutoTopicCreation: create };
+    const response = await this.callQuickest(metadataApi, message, except);
     const error = errorFromCode(response.errorCode, "Metadata");
     if (error !== null) throw error;
     this.#clusterId = response.clusterId;
@@ -222,6 +264,8 @@ export class Metadata {
         { id: nodeId, host, port, rack },
       ]),
     );
+    if (this.#seen.size >= addressesMax) this.#seen.clear();
+    for (const broker of this.#brokers.values()) this.#seen.add(addressText(broker));
     return response;
   }
 

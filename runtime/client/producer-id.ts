@@ -76,7 +76,7 @@ export class ProducerId implements Identity {
   }
 
   async #ask(where: string): Promise<void> {
-    const answer = await this.#metadata.callAny(initProducerId, {
+    const answer = await this.#metadata.callQuickest(initProducerId, {
       transactionalId: null,
       transactionTimeoutMs: noTransactionTimeoutMs,
     });

@@ -69,6 +69,8 @@ export class FakeCluster {
   readonly dials: string[] = [];
   /** Brokers that refuse connections. */
   readonly down = new Set<number>();
+  /** Brokers that the others count as gone. */
+  readonly fenced = new Set<number>();
   /** Largest version by API name, below what the client speaks. */
   readonly versionMax = new Map<string, number>();
   readonly transactions = new FakeTransactions();
@@ -170,6 +172,10 @@ export class FakeCluster {
     }
   }
 
+  get #listed(): number[] {
+    return this.#brokers.filter((id) => !this.fenced.has(id));
+  }
+
   #respond(request: FakeRequest, error: number): unknown {
     const told = this.transactions.respond(request, error);
     if (told !== undefined) return told;
@@ -224,7 +230,7 @@ export class FakeCluster {
       if (mayCreate && !this.topics.has(name)) this.addTopic(name, Array(this.autoCreate).fill(1));
     }
     return {
-      brokers: this.#brokers.map((id) => ({ nodeId: id, host: `broker-${id}`, port: id })),
+      brokers: this.#listed.map((id) => ({ nodeId: id, host: `broker-${id}`, port: id })),
       clusterId: "fake",
       controllerId: this.controllerId,
       topics: names.map((name) => this.#topicAnswer(name, error)),
