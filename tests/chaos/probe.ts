@@ -61,12 +61,12 @@ export class Probe {
       .map(({ sentMs, atMs }) => atMs - sentMs);
   }
 
-  /** The longest time without an answer of any one partition since then. */
-  longestGapMs(fromMs: number): number {
+  /** The longest time without an answer of any one of the partitions (default: all) since then. */
+  longestGapMs(fromMs: number, partitions: readonly number[] = this.#all): number {
     let longest = 0;
-    for (const answers of this.#acknowledged) {
+    for (const partition of partitions) {
       let lastMs = fromMs;
-      for (const { atMs } of answers) {
+      for (const { atMs } of this.#acknowledged[partition]!) {
         if (atMs < fromMs) continue;
         longest = Math.max(longest, atMs - lastMs);
         lastMs = atMs;
@@ -74,6 +74,10 @@ export class Probe {
       longest = Math.max(longest, performance.now() - lastMs);
     }
     return Math.round(longest);
+  }
+
+  get #all(): number[] {
+    return [...this.#acknowledged.keys()];
   }
 
   async close(): Promise<void> {
