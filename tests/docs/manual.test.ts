@@ -9,6 +9,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { request } from "../support/http-client.ts";
 import { findTool } from "../support/missing-tool.ts";
+import { natsServerProgram } from "../support/nats-server.ts";
 import { projectFolder } from "../support/project.ts";
 import { bun, deno } from "../support/runtimes.ts";
 import { TestServer } from "../support/server.ts";
@@ -22,12 +23,14 @@ const pages = readdirSync(join(projectFolder, manualFolder))
   .map((name) => `${manualFolder}/${name}`);
 const documents = ["README.md", ...pages];
 const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-const tools = { kcat: findTool("kcat") };
+const tools = { kcat: findTool("kcat"), nats: await natsServerProgram() };
 
-/** A block that runs, and the output the page shows for it. */
+/** A block that runs, and the output the page shows for it; or brokers that the page starts. */
 interface Step {
   readonly block: Block;
   readonly shown: string | undefined;
+  /** The lines that start them. */
+  readonly starts: readonly string[];
 }
 
 /** One page after the other has a server; the last one's goes at the end, however the page ended. */
@@ -37,15 +40,18 @@ test.after(async () => current?.run.end());
 async function runOf(document: string): Promise<PageRun> {
   if (current?.document !== document) {
     await current?.run.end();
-    current = { document, run: await PageRun.start(serveFlags(document)) };
+    current = { document, run: new PageRun() };
+    const [first] = stepsOf(blocksOf(read(document)));
+    if (first?.starts.length === 0) await current.run.startServer([]);
   }
   return current.run;
 }
 
 for (const document of documents) {
-  for (const { block, shown } of stepsOf(blocksOf(read(document)))) {
+  for (const { block, shown, starts } of stepsOf(blocksOf(read(document)))) {
     test(`${document}:${block.line} does what it says`, async () => {
       const run = await runOf(document);
+      if (starts.length > 0) return startAll(run, starts);
       const printed =
         block.language === "js" ? await run.runScript(block) : await run.runCommands(block);
       const difference = shown === undefined ? undefined : differenceOf(shown, printed);
@@ -54,19 +60,33 @@ for (const document of documents) {
   }
 }
 
-/** What a page has its reader start the broker with: a line `npm start -- FLAGS` of its own in a block. */
-function serveFlags(document: string): string[] {
-  return /^npm start -- (.+)$/m.exec(read(document))?.[1]?.split(/\s+/) ?? [];
-}
-
 function stepsOf(blocks: readonly Block[]): Step[] {
+  const needsNats = blocks.some((block) => startsIn(block).some((line) => /nats/.test(line)));
+  if (needsNats && tools.nats === undefined) return [];
   return blocks.flatMap((block, index) => {
+    const starts = startsIn(block);
+    if (starts.length > 0) return [{ block, shown: undefined, starts }];
     if (block.language !== "sh" && block.language !== "js") return [];
     if (/\bkcat\b/.test(block.text) && tools.kcat === undefined) return [];
     const next = blocks[index + 1];
     const isShown = next?.language === "text" && next.isRightAfter;
-    return [{ block, shown: isShown ? next.text : undefined }];
+    return [{ block, shown: isShown ? next.text : undefined, starts }];
   });
+}
+
+/** What a page has its reader start: lines of their own in a block without language. */
+function startsIn({ language, text }: Block): string[] {
+  if (language !== "") return [];
+  return Array.from(text.matchAll(/^(npm start --|nats-server) .+$/gm), ([line]) =>
+    line.replace(/\s+#.*$/, ""),
+  );
+}
+
+/** NATS first; brokers at once, as their terminals would. */
+async function startAll(run: PageRun, starts: readonly string[]): Promise<void> {
+  const isNats = (line: string) => line.startsWith("nats-server");
+  for (const line of starts.filter(isNats)) await run.start(line);
+  await Promise.all(starts.filter((line) => !isNats(line)).map((line) => run.start(line)));
 }
 
 test("pages name only npm scripts that exist", () => {

@@ -1,11 +1,12 @@
-// Runs what a page of the manual tells its reader to run, in order, against a server of its own. The page's
-// addresses and folder (127.0.0.1:9092, 127.0.0.1:8080, ./timberline-data) become the server's, and back in
+// Runs what a page of the manual tells its reader to run, in order, against servers of its own. The page's
+// addresses and folders (127.0.0.1:9092, 127.0.0.1:8080, ./timberline-data) become the servers', and back in
 // what is printed, on stdout or stderr: a reader sees both.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { natsServerProgram, TestNats } from "../support/nats-server.ts";
 import { runProcess, TestProcess } from "../support/processes.ts";
 import { projectFolder } from "../support/project.ts";
 import { currentNode } from "../support/runtimes.ts";
@@ -13,6 +14,12 @@ import { TestServer } from "../support/server.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { type Block, commandsOf } from "./blocks.ts";
 
+/** Where a page has its things unless its flags say otherwise. */
+const placesOfPage = {
+  "--data-dir": "timberline-data",
+  "--kafka-port": "9092",
+  "--http-port": "8080",
+} as const;
 const COMMAND_MS_MAX = 20_000;
 /** A command that goes on until Ctrl-C is given this long to print its first line. */
 const FOLLOW_MS_MAX = 10_000;
@@ -22,21 +29,59 @@ const { scripts } = require("../../package.json") as { scripts: Record<string, s
 const NPM_CALL = "npm run -s timberline --";
 
 export class PageRun {
-  readonly #server: TestServer;
+  readonly #servers: TestServer[] = [];
   readonly #folder = tempFolder("manual");
+  /** What the page calls something, and what it is here. */
+  readonly #names: (readonly [page: string, here: string])[] = [];
+  #nats: TestNats | undefined;
   #scripts = 0;
 
-  private constructor(server: TestServer) {
-    this.#server = server;
+  /** A line of the page that starts something, `npm start -- FLAGS` or `nats-server …`: here, under the page's names. */
+  async start(line: string): Promise<void> {
+    const [program, ...words] = line.split(/\s+/);
+    if (program === "nats-server") await this.#startNats();
+    else await this.startServer(words.slice(2));
   }
 
-  /** `args`: more flags of `serve`, for a page that starts its broker with some. */
-  static async start(args: readonly string[] = []): Promise<PageRun> {
-    return new PageRun(await TestServer.start({ args }));
+  async startServer(flags: readonly string[]): Promise<void> {
+    const own = new Map<string, string>();
+    const args: string[] = [];
+    for (let at = 0; at < flags.length; at++) {
+      const name = flags[at]!;
+      if (name in placesOfPage) own.set(name, flags[++at]!);
+      else args.push(name.startsWith("nats://") ? this.#nats!.urls[0]! : name);
+    }
+    const server = await TestServer.start({ args });
+    this.#servers.push(server);
+    const placeOf = (flag: keyof typeof placesOfPage) => own.get(flag) ?? placesOfPage[flag];
+    for (const [i, bootstrap] of server.bootstraps.entries()) {
+      this.#names.push([`127.0.0.1:${Number(placeOf("--kafka-port")) + i}`, bootstrap]);
+      this.#names.push([
+        `http://127.0.0.1:${Number(placeOf("--http-port")) + i}`,
+        server.doors[i]!,
+      ]);
+    }
+    this.#names.push([placeOf("--data-dir"), server.dataDir]);
   }
 
   async end(): Promise<void> {
-    await this.#server.stop();
+    await Promise.all(this.#servers.map((server) => server.stop()));
+    await this.#nats?.stop();
+  }
+
+  /** The first time, or again after the page has ended it. */
+  async #startNats(): Promise<void> {
+    if (this.#nats !== undefined) {
+      await this.#nats.process(0).end();
+      await this.#nats.startServer(0);
+    } else {
+      const program = await natsServerProgram();
+      if (program === undefined) throw new Error("the page needs nats-server");
+      this.#nats = await TestNats.start({ program });
+      this.#names.push(["nats.pid", join(this.#folder, "nats.pid")]);
+      this.#names.push(["nats-data", this.#nats.storeOf(0)]);
+    }
+    writeFileSync(join(this.#folder, "nats.pid"), `${this.#nats.process(0).pid}`);
   }
 
   /** What the commands of a `sh` block printed. Each must end with 0; one of a `follow` block with Ctrl-C. */
@@ -91,23 +136,25 @@ export class PageRun {
   }
 
   get #env() {
-    return { TIMBERLINE_BOOTSTRAP: this.#server.bootstrap };
+    return { TIMBERLINE_BOOTSTRAP: this.#servers[0]!.bootstrap };
   }
 
   #here(text: string): string {
-    return text
-      .replaceAll(NPM_CALL, scripts.timberline as string)
-      .replaceAll("127.0.0.1:9092", this.#server.bootstrap)
-      .replaceAll("http://127.0.0.1:8080", this.#server.http)
-      .replaceAll(/(?<![\w/])(\.\/)?timberline-data\b/g, this.#server.dataDir);
+    const own = text.replaceAll(NPM_CALL, scripts.timberline as string);
+    // Longer names first: one may begin another.
+    return this.#names
+      .toSorted(([a], [b]) => b.length - a.length)
+      .reduce((result, [page, here]) => result.replaceAll(wholeName(page), here), own);
   }
 
   #there(text: string): string {
-    return text
-      .replaceAll(this.#server.dataDir, "timberline-data")
-      .replaceAll(this.#server.bootstrap, "127.0.0.1:9092")
-      .replaceAll(this.#server.http, "http://127.0.0.1:8080");
+    return this.#names.reduce((result, [page, here]) => result.replaceAll(here, page), text);
   }
+}
+
+/** Not within a path or a longer name. */
+function wholeName(name: string): RegExp {
+  return new RegExp(`(?<![\\w/-])(\\./)?${name.replaceAll(".", "\\.")}\\b(?!-)`, "g");
 }
 
 /** Our own package is the sources; others are those of the project. */

@@ -95,7 +95,7 @@ export class TestNats {
 
   /** What a lost disk does: the server comes back without its store. */
   wipe(index: number): void {
-    rmSync(this.#store(index), { recursive: true, force: true });
+    rmSync(this.storeOf(index), { recursive: true, force: true });
   }
 
   async stop(): Promise<void> {
@@ -106,7 +106,8 @@ export class TestNats {
     return this.#sites[index] ?? loopback;
   }
 
-  #store(index: number): string {
+  /** The folder of its store. */
+  storeOf(index: number): string {
     return join(this.#folder, `store-${index}`);
   }
 
@@ -114,7 +115,7 @@ export class TestNats {
     const lines = [
       `server_name: n${index}`,
       `listen: ${this.#site(index).host}:${this.#ports[index]}`,
-      `jetstream { store_dir: "${this.#store(index)}", sync_interval: always }`,
+      `jetstream { store_dir: "${this.storeOf(index)}", sync_interval: always }`,
       this.#config,
     ];
     if (this.#ports.length > 1) {
