@@ -80,6 +80,9 @@ type Values = Map<string, { text: string; place: string }>;
 /** More would be a mistake, such as a data file given as configuration. */
 const PROBLEMS_MAX = 100;
 
+/** For the commands that are clients; a broker that is started from the same shell has it, too. */
+const clientsVariable = "TIMBERLINE_BOOTSTRAP";
+
 class Loader {
   readonly problems: ConfigProblem[] = [];
   readonly warnings: ConfigProblem[] = [];
@@ -208,6 +211,7 @@ class Loader {
    * every container.
    */
   #unknownVariable(variable: string, value: string): void {
+    if (variable === clientsVariable) return;
     if (/^TIMBERLINE_(SERVICE_|PORT(_\d|$))|_(SERVICE|PORT)_/.test(variable)) return;
     const nearest = nearestVariable(variable) ?? null;
     this.#problem(

@@ -198,6 +198,7 @@ test("loadConfig() warns of unknown variables, except those Kubernetes makes", a
       TIMBERLINE_SERVICE_HOST: "10.0.0.1",
       TIMBERLINE_PORT_9092_TCP_ADDR: "10.0.0.1",
       TIMBERLINE_KAFKA_SERVICE_PORT: "9092",
+      TIMBERLINE_BOOTSTRAP: "127.0.0.1:9092",
     },
   });
   assert.equal(problems, []);
