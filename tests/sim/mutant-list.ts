@@ -11,6 +11,8 @@ export interface Mutant extends Edit {
   readonly rule: string;
   /** Where else the rule stands: it is broken in both places. */
   readonly also?: Edit;
+  /** 1: a broker that is alone must keep it. */
+  readonly brokers?: 1;
   /** Another rule that holds the line alone: then nothing is found, and that is as it should be. */
   readonly behind?: string;
 }
@@ -119,6 +121,7 @@ export const mutants: readonly Mutant[] = [
     file: partition,
     find: "return flushes && options.waits ? this.#waits.until(appended) : appended;",
     replace: "return flushes && !options.waits ? this.#waits.until(appended) : appended;",
+    brokers: 1,
   },
   {
     rule: "who did not stop cleanly leaves ISR and ELR",
@@ -161,6 +164,7 @@ export const mutants: readonly Mutant[] = [
     file: "runtime/log/recovery.ts",
     find: "if (isTrusted && segment.open()) {",
     replace: "if ((isTrusted || segment.bytes > 0) && segment.open()) {",
+    brokers: 1,
   },
   {
     rule: "a fetch counts only in the leader's own epoch",

@@ -55,19 +55,20 @@ function hunt(mutant: Mutant): Found {
     symlinkSync(join(project, "node_modules"), join(folder, "node_modules"));
     breakRule(folder, mutant.rule, mutant);
     if (mutant.also) breakRule(folder, mutant.rule, mutant.also);
-    const args = ["tests/sim/run.ts", "--seeds", String(seedsMax), "--failures-max", "1"];
+    const counts = ["--seeds", String(seedsMax), "--failures-max", "1"];
+    const args = ["tests/sim/run.ts", ...counts, "--brokers", String(mutant.brokers ?? 3)];
     const { stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", ...args], {
       cwd: folder,
       encoding: "utf8",
       timeout: secondsMax * 1_000,
     });
-    const counts = /^(\d+) seeds, (\d+) failed/m.exec(stdout);
-    if (counts === null) return { finding: stderr.trim().slice(0, 200) || "no end" };
-    if (counts[2] === "0") return { finding: "" };
+    const told = /^(\d+) seeds, (\d+) failed/m.exec(stdout);
+    if (told === null) return { finding: stderr.trim().slice(0, 200) || "no end" };
+    if (told[2] === "0") return { finding: "" };
     const rules = [...stdout.matchAll(/^ {2}([a-z-]+): (not in)?/gm)].map(([, rule, late]) =>
       late ? "not in sync again" : rule!,
     );
-    return { seeds: Number(counts[1]), finding: [...new Set(rules)].join(", ") };
+    return { seeds: Number(told[1]), finding: [...new Set(rules)].join(", ") };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,14 +1,17 @@
 // Faults, drawn from the seed: what happens when, to whom, for how long. Everything it breaks it mends.
 
-import { ambush } from "./ambush.ts";
 import type { BrokerHost, Brokers } from "./cluster.ts";
-import { type Fault, faults, growth } from "./faults.ts";
+import { faults, growth } from "./faults.ts";
 import type { SeededRandom } from "./seeded-random.ts";
+import { layTraps } from "./traps.ts";
 import type { World } from "./world.ts";
 
 const faultsMsMax = 7_000;
+const recessMs = [2_500, 4_500] as const;
+const provokeMs = [600, 1_600] as const;
+/** Of the time of faults, where a recess follows. */
+const faultsShare = 0.25;
 const restoreLookMs = 300;
-const ambushes = ["ambush", ambush] as const;
 /** Some seeds are hectic: one thing has not settled when the next one happens. */
 const calmMs = [100, 1_500] as const;
 const hecticMs = [10, 500] as const;
@@ -28,6 +31,8 @@ export class Nemesis {
   /** Entries that the metadata service keeps when it loses the others, once all is mended. */
   keptEntries: number | undefined;
   readonly #mend = new Set<() => void>();
+  #hasTraps = false;
+  readonly #kept = new Set<BrokerHost>();
 
   constructor(world: World, brokers: Brokers, options: NemesisOptions) {
     this.world = world;
@@ -37,14 +42,21 @@ export class Nemesis {
   }
 
   begin(): void {
-    const endMs = this.world.scheduler.nowMs + this.random.between(2_000, faultsMsMax);
     // Seeds differ in what they are about: a few kinds each, rather than a bit of everything.
     const kinds = Object.entries(faults).filter(() => this.random.chance(0.4));
-    const chosen = [...(kinds.length > 0 ? kinds : Object.entries(faults)), ...this.#aims()];
+    // Where there is room to grow.
+    if (this.brokers.all.length > this.brokers.hosts.length) kinds.push(...Object.entries(growth));
+    const chosen = kinds.length > 0 ? kinds : Object.entries(faults);
+    if (this.brokers.hosts.length > 1 && this.random.chance(0.5)) {
+      this.#hasTraps = true;
+      layTraps(this);
+    }
+    const faultsMs = this.random.between(2_000, faultsMsMax) * (this.#hasTraps ? faultsShare : 1);
+    const endMs = this.world.scheduler.nowMs + faultsMs;
     const [fromMs, toMs] = this.random.chance(0.5) ? hecticMs : calmMs;
     const next = () => {
       if (this.world.scheduler.nowMs >= endMs) {
-        this.isOver = true;
+        this.#recess();
         return;
       }
       const [name, fault] = this.random.pick(chosen);
@@ -58,23 +70,45 @@ export class Nemesis {
     this.world.after(this.random.between(200, 1_000), next);
   }
 
-  /** What happens only if it is meant to, then often. */
-  #aims(): (readonly [string, Fault])[] {
-    const hasSpare = this.brokers.all.length > this.brokers.hosts.length;
-    const growing = hasSpare ? Object.entries(growth) : [];
-    return this.random.chance(0.6) ? [...growing, ambushes, ambushes] : growing;
+  /** Where traps are laid, brokers come back while they may snap: only then some join, and others are elected. */
+  #recess(): void {
+    if (!this.#hasTraps) {
+      this.isOver = true;
+      return;
+    }
+    this.world.trace("!!", "all but the traps is mended");
+    this.#mendAll();
+    for (const host of this.brokers.all) this.#keepAlive(host);
+    this.#provoke();
+    this.world.after(this.random.between(recessMs[0], recessMs[1]), () => {
+      this.isOver = true;
+    });
   }
 
-  healAll(): void {
-    this.world.trace("!!", "all is mended");
+  /** One by one they leave and come back. */
+  #provoke(): void {
+    if (this.isOver) return;
+    const host = this.victim();
+    if (host !== undefined) this.brokers.crash(host, "kill");
+    const [fromMs, toMs] = provokeMs;
+    this.world.after(this.random.between(fromMs, toMs), () => this.#provoke());
+  }
+
+  #mendAll(): void {
     for (const mend of [...this.#mend]) mend();
     this.#mend.clear();
     this.world.links.healAll();
     for (const host of this.brokers.all) {
       host.disk?.disarm();
       host.process?.resume();
-      this.#keepAlive(host);
     }
+  }
+
+  healAll(): void {
+    this.world.trace("!!", "all is mended");
+    this.#mendAll();
+    this.world.metadata.lagMs.clear();
+    for (const host of this.brokers.all) this.#keepAlive(host);
     if (this.keptEntries !== undefined) this.#goBack();
   }
 
@@ -154,8 +188,14 @@ export class Nemesis {
 
   /** Whatever ends a broker after the faults, such as a crash that was laid in wait: it is started again. */
   #keepAlive(host: BrokerHost): void {
+    if (this.#kept.has(host)) return;
+    this.#kept.add(host);
+    this.#lookAfter(host);
+  }
+
+  #lookAfter(host: BrokerHost): void {
     if (host.isBroken) this.brokers.crash(host, "kill");
     if (host.state === "off") this.brokers.start(host);
-    this.world.after(500, () => this.#keepAlive(host));
+    this.world.after(500, () => this.#lookAfter(host));
   }
 }

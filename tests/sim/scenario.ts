@@ -60,7 +60,7 @@ export const groupOf = { classic: "g", consumer: "h" } as const;
 export function work(workload: Workload, scenario: Scenario): void {
   const { sends, polls } = workload.history;
   const to = { topic, partitions, sends };
-  workload.produce("p1", { ...to, acks: -1, isIdempotent: true, everyMs: 35 });
+  workload.produce("p1", { ...to, acks: -1, isIdempotent: true, everyMs: 40 });
   if (scenario.hasTransactions) {
     transact(workload, "t1");
     readTransfers(workload, "r2");
@@ -68,8 +68,8 @@ export function work(workload: Workload, scenario: Scenario): void {
     saveBalances(workload, "b1");
     readBalances(workload, "r3");
   } else {
-    workload.produce("p2", { ...to, acks: -1, isIdempotent: true, everyMs: 70 });
-    workload.produce("p3", { ...to, acks: 1, isIdempotent: false, everyMs: 140 });
+    workload.produce("p2", { ...to, acks: -1, isIdempotent: true, everyMs: 80 });
+    workload.produce("p3", { ...to, acks: 1, isIdempotent: false, everyMs: 160 });
   }
   workload.read("r1", { topic, partitions, isolation: "read_uncommitted", polls });
   for (const [index, protocol] of scenario.protocols.entries()) {

@@ -43,7 +43,7 @@ export function transact(workload: Workload, name: string): void {
       const transaction = await own.begin();
       const entry: TransactionEntry = { number: number++, values: [], outcome: "open" };
       transfers.transactions.push(entry);
-      fill(transaction, entry);
+      fill(transaction, entry, () => `${name}-${entry.number}-${entry.values.length}`, random);
       if (random.chance(dawdleChance)) await workload.rest(process, 2 * transactionTimeoutMs);
       if (random.chance(takeOverChance)) {
         producer = open();
@@ -55,16 +55,6 @@ export function transact(workload: Workload, name: string): void {
     } catch (error) {
       workload.refused(name, error);
       if (producer === own) await replace(own);
-    }
-  };
-  const fill = (transaction: Transaction, entry: TransactionEntry) => {
-    for (let partition = 0; partition < transferPartitions; partition++) {
-      for (let i = random.integer(recordsMax); i >= 0; i--) {
-        const value = `${name}-${entry.number}-${entry.values.length}`;
-        entry.values.push({ partition, value });
-        // What fails spoils the transaction: the commit tells.
-        transaction.send({ topic: transferTopic, partition, value }).catch(() => {});
-      }
     }
   };
   const end = async (transaction: Transaction, entry: TransactionEntry) => {
@@ -90,6 +80,23 @@ export function transact(workload: Workload, name: string): void {
     () => workload.awaited(round),
     () => workload.awaited(() => producer.close()),
   );
+}
+
+/** Some records for each partition. */
+function fill(
+  transaction: Transaction,
+  entry: TransactionEntry,
+  valueOf: () => string,
+  random: { integer(max: number): number },
+): void {
+  for (let partition = 0; partition < transferPartitions; partition++) {
+    for (let i = random.integer(recordsMax); i >= 0; i--) {
+      const value = valueOf();
+      entry.values.push({ partition, value });
+      // What fails spoils the transaction: the commit tells.
+      transaction.send({ topic: transferTopic, partition, value }).catch(() => {});
+    }
+  }
 }
 
 /** Reads what is committed, and notices at once what is not. */

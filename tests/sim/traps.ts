@@ -12,7 +12,7 @@ interface Trap {
   readonly delayMs: readonly [from: number, to: number];
   /** What happens then; answers whom it struck. */
   readonly strike: (nemesis: Nemesis, news: IsrNews) => readonly (BrokerHost | undefined)[];
-  /** All but one hear of it late: those who decide know, those who lead do not. */
+  /** It needs a leader that hears late of what was decided. */
   readonly isLate?: boolean;
 }
 
@@ -21,31 +21,33 @@ const soonMs = [0, 60] as const;
 const backMs = [20, 500] as const;
 const cutMs = [100, 600] as const;
 const lateMs = [30, 400] as const;
-/** So many moments one after the other, such as two elections. */
-const strikesMax = 3;
+/** Between two strikes: some of it heals. */
+const restMs = [200, 1_500] as const;
+const trapsMax = 2;
 
-export function ambush(nemesis: Nemesis): string | undefined {
-  const { brokers, random, world } = nemesis;
-  if (brokers.heardOf !== undefined || brokers.hosts.length === 1) return undefined;
-  const [name, { moment, delayMs, strike, isLate }] = random.pick(Object.entries(traps));
-  let left = 1 + random.integer(strikesMax);
-  const seen = new Set<string>();
+/** A seed has few kinds of traps, and each snaps again and again. */
+export function layTraps(nemesis: Nemesis): void {
+  const { brokers, done, random, world } = nemesis;
+  const { scheduler } = world;
+  const all = Object.entries(traps);
+  const laid = Array.from({ length: trapsMax }, () => random.pick(all));
+  const isLate = laid.some(([, trap]) => trap.isLate) || random.chance(0.2);
+  let restUntilMs = 0;
   brokers.heardOf = (_, news) => {
-    const key = `${news.topic}-${news.partition} ${news.leader} ${news.isr}`;
-    if (left === 0 || momentOf(news) !== moment || seen.has(key)) return;
-    seen.add(key);
-    left--;
-    const [fromMs, toMs] = delayMs;
-    world.after(random.between(fromMs, toMs), () => {
-      const struck = strike(nemesis, news).flatMap((host) => (host ? [host.name] : []));
-      world.trace("!!", `${name} (${key}): ${struck.join(" ")}`);
+    if (nemesis.isOver || scheduler.nowMs < restUntilMs || news.topic.startsWith("__")) return;
+    const [name, trap] = laid.find((each) => each[1].moment === momentOf(news)) ?? [];
+    if (name === undefined || trap === undefined) return;
+    restUntilMs = scheduler.nowMs + random.between(restMs[0], restMs[1]);
+    done.push(name);
+    world.after(random.between(trap.delayMs[0], trap.delayMs[1]), () => {
+      if (nemesis.isOver) return;
+      const struck = trap.strike(nemesis, news).flatMap((host) => (host ? [host.name] : []));
+      const where = `${news.topic}-${news.partition} ${news.leader} ${news.isr}`;
+      world.trace("!!", `${name} (${where}): ${struck.join(" ")}`);
+      if (isLate) beLate(nemesis);
     });
   };
-  nemesis.for(1_000, 5_000, () => {
-    brokers.heardOf = undefined;
-  });
-  if (isLate ?? random.chance(0.3)) beLate(nemesis);
-  return name;
+  if (isLate) beLate(nemesis);
 }
 
 function momentOf({ leader, isr, before }: IsrNews): Moment | undefined {
@@ -54,14 +56,13 @@ function momentOf({ leader, isr, before }: IsrNews): Moment | undefined {
   return isr.length < before.isr.length ? "shrank" : undefined;
 }
 
-function beLate(nemesis: Nemesis): void {
-  const { brokers, random, world } = nemesis;
+/** All but one hear of changes late: those who decide know, those who lead do not. */
+function beLate({ brokers, random, world }: Nemesis): void {
   const { lagMs } = world.metadata;
+  lagMs.clear();
   const first = random.pick(brokers.hosts);
   for (const host of brokers.hosts) {
-    if (host === first) continue;
-    lagMs.set(host.name, random.between(lateMs[0], lateMs[1]));
-    nemesis.for(1_000, 5_000, () => lagMs.delete(host.name));
+    if (host !== first) lagMs.set(host.name, random.between(lateMs[0], lateMs[1]));
   }
 }
 
