@@ -1,8 +1,13 @@
 // What `npm run proof:failover` measures, one by one: how long partitions are without a leader after each kind of end,
 // what a short stall and an absent NATS do, and what clients notice of restarts and of growth.
 
+import { findConfluent } from "../compat/confluent.ts";
+import { History } from "../sim/history.ts";
 import type { Figures } from "./failover.ts";
 import { type ChaosBroker, type Fleet, pause } from "./fleet.ts";
+import { kafkajsGroup, kafkajsProducer } from "./kafkajs-load.ts";
+import { librdkafkaLoad } from "./librdkafka-load.ts";
+import { Notebook } from "./load.ts";
 import { type Probe, quantile } from "./probe.ts";
 import { clients } from "./sites.ts";
 
@@ -169,6 +174,7 @@ const added: Measure = {
   target: "a fourth broker takes its share; produce p99 grows by 2 times at most",
   async run({ fleet, probe, topic: name, say }) {
     const spanMs = 10_000;
+    await fill(fleet, name);
     await pause(spanMs);
     const startMs = performance.now();
     const before = probe.latenciesMs(startMs - spanMs, startMs);
@@ -193,6 +199,90 @@ const added: Measure = {
     return { p99BeforeMs: p99BeforeMs!, p99DuringMs: p99DuringMs!, movedMs, errors, isMet };
   },
 };
+
+const wiped: Measure = {
+  name: "nats-wiped",
+  target: "NATS loses its store: no error at clients, an alarm, and a restore that brings it back",
+  async run({ fleet, probe, say }) {
+    const admin = fleet.client.admin();
+    const fromMs = performance.now();
+    await fleet.nats.kill(0);
+    fleet.nats.wipe(0);
+    await fleet.nats.startServer(0);
+    await pause(5 * quietMs);
+    const status = await fleet.command("cluster", "status", "-o", "json");
+    const isAlarmed = /cluster restore/.test(status);
+    const refusal = admin.createTopic({ name: "refused", partitions: 1 }).then(
+      () => "created",
+      (error: Error) => error.message,
+    );
+    const refused = await Promise.race([refusal, pause(15 * quietMs).then(() => "no answer")]);
+    say(`alarm: ${isAlarmed}; a new topic: ${refused}`);
+    const restoreMs = performance.now();
+    await fleet.command("cluster", "restore", "--yes");
+    const restoredMs = Math.round(performance.now() - restoreMs);
+    await fleet.client.admin().createTopic({ name: "after", partitions: 1, replicationFactor: 3 });
+    await fleet.settle();
+    const gapMs = probe.longestGapMs(fromMs);
+    const errors = probe.errors.length;
+    const isMet = isAlarmed && refused !== "created" && errors === 0 && gapMs < 1_000;
+    return { isAlarmed, refused, restoredMs, gapMs, errors, isMet };
+  },
+};
+
+/** All clients with their own time limits and retries. */
+const rolling: Measure = {
+  name: "rolling-restart",
+  target: "a rolling restart of all three under load: 0 failed requests at clients",
+  async run({ fleet, probe, topic: name, times = 2, say }) {
+    const notebook = new Notebook(new History());
+    const place = {
+      ...{ bootstrap: fleet.bootstrap, topic: name, partitions, pauseMs: 20, isDefault: true },
+    };
+    const confluent = await findConfluent();
+    const load = [await kafkajsProducer(place, notebook), await kafkajsGroup(place, notebook)];
+    if (confluent) load.push(librdkafkaLoad(confluent.python, place, notebook));
+    await pause(3 * quietMs);
+    const fromMs = performance.now();
+    for (let time = 0; time < times; time++) {
+      for (const broker of [...fleet.brokers.values()]) {
+        await broker.stop();
+        await broker.restart();
+        await fleet.settle();
+        say(`${time + 1}: broker ${broker.id} is back`);
+      }
+    }
+    const gapMs = probe.longestGapMs(fromMs);
+    await Promise.all(load.map((client) => client.stop()));
+    const failed = [...notebook.errors.map(({ client, what }) => `${client}: ${what}`)];
+    failed.push(...probe.errors);
+    const { sends } = notebook.history;
+    const unanswered = sends.filter(({ outcome }) => outcome !== "ok").length;
+    const samples = failed.slice(0, 5).join("; ");
+    const isMet = failed.length === 0 && unanswered === 0;
+    const requests = sends.length;
+    return {
+      restarts: 3 * times,
+      requests,
+      unanswered,
+      failed: failed.length,
+      samples,
+      gapMs,
+      isMet,
+    };
+  },
+};
+
+/** Something to move: 64 MiB in all, each three times. */
+async function fill(fleet: Fleet, name: string): Promise<void> {
+  const producer = fleet.client.producer();
+  const value = new Uint8Array(64 * 1024).fill(7);
+  for (let sent = 0; sent < 1_024; sent++) {
+    await producer.ready();
+    void producer.send({ topic: name, partition: sent % partitions, value });
+  }
+  await producer.close();
+}
 
 function round(ms: number): number {
   return Math.round(ms * 10) / 10;
@@ -241,5 +331,7 @@ export const measures: readonly Measure[] = [
   stall,
   thousand,
   natsAway,
+  wiped,
+  rolling,
   added,
 ];

@@ -19,6 +19,8 @@ export interface Fault {
   readonly needsCuts?: boolean;
   /** Bytes of the disk of the first broker, a file system of its own. */
   readonly diskMiB?: number;
+  /** Rounds at most, where each leaves something behind. */
+  readonly roundsMax?: number;
   /** One broker on each runtime. */
   readonly isMixed?: boolean;
   /** Brokers at the start, 3. */
@@ -100,6 +102,35 @@ const nats: Fault = {
     await fleet.nats.kill(0);
     await pause(downMs);
     await fleet.nats.startServer(0);
+  },
+};
+
+const natsWipe: Fault = {
+  name: "nats-wipe",
+  async round({ fleet, pick, say }) {
+    say("the store of NATS is wiped");
+    await fleet.nats.kill(0);
+    fleet.nats.wipe(0);
+    await fleet.nats.startServer(0);
+    await pause(pick.between(1_000, 5_000));
+    await fleet.command("cluster", "restore", "--yes");
+    say("restored");
+  },
+};
+
+const growth: Fault = {
+  name: "broker-added",
+  roundsMax: 2,
+  async round({ fleet, pick, say }) {
+    const id = fleet.brokers.size + 1;
+    say(`broker ${id} joins and gets its share`);
+    await fleet.add(id);
+    await fleet.command("cluster", "add", String(id), "--yes");
+    // The newcomer is killed while it has only just begun.
+    const broker = fleet.broker(id);
+    await pause(pick.between(0, 1_000));
+    await broker.kill();
+    await broker.restart();
   },
 };
 
@@ -210,10 +241,12 @@ export const faults: readonly Fault[] = [
   partition,
   nats,
   natsAway,
+  natsWipe,
   natsCluster,
   diskFull,
   rolling,
   reassignment,
+  growth,
   {
     name: "mixed-runtimes",
     isMixed: true,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import kafkajs from "kafkajs";
 import type { Client } from "../../runtime/mod.ts";
 import { createClient, createPlatform } from "../../runtime/mod.ts";
+import { timberline } from "../cli/command-line.ts";
 import type { SmallDisk } from "../compat/small-disk.ts";
 import { TestNats } from "../support/nats-server.ts";
 import { isRunning } from "../support/processes.ts";
@@ -199,6 +200,14 @@ export class Fleet {
     } catch (error) {
       return String(error);
     }
+  }
+
+  /** `timberline …` for this cluster; fails if the command does. Returns what it printed. */
+  async command(...words: string[]): Promise<string> {
+    const end = await timberline([...words, "-b", this.bootstrap.join()]);
+    const said = `${end.stdout}${end.stderr}`;
+    if (end.code !== 0) throw new Error(`timberline ${words.join(" ")}: exit ${end.code}\n${said}`);
+    return said;
   }
 
   /** Begins to move replicas, as Kafka's tools ask for it. */

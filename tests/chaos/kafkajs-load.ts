@@ -9,13 +9,16 @@ const commitMs = 500;
 const recordsPerSend = 3;
 
 function kafkaOf(place: LoadPlace, clientId: string): kafkajs.Kafka {
+  const patience = {
+    // Of its defaults only this: silent brokers would hold it up for half a minute each time.
+    requestTimeout: 5_000,
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 100 },
+  };
   return new kafkajs.Kafka({
     clientId,
     brokers: [...place.bootstrap],
     logLevel: kafkajs.logLevel.NOTHING,
-    // Of its defaults only this: silent brokers would hold it up for half a minute each time.
-    requestTimeout: 5_000,
-    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 100 },
+    ...(place.isDefault ? {} : patience),
   });
 }
 
@@ -86,7 +89,9 @@ async function joined(
     rebalanceTimeout: 10_000,
     heartbeatInterval: 1_000,
     maxWaitTimeInMs: 200,
-    retry: { retries: 100, initialRetryTime: 100, maxRetryTime: 1_000 },
+    ...(place.isDefault
+      ? {}
+      : { retry: { retries: 100, initialRetryTime: 100, maxRetryTime: 1_000 } }),
   });
   let session = 0;
   consumer.on(consumer.events.GROUP_JOIN, () => void session++);

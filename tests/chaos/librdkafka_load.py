@@ -83,14 +83,14 @@ def commit():
 
 
 signal.signal(signal.SIGTERM, stop)
+limits = {"socket.timeout.ms": 5000, "request.timeout.ms": 5000}
 producer = Producer(
     {
         "bootstrap.servers": told["bootstrap"],
         "enable.idempotence": True,
         "acks": "all",
         "linger.ms": 1,
-        "socket.timeout.ms": 5000,
-        "request.timeout.ms": 5000,
+        **({} if told.get("isDefault") else limits),
     }
 )
 consumer = Consumer(

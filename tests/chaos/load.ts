@@ -9,6 +9,8 @@ export interface LoadPlace {
   readonly partitions: number;
   /** Pause between two rounds of sends of one producer. */
   readonly pauseMs: number;
+  /** Clients keep their own time limits and retries; else they give up a silent broker after 5 s. */
+  readonly isDefault?: boolean;
 }
 
 /** A producer, or readers, at work since it was made. */

@@ -140,7 +140,8 @@ async function startLoad(
 }
 
 async function runRounds(options: SegmentOptions, scene: Scene): Promise<number> {
-  const { fault, durationMs, roundsMax = Number.POSITIVE_INFINITY } = options;
+  const { fault, durationMs } = options;
+  const roundsMax = options.roundsMax ?? fault.roundsMax ?? Number.POSITIVE_INFINITY;
   const endMs = performance.now() + durationMs;
   let rounds = 0;
   while (performance.now() < endMs && rounds < roundsMax) {
