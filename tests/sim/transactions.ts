@@ -7,6 +7,7 @@ import {
   type TransactionalProducer,
 } from "../../runtime/client/mod.ts";
 import type { PollEntry, TransactionEntry } from "./history.ts";
+import type { SimProcess } from "./process.ts";
 import type { Workload } from "./workload.ts";
 
 export const transferTopic = "transfers";
@@ -43,7 +44,7 @@ export function transact(workload: Workload, name: string): void {
       const transaction = await own.begin();
       const entry: TransactionEntry = { number: number++, values: [], outcome: "open" };
       transfers.transactions.push(entry);
-      fill(transaction, entry, () => `${name}-${entry.number}-${entry.values.length}`, random);
+      fill(transaction, entry, process);
       if (random.chance(dawdleChance)) await workload.rest(process, 2 * transactionTimeoutMs);
       if (random.chance(takeOverChance)) {
         producer = open();
@@ -86,12 +87,11 @@ export function transact(workload: Workload, name: string): void {
 function fill(
   transaction: Transaction,
   entry: TransactionEntry,
-  valueOf: () => string,
-  random: { integer(max: number): number },
+  { name, random }: SimProcess,
 ): void {
   for (let partition = 0; partition < transferPartitions; partition++) {
     for (let i = random.integer(recordsMax); i >= 0; i--) {
-      const value = valueOf();
+      const value = `${name}-${entry.number}-${entry.values.length}`;
       entry.values.push({ partition, value });
       // What fails spoils the transaction: the commit tells.
       transaction.send({ topic: transferTopic, partition, value }).catch(() => {});
