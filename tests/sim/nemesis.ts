@@ -3,12 +3,13 @@
 import type { BrokerHost, Brokers } from "./cluster.ts";
 import { faults, growth } from "./faults.ts";
 import type { SeededRandom } from "./seeded-random.ts";
+import { isSettled } from "./state-checks.ts";
 import { layTraps } from "./traps.ts";
 import type { World } from "./world.ts";
 
 const faultsMsMax = 7_000;
 const recessMs = [2_500, 4_500] as const;
-const provokeMs = [600, 1_600] as const;
+const provokeLookMs = 100;
 /** Of the time of faults, where a recess follows. */
 const faultsShare = 0.25;
 const restoreLookMs = 300;
@@ -85,13 +86,15 @@ export class Nemesis {
     });
   }
 
-  /** One by one they leave and come back. */
+  /** One by one they leave, and come back before the next one does. */
   #provoke(): void {
     if (this.isOver) return;
-    const host = this.victim();
-    if (host !== undefined) this.brokers.crash(host, "kill");
-    const [fromMs, toMs] = provokeMs;
-    this.world.after(this.random.between(fromMs, toMs), () => this.#provoke());
+    const host = isSettled(this.brokers) ? this.victim() : undefined;
+    if (host !== undefined) {
+      this.brokers.crash(host, "kill");
+      this.startLater(host, 20, 300);
+    }
+    this.world.after(provokeLookMs, () => this.#provoke());
   }
 
   #mendAll(): void {

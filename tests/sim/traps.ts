@@ -12,6 +12,8 @@ interface Trap {
   readonly delayMs: readonly [from: number, to: number];
   /** What happens then; answers whom it struck. */
   readonly strike: (nemesis: Nemesis, news: IsrNews) => readonly (BrokerHost | undefined)[];
+  /** It needs so many in the ISR. */
+  readonly isrMin?: number;
   /** It needs a leader that hears late of what was decided. */
   readonly isLate?: boolean;
 }
@@ -35,7 +37,7 @@ export function layTraps(nemesis: Nemesis): void {
   let restUntilMs = 0;
   brokers.heardOf = (_, news) => {
     if (nemesis.isOver || scheduler.nowMs < restUntilMs || news.topic.startsWith("__")) return;
-    const [name, trap] = laid.find((each) => each[1].moment === momentOf(news)) ?? [];
+    const [name, trap] = laid.find((each) => snaps(each[1], news)) ?? [];
     if (name === undefined || trap === undefined) return;
     restUntilMs = scheduler.nowMs + random.between(restMs[0], restMs[1]);
     done.push(name);
@@ -48,6 +50,10 @@ export function layTraps(nemesis: Nemesis): void {
     });
   };
   if (isLate) beLate(nemesis);
+}
+
+function snaps({ moment, isrMin = 1 }: Trap, news: IsrNews): boolean {
+  return momentOf(news) === moment && news.isr.length >= isrMin;
 }
 
 function momentOf({ leader, isr, before }: IsrNews): Moment | undefined {
@@ -70,6 +76,8 @@ const traps: Readonly<Record<string, Trap>> = {
   "only the newcomer stays": {
     moment: "grew",
     delayMs: atOnceMs,
+    // Otherwise nothing was acknowledged before.
+    isrMin: 3,
     isLate: true,
     strike: (nemesis, news) => leaveAlone(nemesis, news, [0, 150]),
   },
