@@ -26,7 +26,7 @@ import type { Paint } from "./shell.ts";
 const NAMED_MAX = 5;
 
 export async function clusterStatus({ shell, flags }: Call): Promise<ExitCode> {
-  const { facts, progress, minInSync } = await withAdmin(shell, async (admin) => {
+  const { facts, progress, minInSync, alarms } = await withAdmin(shell, async (admin) => {
     const found = await clusterFacts(admin);
     const [quorum, configs] = await Promise.all([
       admin.care.metadataProgress(),
@@ -35,7 +35,10 @@ export async function clusterStatus({ shell, flags }: Call): Promise<ExitCode> {
         "min.insync.replicas",
       ),
     ]);
-    return { facts: found, progress: quorum, minInSync: configs };
+    // Last: Kafka's brokers hang up on a question that they do not know.
+    const copies = await admin.copies.list();
+    const told = new Set(copies.flatMap(({ copy }) => copy?.alarm ?? []));
+    return { facts: found, progress: quorum, minInSync: configs, alarms: [...told] };
   });
   const health = clusterHealth(facts, minInSync);
   const fenced = facts.brokers.filter(({ isFenced }) => isFenced).map(({ id }) => id);
@@ -49,6 +52,10 @@ export async function clusterStatus({ shell, flags }: Call): Promise<ExitCode> {
       show: (id) => (id === -1 ? paint.red("none") : `broker ${id}`),
     },
     { key: "metadataVersion", title: "metadata version", value: progress.version },
+    {
+      ...{ key: "alarms", title: "metadata service", value: alarms },
+      show: () => (alarms.length === 0 ? "no alarm" : paint.red(alarms.join("; "))),
+    },
     { key: "brokersUp", title: "brokers up", value: liveBrokers(facts).map(({ id }) => id) },
     {
       ...{ key: "brokersFenced", title: "brokers fenced", value: fenced },
@@ -62,7 +69,7 @@ export async function clusterStatus({ shell, flags }: Call): Promise<ExitCode> {
     noted("notPreferred", "not led by preference", health.notPreferred),
     noted("reassigning", "moving", facts.reassignments.map(placeOf)),
   ]);
-  const wrong = [health.offline, health.belowMinInSync, health.underReplicated, fenced];
+  const wrong = [health.offline, health.belowMinInSync, health.underReplicated, fenced, alarms];
   const isHealthy = progress.controllerId >= 0 && wrong.every((each) => each.length === 0);
   if (isHealthy || !flags.isSet("check")) return ExitCode.done;
   shell.warn("the cluster is not healthy");

@@ -152,6 +152,9 @@ if (program !== undefined) {
         fleet.alarms().every((alarm) => /went back.*timberline cluster restore/.test(alarm ?? "")),
       );
       await send(fleet, lines(20, 40));
+      const status = await fleet.cli("status", "--check");
+      assert.is(status.code, 10);
+      assert.match(status.stdout, /^metadata service +.*went back.*cluster restore/m);
       const refused = await fleet.cli("restore");
       assert.is(refused.code, 2);
       assert.match(refused.stderr, /no terminal to ask/);
