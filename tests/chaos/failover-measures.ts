@@ -212,12 +212,10 @@ const wiped: Measure = {
     await pause(5 * quietMs);
     const status = await fleet.command("cluster", "status", "-o", "json");
     const isAlarmed = /cluster restore/.test(status);
-    const refusal = admin.createTopic({ name: "refused", partitions: 1 }).then(
-      () => "created",
-      (error: Error) => error.message,
-    );
-    const refused = await Promise.race([refusal, pause(15 * quietMs).then(() => "no answer")]);
-    say(`alarm: ${isAlarmed}; a new topic: ${refused}`);
+    // Clients try changes again until their time is up: nothing is made meanwhile.
+    const refusal = admin.createTopic({ name: "refused", partitions: 1 }).catch(() => {});
+    const refused = await Promise.race([refusal, pause(5 * quietMs).then(() => "waits")]);
+    say(`alarm: ${isAlarmed}; a new topic: ${refused === "waits" ? "waits" : "was made"}`);
     const restoreMs = performance.now();
     await fleet.command("cluster", "restore", "--yes");
     const restoredMs = Math.round(performance.now() - restoreMs);
@@ -225,8 +223,8 @@ const wiped: Measure = {
     await fleet.settle();
     const gapMs = probe.longestGapMs(fromMs);
     const errors = probe.errors.length;
-    const isMet = isAlarmed && refused !== "created" && errors === 0 && gapMs < 1_000;
-    return { isAlarmed, refused, restoredMs, gapMs, errors, isMet };
+    const isMet = isAlarmed && refused === "waits" && errors === 0 && gapMs < 1_000;
+    return { isAlarmed, restoredMs, gapMs, errors, isMet };
   },
 };
 
