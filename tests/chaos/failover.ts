@@ -2,8 +2,8 @@
 // What was measured is kept in `results/failover.json`. Flags: --only kill,sigstop --times 5 --dry-run. Exits with 1 if
 // a target is missed.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { machine, versions } from "../compat/machine.ts";
 import { natsServerProgram } from "../support/nats-server.ts";
@@ -99,5 +99,6 @@ function keep(measure: Measure, figures: Figures): void {
     ...figures,
   };
   const kept = { measures: { ...before.measures, [measure.name]: entry } };
+  mkdirSync(dirname(resultsPath), { recursive: true });
   writeFileSync(resultsPath, `${JSON.stringify(kept, null, 2)}\n`);
 }

@@ -2,8 +2,8 @@
 // `results/chaos.json`, by fault, so that a run can be taken up again. Flags: --minutes 30 --only kill,nats --seed 7
 // --again (also those that are kept already). Exits with 1 if anything is wrong.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { findConfluent } from "../compat/confluent.ts";
 import { machine, versions } from "../compat/machine.ts";
@@ -101,5 +101,6 @@ function keep(result: SegmentResult): void {
     ...result,
   };
   const segments = { ...kept(), [result.fault]: entry };
+  mkdirSync(dirname(resultsPath), { recursive: true });
   writeFileSync(resultsPath, `${JSON.stringify({ segments }, null, 2)}\n`);
 }
