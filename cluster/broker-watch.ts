@@ -6,7 +6,7 @@ import { type BrokerRecord, ControlPlaneError } from "./control-plane.ts";
 import type { Controller } from "./controller.ts";
 import { decideFencing, decideUnfencing } from "./decisions/brokers.ts";
 import { decideElections } from "./decisions/elections.ts";
-import type { MemberClock, MemberSettings, Timer } from "./member-parts.ts";
+import { type MemberClock, type MemberSettings, pause, type Timer } from "./member-parts.ts";
 import type { Commit } from "./metadata-course.ts";
 import type { MetadataView } from "./metadata-view.ts";
 import { type Peers, PeerUnreachable } from "./peer.ts";
@@ -15,6 +15,8 @@ import { Sessions } from "./sessions.ts";
 
 /** A broker whose connection broke is asked who it is; a living one answers at once. */
 const PROBE_MS_MAX = 1_000;
+const PROBES_MAX = 5;
+const PROBE_PAUSE_MS = 30;
 /** What is left of the session of a controller that was replaced because it had been silent. */
 const REPLACED_SESSION_PART = 1 / 3;
 
@@ -78,10 +80,10 @@ export class BrokerWatch {
 
   /** A connection to or from it broke: if nobody listens at its address any more, there is nothing to wait for. */
   async lost(id: number): Promise<void> {
-    const { view, peers, brokerId } = this.#parts;
+    const { view, brokerId } = this.#parts;
     const broker = view.image.brokers.get(id);
     if (broker === undefined || broker.fenced || id === brokerId) return;
-    if (await isGone(peers, broker)) await this.fence([id]);
+    if (await isGone(this.#parts, broker)) await this.fence([id]);
   }
 
   async fence(ids: readonly number[]): Promise<void> {
@@ -170,12 +172,19 @@ export class BrokerWatch {
 }
 
 /** Whether the registered process is surely no more: its port refuses, or another process answers there. */
-export async function isGone(peers: Peers, broker: BrokerRecord): Promise<boolean> {
-  try {
-    const answer = await peers.ask(broker, { ask: "identify" }, { timeoutMs: PROBE_MS_MAX });
-    return (answer as Identity).incarnation !== broker.incarnation;
-  } catch (error) {
-    if (error instanceof PeerUnreachable) return error.isGone;
-    throw error;
+export async function isGone(
+  { peers, clock }: { readonly peers: Peers; readonly clock: MemberClock },
+  broker: BrokerRecord,
+): Promise<boolean> {
+  for (let probe = 1; ; probe++) {
+    try {
+      const answer = await peers.ask(broker, { ask: "identify" }, { timeoutMs: PROBE_MS_MAX });
+      return (answer as Identity).incarnation !== broker.incarnation;
+    } catch (error) {
+      if (!(error instanceof PeerUnreachable)) throw error;
+      if (error.isGone || probe === PROBES_MAX) return error.isGone;
+    }
+    // The system closes a dead process' connections one by one: for a moment its port may still take new ones.
+    await pause(clock, PROBE_PAUSE_MS);
   }
 }
