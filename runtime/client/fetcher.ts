@@ -12,7 +12,7 @@ import { ConnectionPool } from "./connection-pool.ts";
 import { asClientError, type ClientError, errorFromCode, isStaleMetadata } from "./error.ts";
 import { FetchedRecords } from "./fetched.ts";
 import type { BrokerMetadata } from "./metadata.ts";
-import { askOffsets } from "./offsets.ts";
+import { askOffsets, isolationLevels } from "./offsets.ts";
 import type { PartitionReader } from "./partition-reader.ts";
 import { Pump } from "./pump.ts";
 
@@ -20,7 +20,6 @@ import { Pump } from "./pump.ts";
 const topicIdVersion = 13;
 /** A partition is asked ahead while it has less than this many answers waiting. */
 const chunksMax = 2;
-const isolationLevels = { read_uncommitted: 0, read_committed: 1 } as const;
 
 type PartitionAnswer = ResponseOf<typeof fetch>["responses"][number]["partitions"][number];
 

@@ -18,7 +18,13 @@ const wireTimestamps = {
   "earliest-local": -4,
 } as const;
 
-const isolationLevels = { read_uncommitted: 0, read_committed: 1 } as const;
+/** As Fetch and ListOffsets say it. */
+export const isolationLevels = { read_uncommitted: 0, read_committed: 1 } as const;
+
+/** As ListOffsets says it. */
+export function wireTimestamp(spec: OffsetSpec): number {
+  return typeof spec === "string" ? wireTimestamps[spec] : spec.timestampMs;
+}
 
 /** In the order asked; what fails for one partition is its `error`. */
 export async function askOffsets(
@@ -129,8 +135,7 @@ function askLeader(
 function topicsOf(questions: readonly OffsetQuestion[]) {
   const topics = new Map<string, { partitionIndex: number; timestamp: number }[]>();
   for (const { topic, partition, spec } of questions) {
-    const timestamp = typeof spec === "string" ? wireTimestamps[spec] : spec.timestampMs;
-    const asked = { partitionIndex: partition, timestamp };
+    const asked = { partitionIndex: partition, timestamp: wireTimestamp(spec) };
     const partitions = topics.get(topic);
     if (partitions === undefined) topics.set(topic, [asked]);
     else partitions.push(asked);

@@ -19,6 +19,7 @@ import { BrokerConnection } from "../client/broker-connection.ts";
 import { ConnectionPool } from "../client/connection-pool.ts";
 import { type Address, addressText, Context } from "../client/context.ts";
 import { ClientError, errorFromCode } from "../client/error.ts";
+import { isolationLevels, wireTimestamp } from "../client/offsets.ts";
 import { BrokerError, type ErrorName } from "../errors.ts";
 import { clusterQuestion } from "../kafka/apis/cluster-question.ts";
 import { deleteRecords } from "../kafka/apis/delete-records.ts";
@@ -129,7 +130,7 @@ export class LeaderCalls {
   ): Promise<ListedOffset> {
     const { topic: name, partition: partitionIndex, spec } = asked;
     const isolationLevel = isolationLevels[asked.isolation];
-    const partitions = [{ partitionIndex, timestamp: timestampOf(spec) }];
+    const partitions = [{ partitionIndex, timestamp: wireTimestamp(spec) }];
     const message = { isolationLevel, topics: [{ name, partitions }] };
     const answer = await this.#call(leader, (each) => each.call(listOffsets, message));
     const found = answer.topics[0]?.partitions[0];
@@ -203,18 +204,6 @@ export class LeaderCalls {
     idle.push(connection);
     this.#idle.set(key, idle);
   }
-}
-
-const isolationLevels = { read_uncommitted: 0, read_committed: 1 } as const;
-const specialTimestamps = {
-  latest: -1,
-  earliest: -2,
-  "max-timestamp": -3,
-  "earliest-local": -4,
-} as const;
-
-function timestampOf(spec: OffsetSpec): number {
-  return typeof spec === "string" ? specialTimestamps[spec] : spec.timestampMs;
 }
 
 function fetchMessage(request: LedFetch): RequestInput<typeof fetch> {

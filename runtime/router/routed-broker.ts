@@ -8,10 +8,11 @@ import type { ClientPlatform } from "../client/api.ts";
 import { BrokerError } from "../errors.ts";
 import type { DescribedPartition, RoutableBroker } from "../routable-broker.ts";
 import { LeaderCalls } from "./leader-calls.ts";
-import { Leaders, leaderWaitMsMax } from "./leaders.ts";
+import { Leaders } from "./leaders.ts";
 import { RoutedFetch } from "./routed-fetch.ts";
 import { RoutedGroups } from "./routed-groups.ts";
-import { describeAtLeaders, type RoutedViewsHost } from "./routed-views.ts";
+import { describeAtLeaders } from "./routed-views.ts";
+import type { RouterHost } from "./router-host.ts";
 
 export class RoutedBroker implements RoutableBroker {
   readonly groups: RoutedGroups;
@@ -19,7 +20,7 @@ export class RoutedBroker implements RoutableBroker {
   readonly #platform: ClientPlatform;
   readonly #calls: LeaderCalls;
   readonly #leaders: Leaders;
-  readonly #host: RoutedViewsHost;
+  readonly #host: RouterHost<"ask" | "fetch">;
 
   constructor(platform: ClientPlatform, local: Broker & RoutableBroker) {
     this.#local = local;
@@ -54,11 +55,7 @@ export class RoutedBroker implements RoutableBroker {
     if (request.waitMsMax === 0 && request.partitions.every(isHere)) {
       return this.#local.fetch(request);
     }
-    return new RoutedFetch(
-      { clock: this.#platform.clock, local: this.#local, calls: this.#calls },
-      request,
-      leaderWaitMsMax,
-    ).run();
+    return new RoutedFetch(this.#platform.clock, this.#host, request).run();
   }
 
   async listOffsets(request: Parameters<Broker["listOffsets"]>[0]): Promise<ListedOffset> {

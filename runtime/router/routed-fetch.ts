@@ -1,18 +1,13 @@
 // RoutedFetch: one fetch of partitions with several leaders. Each leader is asked for its own; as long as nobody has
 // anything, all are asked again. A partition whose leader changes is empty until the next one answers.
 
-import type { Broker, FetchedPartition, FetchPartition, FetchRequest } from "../broker.ts";
+import type { FetchedPartition, FetchPartition, FetchRequest } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
 import type { Clock } from "../platform.ts";
 import { noRecords } from "../records.ts";
-import type { LeaderCalls } from "./leader-calls.ts";
 import { isStale, untilLedElsewhere, wait } from "./leader-changes.ts";
-
-export interface RoutedFetchHost {
-  readonly clock: Clock;
-  readonly local: Broker;
-  readonly calls: LeaderCalls;
-}
+import { leaderWaitMsMax } from "./leaders.ts";
+import { groupBy, type RouterHost } from "./router-host.ts";
 
 /** With several leaders nobody is waited for longer: another one may have records meanwhile. */
 const sharedWaitMs = 50;
@@ -21,25 +16,25 @@ const retryMs = 20;
 type Fetched = readonly FetchedPartition[];
 
 export class RoutedFetch {
-  readonly #host: RoutedFetchHost;
+  readonly #clock: Clock;
+  readonly #host: RouterHost<"fetch">;
   readonly #request: FetchRequest;
-  readonly #leaderWaitMsMax: number;
 
-  constructor(host: RoutedFetchHost, request: FetchRequest, leaderWaitMsMax: number) {
+  constructor(clock: Clock, host: RouterHost<"fetch">, request: FetchRequest) {
+    this.#clock = clock;
     this.#host = host;
     this.#request = request;
-    this.#leaderWaitMsMax = leaderWaitMsMax;
   }
 
   async run(): Promise<Fetched> {
-    const { clock } = this.#host;
+    const clock = this.#clock;
     const { waitMsMax, bytesMin, signal } = this.#request;
     const startMs = clock.monotonicMs();
     for (;;) {
       const elapsedMs = clock.monotonicMs() - startMs;
       const answers = await this.#askAll(Math.max(0, waitMsMax - elapsedMs));
       const passedMs = clock.monotonicMs() - startMs;
-      const isOut = signal?.aborted === true || passedMs >= this.#leaderWaitMsMax;
+      const isOut = signal?.aborted === true || passedMs >= leaderWaitMsMax;
       const changing = answers.filter(({ error }) => isStale(error));
       const bytes = answers.reduce((sum, { records }) => sum + records.length, 0);
       if (isOut || answers.some(({ error }) => error !== null && !isStale(error))) return answers;
@@ -51,7 +46,9 @@ export class RoutedFetch {
   }
 
   async #askAll(leftMs: number): Promise<Fetched> {
-    const byLeader = this.#byLeader();
+    // Partitions that do not exist are this broker's to refuse.
+    const leaderOf = (asked: FetchPartition) => this.#leaderOf(asked) ?? this.#host.local.brokerId;
+    const byLeader = groupBy(this.#request.partitions, leaderOf);
     const waitMsMax = Math.floor(byLeader.size > 1 ? Math.min(leftMs, sharedWaitMs) : leftMs);
     const found = new Map<FetchPartition, FetchedPartition>();
     await Promise.all(
@@ -63,25 +60,13 @@ export class RoutedFetch {
     return this.#request.partitions.map((asked) => found.get(asked)!);
   }
 
-  /** -1: there is none now. Partitions that do not exist are this broker's to refuse. */
-  #byLeader(): Map<number, FetchPartition[]> {
-    const { local } = this.#host;
-    const leaders = new Map<number, FetchPartition[]>();
-    for (const asked of this.#request.partitions) {
-      const id = this.#leaderOf(asked) ?? local.brokerId;
-      const partitions = leaders.get(id);
-      if (partitions === undefined) leaders.set(id, [asked]);
-      else partitions.push(asked);
-    }
-    return leaders;
-  }
-
-  #leaderOf({ topic, partition }: FetchPartition): number | undefined {
-    return this.#host.local.cluster().topics.get(topic)?.partitions[partition]?.leader;
+  /** -1: there is none now. */
+  #leaderOf(place: FetchPartition): number | undefined {
+    return this.#host.leaders.record(place)?.leader;
   }
 
   async #askOne(id: number, request: FetchRequest): Promise<Fetched> {
-    const { local, calls, clock } = this.#host;
+    const { local, calls } = this.#host;
     if (id === local.brokerId) return local.fetch(request);
     const { brokers, topics } = local.cluster();
     const leader = brokers.get(id);
@@ -93,7 +78,7 @@ export class RoutedFetch {
       }));
       const isLeader = () => request.partitions.every((asked) => this.#leaderOf(asked) === id);
       return await untilLedElsewhere(
-        clock,
+        this.#clock,
         calls.fetch(leader, { ...request, partitions }),
         isLeader,
       );

@@ -10,28 +10,16 @@ import type {
   GroupListing,
   GroupSummary,
 } from "../group-coordinator.ts";
-import {
-  type About,
-  type Answer,
-  type Asked,
-  answerHere,
-  type LeadingBroker,
-} from "../leader-questions.ts";
+import type { About, Answer, Asked } from "../leader-questions.ts";
 import type { RoutableGroups } from "../routable-broker.ts";
 import { offsetsTopic } from "../topic-name.ts";
-import type { Leader, LeaderCalls } from "./leader-calls.ts";
-import type { Leaders } from "./leaders.ts";
-
-export interface RoutedGroupsHost {
-  readonly local: LeadingBroker;
-  readonly leaders: Leaders;
-  readonly calls: Pick<LeaderCalls, "ask">;
-}
+import type { Leader } from "./leader-calls.ts";
+import { askLeader, type RouterHost } from "./router-host.ts";
 
 export class RoutedGroups implements RoutableGroups {
-  readonly #host: RoutedGroupsHost;
+  readonly #host: RouterHost;
 
-  constructor(host: RoutedGroupsHost) {
+  constructor(host: RouterHost) {
     this.#host = host;
   }
 
@@ -95,8 +83,7 @@ export class RoutedGroups implements RoutableGroups {
   }
 
   #ask<A extends About>(leader: Leader | null, about: A, asked: Asked<A>): Promise<Answer<A>> {
-    const { local, calls } = this.#host;
-    return leader === null ? answerHere(local, about, asked) : calls.ask(leader, about, asked);
+    return askLeader(this.#host, leader, about, asked);
   }
 
   #listOf(id: number, leads: () => boolean): Promise<readonly GroupListing[]> {

@@ -3,23 +3,15 @@
 
 import type { TopicPartition } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
-import { answerHere, type LeadingBroker } from "../leader-questions.ts";
 import type { DescribedPartition } from "../routable-broker.ts";
-import type { LeaderCalls } from "./leader-calls.ts";
 import { isStale } from "./leader-changes.ts";
-import type { Leaders } from "./leaders.ts";
-
-export interface RoutedViewsHost {
-  readonly local: LeadingBroker;
-  readonly leaders: Leaders;
-  readonly calls: Pick<LeaderCalls, "ask">;
-}
+import { askLeader, groupBy, type RouterHost } from "./router-host.ts";
 
 type Places = readonly TopicPartition[];
 
 /** In the order asked. */
 export async function describeAtLeaders(
-  host: RoutedViewsHost,
+  host: RouterHost,
   places: Places,
 ): Promise<readonly DescribedPartition[]> {
   const { leaders } = host;
@@ -46,32 +38,16 @@ export async function describeAtLeaders(
 }
 
 async function describeAt(
-  { local, leaders, calls }: RoutedViewsHost,
+  host: RouterHost,
   id: number,
   places: Places,
 ): Promise<readonly DescribedPartition[]> {
+  const { leaders } = host;
   const leads = () => places.every((place) => leaders.record(place)?.leader === id);
   try {
-    return await leaders.ask(
-      id,
-      (leader) =>
-        leader === null
-          ? answerHere(local, "partitions", places)
-          : calls.ask(leader, "partitions", places),
-      leads,
-    );
+    return await leaders.ask(id, (leader) => askLeader(host, leader, "partitions", places), leads);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     return places.map(() => error);
   }
-}
-
-function groupBy<T, K>(all: readonly T[], keyOf: (each: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const each of all) {
-    const group = groups.get(keyOf(each));
-    if (group === undefined) groups.set(keyOf(each), [each]);
-    else group.push(each);
-  }
-  return groups;
 }
