@@ -6,11 +6,12 @@ import { type BrokerRecord, ControlPlaneError } from "./control-plane.ts";
 import type { Controller } from "./controller.ts";
 import { decideFencing, decideUnfencing } from "./decisions/brokers.ts";
 import { decideElections } from "./decisions/elections.ts";
+import { identify } from "./identify.ts";
 import { type MemberClock, type MemberSettings, pause, type Timer } from "./member-parts.ts";
 import type { Commit } from "./metadata-course.ts";
 import type { MetadataView } from "./metadata-view.ts";
 import { type Peers, PeerUnreachable } from "./peer.ts";
-import type { Heartbeat, Identity } from "./questions.ts";
+import type { Heartbeat } from "./questions.ts";
 import { Sessions } from "./sessions.ts";
 
 /** A broker whose connection broke is asked who it is; a living one answers at once. */
@@ -177,13 +178,9 @@ export async function isGone(
   broker: BrokerRecord,
 ): Promise<boolean> {
   for (let probe = 1; ; probe++) {
-    try {
-      const answer = await peers.ask(broker, { ask: "identify" }, { timeoutMs: PROBE_MS_MAX });
-      return (answer as Identity).incarnation !== broker.incarnation;
-    } catch (error) {
-      if (!(error instanceof PeerUnreachable)) throw error;
-      if (error.isGone || probe === PROBES_MAX) return error.isGone;
-    }
+    const answer = await identify(peers, broker, PROBE_MS_MAX);
+    if (!(answer instanceof PeerUnreachable)) return answer.incarnation !== broker.incarnation;
+    if (answer.isGone || probe === PROBES_MAX) return answer.isGone;
     // The system closes a dead process' connections one by one: for a moment its port may still take new ones.
     await pause(clock, PROBE_PAUSE_MS);
   }

@@ -4,6 +4,7 @@
 import type { BrokerRecord, ControlPlane } from "./control-plane.ts";
 import { ControlPlaneError } from "./control-plane.ts";
 import { unavailable } from "./controller.ts";
+import { identify } from "./identify.ts";
 import { type MemberOptions, type MemberSettings, pause } from "./member-parts.ts";
 import type { MetadataView } from "./metadata-view.ts";
 import { PeerUnreachable } from "./peer.ts";
@@ -11,7 +12,6 @@ import type { Heartbeat, Identity } from "./questions.ts";
 import { randomId } from "./random-id.ts";
 import type { ChangeRequest } from "./requests.ts";
 
-/** A living process answers at once. */
 const PROBE_MS_MAX = 500;
 const PROBE_PAUSE_MS = 100;
 /** A restore is somebody's work: it is waited for as long as this process lives, a look at a time. */
@@ -162,13 +162,8 @@ export class OwnRegistration {
       ({ id, fenced }) => !fenced && id !== brokerId,
     );
     const known = others.map(async (broker) => {
-      try {
-        const question = { ask: "identify" };
-        const answer = await peers.ask(broker, question, { timeoutMs: PROBE_MS_MAX });
-        view.heardOf(answer as Identity);
-      } catch (error) {
-        if (!(error instanceof PeerUnreachable)) throw error;
-      }
+      const answer = await identify(peers, broker, PROBE_MS_MAX);
+      if (!(answer instanceof PeerUnreachable)) view.heardOf(answer);
     });
     await Promise.all(known);
     if (view.isBehind) throw unavailable(view.alarm ?? "");
@@ -191,14 +186,9 @@ export class OwnRegistration {
 
   async #answerAt(known: BrokerRecord): Promise<"gone" | "silent"> {
     const { peers, brokerId } = this.#parts.options;
-    try {
-      const question = { ask: "identify" };
-      const answer = await peers.ask(known, question, { timeoutMs: PROBE_MS_MAX });
-      if ((answer as Identity).incarnation !== known.incarnation) return "gone";
-    } catch (error) {
-      if (!(error instanceof PeerUnreachable)) throw error;
-      return error.isGone ? "gone" : "silent";
-    }
+    const answer = await identify(peers, known, PROBE_MS_MAX);
+    if (answer instanceof PeerUnreachable) return answer.isGone ? "gone" : "silent";
+    if (answer.incarnation !== known.incarnation) return "gone";
     throw new ControlPlaneError(
       "broker-refused",
       `Broker id ${brokerId} belongs to the living broker at ${known.host}:${known.port}: ` +
