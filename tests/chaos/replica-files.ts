@@ -5,18 +5,12 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TopicInfo } from "../../runtime/mod.ts";
 import type { Violation } from "../sim/history.ts";
-
-const headerBytes = 61;
+import { type StoredBatch, storedBatches } from "../support/stored-batches.ts";
 
 interface Copy {
   readonly broker: number;
   readonly highWatermark: number;
-  readonly batches: readonly Batch[];
-}
-
-interface Batch {
-  readonly lastOffset: number;
-  readonly bytes: Uint8Array;
+  readonly batches: readonly StoredBatch[];
 }
 
 export interface ReplicaFigures {
@@ -79,20 +73,8 @@ function highWatermarks(folder: string): Map<string, number> {
   return found;
 }
 
-function batchesIn(folder: string): Batch[] {
+function batchesIn(folder: string): StoredBatch[] {
   if (!existsSync(folder)) return [];
   const files = readdirSync(folder).filter((name) => name.endsWith(".log"));
-  return files.sort().flatMap((name) => batchesOf(readFileSync(join(folder, name))));
-}
-
-function batchesOf(bytes: Uint8Array): Batch[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const found: Batch[] = [];
-  for (let at = 0; at + headerBytes <= bytes.length; ) {
-    const length = 12 + view.getInt32(at + 8);
-    const lastOffset = Number(view.getBigInt64(at)) + view.getInt32(at + 23);
-    found.push({ lastOffset, bytes: bytes.subarray(at, at + length) });
-    at += length;
-  }
-  return found;
+  return files.sort().flatMap((name) => storedBatches(readFileSync(join(folder, name))));
 }

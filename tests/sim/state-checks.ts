@@ -6,13 +6,13 @@ import type { Broker } from "../../runtime/broker.ts";
 import { BrokerError } from "../../runtime/errors.ts";
 import { partitionMetadataFile } from "../../runtime/log/log-files.ts";
 import type { Core } from "../../storage-wasm/core.ts";
+import { type StoredBatch, storedBatches } from "../support/stored-batches.ts";
 import type { BrokerHost, Brokers } from "./cluster.ts";
 import type { Violation } from "./history.ts";
 import { textOf } from "./workload.ts";
 import type { World } from "./world.ts";
 
 const lookEveryMs = 250;
-const headerBytes = 61;
 
 /** What of a running broker is looked at. */
 export interface WatchedBroker {
@@ -154,38 +154,25 @@ function replicaOf(host: Pick<WatchedBroker, "server">, topic: string, partition
   }
 }
 
-interface Batch {
-  readonly lastOffset: number;
-  readonly bytes: Uint8Array;
-}
-
 function copyOf(brokers: Brokers, id: number, topic: string, partition: number) {
   const host = brokers.hosts.find((each) => each.id === id);
   const highWatermark = (host && replicaOf(host, topic, partition)?.highWatermark) ?? 0;
   const prefix = `${topic}-${partition}/`;
-  const batches: Batch[] = [];
+  const batches: StoredBatch[] = [];
   for (const path of [...(host?.files.files.keys() ?? [])].sort()) {
     if (!path.startsWith(prefix) || !path.endsWith(".log")) continue;
     const { bytes, size } = host!.files.files.get(path)!;
-    batches.push(...batchesOf(bytes.subarray(0, size)));
+    batches.push(...storedBatches(bytes.subarray(0, size)));
   }
   return { highWatermark, batches };
 }
 
-function batchesOf(bytes: Uint8Array): Batch[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const found: Batch[] = [];
-  for (let at = 0; at + headerBytes <= bytes.length; ) {
-    const length = 12 + view.getInt32(at + 8);
-    const lastOffset = Number(view.getBigInt64(at)) + view.getInt32(at + 23);
-    found.push({ lastOffset, bytes: bytes.subarray(at, at + length) });
-    at += length;
-  }
-  return found;
-}
-
 /** Last offset of the first batch that differs, of those below `end`. */
-function difference(a: readonly Batch[], b: readonly Batch[], end: number): number | undefined {
+function difference(
+  a: readonly StoredBatch[],
+  b: readonly StoredBatch[],
+  end: number,
+): number | undefined {
   for (const [index, batch] of a.entries()) {
     if (batch.lastOffset >= end) return undefined;
     const other = b[index];
@@ -207,7 +194,7 @@ function newestDiffer(core: Core): typeof difference {
   };
 }
 
-function newestOf(core: Core, batches: readonly Batch[]): Map<string, number> {
+function newestOf(core: Core, batches: readonly StoredBatch[]): Map<string, number> {
   const newest = new Map<string, number>();
   for (const { bytes } of batches) {
     for (const { key, offset } of core.decode(bytes, (_, stored) => stored)) {
