@@ -27,12 +27,18 @@ export interface RoutableGroups
 }
 
 type Same =
-  | ("brokerId" | "cluster" | "append" | "fetch" | "listOffsets" | "deleteRecords")
+  | ("brokerId" | "cluster" | "append" | "fetch" | "listOffsets" | "deleteRecords" | "takeFence")
   | ("createTopic" | "autoCreateTopic" | "deleteTopic" | "createPartitions")
-  | ("describeConfigs" | "alterConfigs");
+  | "alterConfigs";
 
 export interface RoutableBroker extends Pick<Broker, Same> {
   readonly groups: RoutableGroups;
+  /** As `Broker.describeConfigs`, by whoever knows. */
+  describeConfigs(
+    ...asked: Parameters<Broker["describeConfigs"]>
+  ): Soon<ReturnType<Broker["describeConfigs"]>>;
+  /** Where the log ends now; undefined where only its leader knows. */
+  endOffset(place: TopicPartition): number | undefined;
   /** In the order asked. */
   describePartitions(places: readonly TopicPartition[]): Soon<readonly DescribedPartition[]>;
 }

@@ -24,7 +24,7 @@ export async function produceLines(
   producer: Producer,
   context: Context,
 ): Promise<Response> {
-  const writer = new RecordWriter(door, producer);
+  const writer = await RecordWriter.open(door, producer);
   const body = context.req.raw.body;
   await door.inflight.acquire(streamLeaseBytes);
   if (context.req.header("accept")?.includes(linesMediaType)) {

@@ -174,7 +174,7 @@ async function appendAll(
   producer: Producer,
   records: readonly ProducedRecord[],
 ): Promise<Response> {
-  const writer = new RecordWriter(door, producer);
+  const writer = await RecordWriter.open(door, producer);
   const { appends } = writer;
   const stored = new Array<{ partition: number; offset: number; timestamp: number }>(
     records.length,

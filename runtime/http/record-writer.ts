@@ -37,11 +37,15 @@ export class RecordWriter {
   readonly #batchBytes: number;
   readonly #pending = new Map<number, Pending>();
 
-  constructor(door: Door, producer: Producer) {
+  static async open(door: Door, producer: Producer): Promise<RecordWriter> {
+    return new RecordWriter(door, producer, await batchBytesOf(door, producer.topic));
+  }
+
+  private constructor(door: Door, producer: Producer, batchBytes: number) {
     this.appends = new Appends(door, producer);
     this.#door = door;
     this.producer = producer;
-    this.#batchBytes = batchBytesOf(door, producer.topic);
+    this.#batchBytes = batchBytes;
   }
 
   /** Puts a record into its partition's batch; a full batch is sent first. */
@@ -108,9 +112,9 @@ export function recordBytes(record: RecordInput): number {
 }
 
 /** Batches stay below the topic's max.message.bytes, so that records which fit alone also fit together. */
-function batchBytesOf(door: Door, topic: string): number {
+async function batchBytesOf(door: Door, topic: string): Promise<number> {
   const { batchBytesMax } = door.config.limits;
-  const [entry] = door.broker.describeConfigs({ kind: "topic", name: topic }, [
+  const [entry] = await door.broker.describeConfigs({ kind: "topic", name: topic }, [
     "max.message.bytes",
   ]);
   return Math.min(batchBytesMax, Number(entry?.value ?? batchBytesMax));

@@ -184,7 +184,7 @@ async function topicConfigs(door: Door, context: Context): Promise<Response> {
   const { name } = knownTopic(door, context);
   const query = await validQuery(context, "configsQuery");
   const names = query.name === undefined ? null : [query.name].flat();
-  const entries = door.broker.describeConfigs({ kind: "topic", name }, names);
+  const entries = await door.broker.describeConfigs({ kind: "topic", name }, names);
   return json({ configs: entries.map(configJson) });
 }
 

@@ -18,9 +18,9 @@ import type { ClientPlatform } from "../client/api.ts";
 import { BrokerConnection } from "../client/broker-connection.ts";
 import { ConnectionPool } from "../client/connection-pool.ts";
 import { type Address, addressText, Context } from "../client/context.ts";
-import { ClientError, errorFromCode } from "../client/error.ts";
+import { errorFromCode } from "../client/error.ts";
 import { isolationLevels, wireTimestamp } from "../client/offsets.ts";
-import { BrokerError, type ErrorName } from "../errors.ts";
+import { BrokerError } from "../errors.ts";
 import { clusterQuestion } from "../kafka/apis/cluster-question.ts";
 import { deleteRecords } from "../kafka/apis/delete-records.ts";
 import { fetch } from "../kafka/apis/fetch.ts";
@@ -29,6 +29,7 @@ import { produce } from "../kafka/apis/produce.ts";
 import { errorCodes } from "../kafka/error-codes.ts";
 import type { RequestInput, ResponseOf } from "../kafka/schema.ts";
 import { type About, type Answer, type Asked, answerIn, questionOf } from "../leader-questions.ts";
+import { inBrokersWords } from "./brokers-words.ts";
 
 /** Where to ask: a broker as the control plane knows it. */
 export type Leader = Pick<BrokerRecord, "id" | "host" | "port">;
@@ -55,18 +56,14 @@ export class LeaderCalls {
   readonly #idle = new Map<string, BrokerConnection[]>();
   #isClosed = false;
 
-  constructor(platform: ClientPlatform, broker: Pick<Broker, "brokerId" | "cluster">) {
+  /** `context`: how to connect; by default as to the other brokers of the own cluster. */
+  constructor(
+    platform: ClientPlatform,
+    broker: Pick<Broker, "brokerId" | "cluster">,
+    context = peerContext(platform, broker.brokerId),
+  ) {
     this.#broker = broker;
-    this.#context = new Context({
-      platform,
-      // Never asked: these connections are made by address.
-      bootstrap: ["127.0.0.1"],
-      clientId: `broker-${broker.brokerId}-http`,
-      connectTimeoutMs,
-      requestTimeoutMs: answerTimeoutMs,
-      retryBackoffMs: reconnectMs,
-      retryBackoffMsMax: reconnectMsMax,
-    });
+    this.#context = context;
     this.#pool = new ConnectionPool(this.#context);
   }
 
@@ -80,7 +77,8 @@ export class LeaderCalls {
 
   /** The batch must be the callee's own. */
   async append(leader: Leader, request: AppendRequest & Place): Promise<Appended> {
-    const { topic, topicId, partition, batch, timeoutMs, expectedOffset = -1 } = request;
+    const { topic, topicId, partition, batch, timeoutMs } = request;
+    const { expectedOffset = -1, fence = -1 } = request;
     const answer = await this.#call(leader, (connection) =>
       connection.call(
         produce,
@@ -92,7 +90,7 @@ export class LeaderCalls {
             {
               name: topic,
               topicId,
-              partitionData: [{ index: partition, records: batch, expectedOffset }],
+              partitionData: [{ index: partition, records: batch, expectedOffset, fence }],
             },
           ],
         },
@@ -118,7 +116,9 @@ export class LeaderCalls {
     check(answer.errorCode, `Reading from broker ${leader.id}`);
     const found = fetchedPartitions(answer);
     return request.partitions.map((asked) => {
-      const part = found.get(`${asked.topicId} ${asked.partition}`);
+      const part =
+        found.get(`${asked.topicId} ${asked.partition}`) ??
+        found.get(`${asked.topic} ${asked.partition}`);
       if (part === undefined) throw nothingSaid(leader);
       return fetchedPartition(asked, part);
     });
@@ -206,6 +206,19 @@ export class LeaderCalls {
   }
 }
 
+function peerContext(platform: ClientPlatform, brokerId: number): Context {
+  return new Context({
+    platform,
+    // Never asked: these connections are made by address.
+    bootstrap: ["127.0.0.1"],
+    clientId: `broker-${brokerId}-http`,
+    connectTimeoutMs,
+    requestTimeoutMs: answerTimeoutMs,
+    retryBackoffMs: reconnectMs,
+    retryBackoffMsMax: reconnectMsMax,
+  });
+}
+
 function fetchMessage(request: LedFetch): RequestInput<typeof fetch> {
   return {
     maxWaitMs: request.waitMsMax,
@@ -223,11 +236,11 @@ function fetchMessage(request: LedFetch): RequestInput<typeof fetch> {
 type FetchAnswer = ResponseOf<typeof fetch>;
 type Part = FetchAnswer["responses"][number]["partitions"][number];
 
-/** Brokers of a cluster speak the version with topic ids. */
+/** By topic id; by name of brokers that know no ids in Fetch (Kafka before 3.1). */
 function fetchedPartitions({ responses }: FetchAnswer): ReadonlyMap<string, Part> {
   return new Map(
-    responses.flatMap(({ topicId, partitions }) =>
-      partitions.map((part) => [`${topicId} ${part.partitionIndex}`, part] as const),
+    responses.flatMap(({ topic, topicId, partitions }) =>
+      partitions.map((part) => [`${topic || topicId} ${part.partitionIndex}`, part] as const),
     ),
   );
 }
@@ -255,14 +268,6 @@ function check(errorCode: number, where: string, message: string | null = null):
 function refusal(errorCode: number, where: string, message: string | null = null) {
   const error = errorFromCode(errorCode, where, message);
   return error && inBrokersWords(error);
-}
-
-/** Brokers of one kind answer each other only what they can say themselves. */
-function inBrokersWords(error: unknown): BrokerError {
-  if (error instanceof BrokerError) return error;
-  if (!(error instanceof ClientError)) throw error;
-  const code = error.code === "CLOSED" ? "NETWORK_EXCEPTION" : error.code;
-  return new BrokerError(code as ErrorName, error.message, { cause: error });
 }
 
 function nothingSaid({ id }: Leader): BrokerError {

@@ -23,11 +23,18 @@ export class Leaders {
   readonly #clock: Clock;
   readonly #brokerId: number;
   readonly #cluster: () => ClusterState;
+  readonly #mayChange: (place: TopicPartition) => boolean;
 
-  constructor(clock: Clock, broker: { readonly brokerId: number; cluster(): ClusterState }) {
+  /** `mayChange` is told of each stale answer; false: nobody else can be asked now. */
+  constructor(
+    clock: Clock,
+    broker: { readonly brokerId: number; cluster(): ClusterState },
+    mayChange: (place: TopicPartition) => boolean = () => true,
+  ) {
     this.#clock = clock;
     this.#brokerId = broker.brokerId;
     this.#cluster = () => broker.cluster();
+    this.#mayChange = mayChange;
   }
 
   record({ topic, partition }: TopicPartition): PartitionRecord | undefined {
@@ -38,7 +45,7 @@ export class Leaders {
   at<T>(place: TopicPartition, ask: (at: Lead) => T | Promise<T>): Promise<T> {
     return this.retried(
       () => this.#askNow(place, ask),
-      () => this.record(place) !== undefined,
+      () => this.#mayChange(place) && this.record(place) !== undefined,
     );
   }
 

@@ -3,7 +3,14 @@
 // batch whose fate nobody knows is stored again, so it may be there twice, as with a producer that retries.
 
 import type { ClusterState } from "../../cluster/control-plane.ts";
-import type { Appended, AppendRequest, Broker, ListedOffset, TopicPartition } from "../broker.ts";
+import type {
+  Appended,
+  AppendRequest,
+  Broker,
+  ListedOffset,
+  TakeFenceRequest,
+  TopicPartition,
+} from "../broker.ts";
 import type { ClientPlatform } from "../client/api.ts";
 import { BrokerError } from "../errors.ts";
 import type { DescribedPartition, RoutableBroker } from "../routable-broker.ts";
@@ -80,6 +87,19 @@ export class RoutedBroker implements RoutableBroker {
         ? this.#local.deleteRecords(request)
         : this.#calls.deleteRecords(leader, request),
     );
+  }
+
+  /** Asked again of a new leader: the token of the old one's answer that was lost is then passed over. */
+  async takeFence(request: TakeFenceRequest): Promise<number> {
+    if (this.#leaders.record(request) === undefined) return this.#local.takeFence(request);
+    return this.#leaders.at(request, ({ leader }) =>
+      leader === null ? this.#local.takeFence(request) : this.#calls.ask(leader, "fence", request),
+    );
+  }
+
+  endOffset(place: TopicPartition): number | undefined {
+    const isHere = this.#leaders.record(place)?.leader === this.brokerId;
+    return isHere ? this.#local.endOffset(place) : undefined;
   }
 
   describePartitions(places: readonly TopicPartition[]): Promise<readonly DescribedPartition[]> {
