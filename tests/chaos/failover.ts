@@ -10,6 +10,7 @@ import { natsServerProgram } from "../support/nats-server.ts";
 import { runProcess } from "../support/processes.ts";
 import { projectFolder } from "../support/project.ts";
 import { currentNode } from "../support/runtimes.ts";
+import { chosenOf } from "./chosen.ts";
 import { type Measure, measures, measureTopic } from "./failover-measures.ts";
 import { Fleet, pause } from "./fleet.ts";
 import { Probe } from "./probe.ts";
@@ -37,7 +38,7 @@ if (found === undefined) process.exit(2);
 const natsProgram = found;
 const natsServer = (await runProcess([natsProgram, "--version"])).stdout.trim();
 let missed = 0;
-for (const measure of chosen()) {
+for (const measure of chosenOf(measures, values.only, sites)) {
   const figures = await attempt(measure);
   console.log(`${measure.name}: ${measure.target}: ${JSON.stringify(figures)}`);
   missed += figures?.isMet ? 0 : 1;
@@ -45,18 +46,6 @@ for (const measure of chosen()) {
 }
 console.log(missed === 0 ? "all targets are met" : `${missed} targets are missed`);
 process.exit(missed === 0 ? 0 : 1);
-
-function chosen(): Measure[] {
-  const words = values.only.split(",");
-  const strange = words.find((word) => !measures.some(({ name }) => name === word));
-  if (strange !== undefined) {
-    console.error(`--only ${strange}: there are ${measures.map(({ name }) => name).join(", ")}.`);
-    process.exit(2);
-  }
-  return measures.filter(
-    ({ name, needsCuts }) => words.includes(name) && (sites.canCut || !needsCuts),
-  );
-}
 
 async function attempt(measure: Measure): Promise<Figures | undefined> {
   const node = currentNode();

@@ -11,6 +11,7 @@ import { findTool } from "../support/missing-tool.ts";
 import { natsServerProgram } from "../support/nats-server.ts";
 import { runProcess } from "../support/processes.ts";
 import { projectFolder } from "../support/project.ts";
+import { chosenOf } from "./chosen.ts";
 import { type Fault, faults } from "./faults.ts";
 import { runSegment, type SegmentResult } from "./segment.ts";
 import { loopbackSites, namespaceSites } from "./sites.ts";
@@ -48,16 +49,9 @@ console.log(wrong === 0 ? "all is well" : `${wrong} of ${chosen.length} segments
 process.exit(wrong === 0 ? 0 : 1);
 
 function chosenFaults(): Fault[] {
-  const words = values.only.split(",");
-  const strange = words.find((word) => !faults.some(({ name }) => name === word));
-  if (strange !== undefined) {
-    console.error(`--only ${strange}: there are ${faults.map(({ name }) => name).join(", ")}.`);
-    process.exit(2);
-  }
   const done = values.again ? {} : kept();
-  return faults
-    .filter(({ name }) => words.includes(name) && !(done[name]?.violations.length === 0))
-    .filter(({ needsCuts }) => sites.canCut || !needsCuts);
+  const isDone = ({ name }: Fault) => done[name]?.violations.length === 0;
+  return chosenOf(faults, values.only, sites).filter((fault) => !isDone(fault));
 }
 
 async function attempt(fault: Fault, index: number): Promise<SegmentResult | undefined> {
