@@ -38,6 +38,13 @@ export interface AppendRequest {
   readonly joinsTransaction?: boolean;
   /** Only if the batch would begin there: OPERATION_NOT_ATTEMPTED if the leader's log ends elsewhere. */
   readonly expectedOffset?: number | undefined;
+  /** Only while this is the token taken last: PRODUCER_FENCED otherwise. */
+  readonly fence?: number | undefined;
+}
+
+export interface TakeFenceRequest extends TopicPartition {
+  /** Higher than all before; absent: the next one. */
+  readonly token?: number | undefined;
 }
 
 export interface Appended {
@@ -242,6 +249,10 @@ export interface Broker {
   epochEndOffset(
     request: TopicPartition & { leaderEpoch: number; currentLeaderEpoch: number },
   ): EpochEndOffset;
+  /** The token that is taken now; appends with an older one are refused from here on. PRODUCER_FENCED. */
+  takeFence(request: TakeFenceRequest): Promise<number>;
+  /** Where the log ends that is led here. Throws if it is led elsewhere. */
+  endOffset(place: TopicPartition): number;
   /** Returns the new log start offset. `offset` -1 means the high watermark. OFFSET_OUT_OF_RANGE otherwise. */
   deleteRecords(request: TopicPartition & { offset: number }): Promise<number>;
   initProducerId(request: {

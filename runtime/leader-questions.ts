@@ -1,7 +1,7 @@
 // What a broker asks another one for somebody at its HTTP door, where Kafka's protocol has no words for all of the
 // answer: groups of their coordinator, partitions of their leader. JSON, in ClusterQuestion; a refusal is an answer.
 
-import type { Broker, TopicPartition } from "./broker.ts";
+import type { Broker, TakeFenceRequest, TopicPartition } from "./broker.ts";
 import { BrokerError } from "./errors.ts";
 import type {
   CommitRequest,
@@ -14,6 +14,7 @@ import type { DescribedPartition, RoutableBroker } from "./routable-broker.ts";
 
 interface Questions {
   readonly partitions: [asked: readonly TopicPartition[], answer: readonly DescribedPartition[]];
+  readonly fence: [asked: TakeFenceRequest, answer: number];
   /** Of this coordinator's groups. */
   readonly groups: [asked: null, answer: readonly GroupListing[]];
   readonly group: [asked: string, answer: GroupSummary];
@@ -42,6 +43,7 @@ const answers: Answers = {
       return new BrokerError("NOT_LEADER_OR_FOLLOWER", what);
     });
   },
+  fence: (broker, request) => broker.takeFence(request),
   groups: ({ groups }) => groups.list(),
   group: ({ groups }, groupId) => groups.summary(groupId),
   "group-offsets": ({ groups }, request) => groups.fetchOffsets(request),

@@ -25,6 +25,7 @@ import type {
   OffsetSpec,
   PartitionView,
   ProducerView,
+  TakeFenceRequest,
   TopicPartition,
 } from "./broker.ts";
 import { type ClusterCare, clusterCare } from "./cluster-care.ts";
@@ -35,7 +36,7 @@ import { fetchLocally } from "./fetch-wait.ts";
 import { Coordinator, type GroupEvent } from "./groups/coordinator.ts";
 import { answerLeaderQuestion } from "./leader-questions.ts";
 import { LocalConfigs } from "./local-configs.ts";
-import { checkExpectedOffset, lookUp } from "./local-offsets.ts";
+import { checkConditions, lookUp } from "./local-offsets.ts";
 import { LocalPartitions } from "./local-partitions.ts";
 import { fetchAsReplica, inEpoch, nearestReader } from "./local-replica-fetch.ts";
 import {
@@ -46,6 +47,7 @@ import {
   transactionalOffsets,
 } from "./local-transactions.ts";
 import { describeEach, logDirView, partitionView } from "./local-views.ts";
+import { takeFence } from "./log/fence.ts";
 import type { FoundPartition, LogFolder } from "./log/log-folder.ts";
 import type { Partition } from "./log/partition.ts";
 import {
@@ -190,7 +192,7 @@ export class LocalBroker implements Broker {
       throw new BrokerError("INVALID_TOPIC_EXCEPTION", message);
     }
     const partition = this.#partitions.get(request);
-    checkExpectedOffset(request, partition);
+    checkConditions(request, partition);
     if (isTransactional(request.batch)) {
       return appendInTransaction(this.transactions, partition, request);
     }
@@ -246,6 +248,14 @@ export class LocalBroker implements Broker {
 
   async deleteRecords(request: TopicPartition & { offset: number }): Promise<number> {
     return this.#partitions.get(request).deleteRecords(request.offset);
+  }
+
+  async takeFence(request: TakeFenceRequest): Promise<number> {
+    return takeFence(this.#partitions.get(request), request.token);
+  }
+
+  endOffset(place: TopicPartition): number {
+    return this.#partitions.get(place).log.endOffset;
   }
 
   async initProducerId(request: {

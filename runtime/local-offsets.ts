@@ -1,8 +1,9 @@
 // ListOffsets on a local partition: its ends, and the record at or after a time, as far as the reader may see. Also
-// the condition of an append. Used by `local-broker.ts` only.
+// the conditions of an append. Used by `local-broker.ts` only.
 
 import type { AppendRequest, FetchRequest, ListedOffset, OffsetSpec } from "./broker.ts";
 import { BrokerError } from "./errors.ts";
+import { checkFence } from "./log/fence.ts";
 import { firstAtOrAfter, withMaxTimestamp } from "./log/offset-lookup.ts";
 import type { Partition } from "./log/partition.ts";
 import type { Platform } from "./platform.ts";
@@ -36,7 +37,9 @@ export function lookUp(
 }
 
 /** Nothing comes between this and the append: the partition takes it in the same turn. */
-export function checkExpectedOffset({ expectedOffset }: AppendRequest, partition: Partition): void {
+export function checkConditions(request: AppendRequest, partition: Partition): void {
+  const { expectedOffset, fence } = request;
+  if (fence !== undefined) checkFence(partition, fence);
   const { endOffset } = partition.log;
   if (expectedOffset === undefined || expectedOffset === endOffset) return;
   const what = `${partition.topic}-${partition.partition} ends at ${endOffset}, not at ${expectedOffset}`;

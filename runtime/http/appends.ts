@@ -1,13 +1,16 @@
 // Appends: the batches of one produce request that are on their way into the log. Keeps their order, bounds
 // how many are under way, and keeps account of what was stored, for answers and for errors alike.
 
-import type { Appended, AppendRequest } from "../broker.ts";
+import type { Appended, AppendRequest, TopicPartition } from "../broker.ts";
 import type { Door } from "./route.ts";
 
 export interface AppendOptions {
   readonly topic: string;
   readonly acks: AppendRequest["acks"];
   readonly timeoutMs: number;
+  /** Of the first batch; the others follow it without a gap. Of one partition, as the fence. */
+  readonly expectedOffset?: number | undefined;
+  readonly fence?: number | undefined;
 }
 
 /** One batch to be stored. `firstIndex` counts the request's records, lines or batches, as the caller does. */
@@ -24,6 +27,7 @@ export interface PartitionSum {
   readonly partition: number;
   readonly start_offset: number;
   readonly end_offset: number;
+  readonly tail_offset: number;
   readonly record_count: number;
   readonly timestamp: number;
   readonly log_start_offset: number;
@@ -48,10 +52,12 @@ export class Appends {
   readonly #underWay = new Set<Promise<void>>();
   readonly #sums = new Map<number, PartitionSum>();
   #failure: Failure | null = null;
+  #expectedOffset: number | undefined;
 
   constructor(door: Door, options: AppendOptions) {
     this.#door = door;
     this.#options = options;
+    this.#expectedOffset = options.expectedOffset;
   }
 
   /** What went wrong first. */
@@ -67,8 +73,10 @@ export class Appends {
   /** Appends a batch without waiting; `stored` is called once it is. After a failure nothing is sent: it would store an order with a hole. */
   send(batch: OutgoingBatch, stored?: (appended: Appended) => void): void {
     if (this.#failure !== null) return;
-    const { topic, acks, timeoutMs } = this.#options;
+    const { topic, acks, timeoutMs, fence } = this.#options;
     const { partition, bytes } = batch;
+    const expectedOffset = this.#expectedOffset;
+    if (expectedOffset !== undefined) this.#expectedOffset = expectedOffset + batch.recordCount;
     try {
       const appended = this.#door.broker.append({
         topic,
@@ -76,6 +84,8 @@ export class Appends {
         batch: bytes,
         acks,
         timeoutMs,
+        expectedOffset,
+        fence,
       });
       if (!(appended instanceof Promise)) {
         this.#add(batch, appended);
@@ -123,11 +133,21 @@ export class Appends {
       partition,
       start_offset: before?.start_offset ?? appended.baseOffset,
       end_offset: appended.nextOffset,
+      tail_offset: tailOffset(this.#door, { topic: this.#options.topic, partition }, appended),
       record_count: (before?.record_count ?? 0) + recordCount,
       timestamp: storedTimeMs(appended, batch.timestampMs),
       log_start_offset: appended.logStartOffset,
     });
   }
+}
+
+/** Where the partition ends by now; beyond the batch if others wrote meanwhile. */
+export function tailOffset(
+  { broker }: Pick<Door, "broker">,
+  place: TopicPartition,
+  { nextOffset }: Appended,
+): number {
+  return Math.max(nextOffset, broker.endOffset(place) ?? nextOffset);
 }
 
 /** The time a record was stored with: its own, or the broker's where the topic says so. */

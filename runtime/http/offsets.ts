@@ -39,6 +39,20 @@ export function offsetRoutes(door: Door): Route[] {
       handle: (context) => deleteRecords(door, context),
     },
     {
+      method: "POST",
+      path: "/v1/topics/:topic/partitions/:partition/fence",
+      doc: {
+        tag: "records",
+        summary: "Shut other writers out",
+        description:
+          "Takes the partition's next token, or a higher one. Appends that carry an older one (?fence=) are " +
+          "refused from here on, in any broker and after any restart; those without one are not.",
+        query: "fenceQuery",
+        answers: { 200: { description: "Taken", content: { "application/json": "fence" } } },
+      },
+      handle: (context) => takeFence(door, context),
+    },
+    {
       method: "GET",
       path: "/v1/cluster",
       doc: {
@@ -83,6 +97,15 @@ async function deleteRecords(door: Door, context: Context): Promise<Response> {
   const offset = given.offset === "latest" ? -1 : given.offset;
   const start_offset = await door.broker.deleteRecords({ topic: name, partition, offset });
   return json({ partition, start_offset });
+}
+
+async function takeFence(door: Door, context: Context): Promise<Response> {
+  const { name: topic } = knownTopic(door, context);
+  const partition = partitionNumber(topic, context.req.param("partition") ?? "");
+  checkPartitionExists(door, topic, partition);
+  const { token } = await validQuery(context, "fenceQuery");
+  const fence = await door.broker.takeFence({ topic, partition, token });
+  return json({ topic, partition, fence });
 }
 
 function describeCluster(door: Door): unknown {

@@ -10,6 +10,8 @@ export interface Start {
   /** earliest, latest, N, or -N for the last N records. */
   readonly offset?: string | undefined;
   readonly timestamp?: string | undefined;
+  /** An offset that is not there becomes the nearest end of the log. */
+  readonly clamp?: boolean | undefined;
 }
 
 export interface StartRequest {
@@ -37,12 +39,24 @@ export async function resolveStart(door: Door, request: StartRequest): Promise<n
   if (timestamp !== undefined) return startAtTime(door, request, timestamp);
   const text = offset ?? request.fallback;
   if (text === "earliest" || text === "latest") return listed(door, request, text);
-  if (/^\d{1,15}$/.test(text)) return Number(text);
+  if (/^\d{1,15}$/.test(text)) {
+    return request.start.clamp ? clamped(door, request, Number(text)) : Number(text);
+  }
   if (!/^-\d{1,15}$/.test(text)) {
     throw invalid(`query: offset: ${JSON.stringify(text)} is not earliest, latest, N or -N`);
   }
   const end = await listed(door, request, "latest");
   return Math.max(await listed(door, request, "earliest"), end + Number(text));
+}
+
+/** The offset, or the end of the log that is nearest to it. */
+export async function clamped(
+  door: Door,
+  request: Pick<StartRequest, "topic" | "partition" | "isolation">,
+  offset: number,
+): Promise<number> {
+  const earliest = await listed(door, request, "earliest");
+  return Math.max(earliest, Math.min(offset, await listed(door, request, "latest")));
 }
 
 /** The first record at or after a time; the end where there is none yet. */
@@ -55,7 +69,11 @@ async function startAtTime(door: Door, request: StartRequest, text: string): Pro
   return found >= 0 ? found : listed(door, request, "latest");
 }
 
-async function listed(door: Door, request: StartRequest, spec: OffsetSpec): Promise<number> {
+async function listed(
+  door: Door,
+  request: Pick<StartRequest, "topic" | "partition" | "isolation">,
+  spec: OffsetSpec,
+): Promise<number> {
   const { topic, partition, isolation } = request;
   const result = await door.broker.listOffsets({
     topic,

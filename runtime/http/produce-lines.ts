@@ -3,6 +3,7 @@
 
 import type { Context } from "hono";
 import type { Timer } from "../platform.ts";
+import { tailOffset } from "./appends.ts";
 import { bodyChunks } from "./body.ts";
 import { errorAnswer, HttpError } from "./error.ts";
 import { recordTexts } from "./json-text.ts";
@@ -127,7 +128,8 @@ function acknowledging(
   writer.onStored = ({ partition, indexes, appended }) => {
     const { baseOffset: start_offset, nextOffset: end_offset } = appended;
     const lines = { first_line: indexes[0], last_line: indexes[indexes.length - 1] };
-    acks.push(JSON.stringify({ partition, start_offset, end_offset, ...lines }));
+    const tail_offset = tailOffset(door, { topic: writer.producer.topic, partition }, appended);
+    acks.push(JSON.stringify({ partition, start_offset, end_offset, tail_offset, ...lines }));
     changed.wake();
   };
   const room = async (): Promise<void> => {

@@ -4,7 +4,7 @@
 import type { Context } from "hono";
 import { BrokerError } from "../errors.ts";
 import { type KeylessPartitioner, StickyPartitioner } from "../partitioner.ts";
-import { storedTimeMs } from "./appends.ts";
+import { storedTimeMs, tailOffset } from "./appends.ts";
 import { withBody, withText } from "./body.ts";
 import { HttpError, invalid } from "./error.ts";
 import { type MemberTexts, recordTexts } from "./json-text.ts";
@@ -153,17 +153,20 @@ async function appendOne(
   producer: Producer,
   record: ProducedRecord,
 ): Promise<Response> {
-  const { topic, acks, timeoutMs } = producer;
+  const { topic, acks, timeoutMs, expectedOffset, fence } = producer;
   const bytes = record.key === null ? recordBytes(record) : 0;
   const partition = choosePartition(door, producer, { record, bytes });
   const batch = door.platform.core.encode([record], encodeOptions(door, producer));
-  const appending = door.broker.append({ topic, partition, batch, acks, timeoutMs });
+  const appending = door.broker.append({
+    ...{ topic, partition, batch, acks, timeoutMs, expectedOffset, fence },
+  });
   const appended = appending instanceof Promise ? await appending : appending;
   const { baseOffset, nextOffset, logStartOffset } = appended;
   const timestamp = storedTimeMs(appended, record.timestampMs);
+  const tail = tailOffset(door, { topic, partition }, appended);
   return jsonText(
     `{"topic":${JSON.stringify(topic)},"record_count":1,"partitions":[{"partition":${partition},` +
-      `"start_offset":${baseOffset},"end_offset":${nextOffset},"record_count":1,` +
+      `"start_offset":${baseOffset},"end_offset":${nextOffset},"tail_offset":${tail},"record_count":1,` +
       `"timestamp":${timestamp},"log_start_offset":${logStartOffset}}],` +
       `"records":[{"partition":${partition},"offset":${baseOffset},"timestamp":${timestamp}}]}`,
   );

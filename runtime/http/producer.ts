@@ -59,9 +59,13 @@ function newProducer(
   { topic, keyless, query }: { topic: string; keyless: KeylessPartitioner; query: ProduceQuery },
 ): Producer {
   const { limits } = door.config;
+  const { expected_offset: expectedOffset, fence } = query;
+  const partition = partitionOf(topic, context.req.param("partition"), query.partition);
+  if (partition === null && (expectedOffset ?? fence) !== undefined) {
+    throw invalid("query: expected_offset and fence are of one partition: use its route");
+  }
   return {
-    topic,
-    partition: partitionOf(topic, context.req.param("partition"), query.partition),
+    ...{ topic, partition, expectedOffset, fence },
     acks: query.acks === "0" ? 0 : query.acks === "1" ? 1 : -1,
     timeoutMs: Math.min(query.timeout_ms ?? limits.produceTimeoutMsMax, limits.produceTimeoutMsMax),
     compression:

@@ -183,6 +183,12 @@ const produceQuery = v.strictObject({
   key_encoding: v.optional(encoding),
   value_encoding: v.optional(encoding),
   partition: v.optional(wholeNumber("The partition; on the route of a topic only.")),
+  expected_offset: v.optional(
+    wholeNumber("Store only if the first record gets this offset; 412 if the log ends elsewhere."),
+  ),
+  fence: v.optional(
+    wholeNumber("Store only while this is the partition's fence; 409 once a higher one was taken."),
+  ),
   key: v.optional(text("Raw bodies: the record's key, text or base64 by key_encoding.")),
   timestamp: v.optional(text("Raw bodies: ms since 1970 or an ISO 8601 time.")),
   header: v.optional(
@@ -193,6 +199,15 @@ const produceQuery = v.strictObject({
   ),
 });
 
+const fenceQuery = v.strictObject({
+  token: v.optional(wholeNumber("Higher than all before; default: the next one.", 1)),
+});
+const fence = v.object({
+  topic: v.string(),
+  partition: v.number(),
+  fence: v.pipe(v.number(), v.description("The token that appends carry as ?fence=.")),
+});
+
 const stored = v.object({
   topic: v.string(),
   record_count: v.number(),
@@ -201,6 +216,12 @@ const stored = v.object({
       partition: v.number(),
       start_offset: v.number(),
       end_offset: v.pipe(v.number(), v.description("After the last record stored.")),
+      tail_offset: v.pipe(
+        v.number(),
+        v.description(
+          "Where the partition ended when it was acknowledged, as far as is known here.",
+        ),
+      ),
       record_count: v.number(),
       timestamp: v.pipe(v.number(), v.description("Of the last record, ms since 1970.")),
       log_start_offset: v.number(),
@@ -220,6 +241,7 @@ const view = {
 const start = {
   offset: v.optional(text("earliest, latest, an offset, or -N for the last N.")),
   timestamp: v.optional(text("Start at the first record at or after: ms since 1970 or ISO 8601.")),
+  clamp: v.optional(flag("An offset that is not there is moved to the nearest end of the log.")),
 };
 const fetchQuery = v.strictObject({
   ...start,
@@ -356,6 +378,8 @@ export const schemas = {
   records,
   record,
   produceQuery,
+  fenceQuery,
+  fence,
   stored,
   fetchQuery,
   tailQuery,

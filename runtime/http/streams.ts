@@ -98,7 +98,8 @@ async function openStream(door: Door, context: Context, request: OpenRequest): P
     // A partition that the id does not know came after it: all its records are new.
     const start = resumed === null ? query : { offset: "earliest" };
     const known = resumed?.get(partition);
-    positions.set(partition, known ?? (await resolveStart(door, { ...at, start })));
+    const begin = known === undefined ? start : { offset: `${known}`, clamp: query.clamp };
+    positions.set(partition, await resolveStart(door, { ...at, start: begin }));
     ends?.set(partition, await resolveStart(door, { ...at, start: { offset: "latest" } }));
   }
   const recordsMax = query.max_records ?? Number.POSITIVE_INFINITY;

@@ -2,7 +2,7 @@
 // goes when nothing of its transaction is left. One per pass. Pure.
 
 import type { BatchHeader } from "../../storage-wasm/core.ts";
-import type { ControlRecord } from "./control-record.ts";
+import { type ControlRecord, fenceProducerId } from "./control-record.ts";
 import type { AbortedTransaction } from "./transaction-index.ts";
 
 export class CompactionTransactions {
@@ -34,7 +34,7 @@ export class CompactionTransactions {
   /** Whether nothing is left of the transaction that this marker ends. */
   isEmpty(batch: BatchHeader, control: ControlRecord): boolean {
     this.#reach(batch.lastOffset);
-    if (control.type === undefined) return false;
+    if (control.type === undefined || batch.producerId === fenceProducerId) return false;
     if (control.type === "commit") return !this.#committed.delete(batch.producerId);
     const aborted = this.#aborted.get(batch.producerId);
     this.#aborted.delete(batch.producerId);

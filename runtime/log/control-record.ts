@@ -12,6 +12,12 @@ export interface TransactionMarker {
   readonly isCommit: boolean;
 }
 
+/**
+ * A partition's fence is a marker of this producer, which nobody is given: its coordinator epoch is the token. To every
+ * Kafka client it ends a transaction that never was. Persisted: never change.
+ */
+export const fenceProducerId = Number.MAX_SAFE_INTEGER;
+
 /** What a control batch says: `type` is undefined for kinds that end no transaction. */
 export interface ControlRecord {
   readonly type: "abort" | "commit" | undefined;

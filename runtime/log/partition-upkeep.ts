@@ -5,6 +5,7 @@ import { BrokerError } from "../errors.ts";
 import { StorageError } from "../storage/storage.ts";
 import type { WriteTarget } from "./batch-writer.ts";
 import { encodeEpochs } from "./checkpoints.ts";
+import { restateFence } from "./fence.ts";
 import { leaderEpochFile } from "./log-files.ts";
 import type { Partition } from "./partition.ts";
 import type { PartitionHost } from "./partition-host.ts";
@@ -115,6 +116,7 @@ export class PartitionUpkeep {
 
   #startMoved(): void {
     if (this.#target.epochs.truncateStart(this.#target.log.startOffset)) this.persistEpochs();
+    restateFence(this.#partition);
   }
 
   /** Where it fails, files are between two names: only a start can tell which are the log. */

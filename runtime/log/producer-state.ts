@@ -4,7 +4,7 @@
 import type { BatchHeader } from "../../storage-wasm/core.ts";
 import type { ProducerView } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
-import type { ControlRecord, TransactionMarker } from "./control-record.ts";
+import { type ControlRecord, fenceProducerId, type TransactionMarker } from "./control-record.ts";
 import { type EndedTransaction, OpenTransactions } from "./open-transactions.ts";
 import type { ProducerSnapshotEntry } from "./producer-snapshot.ts";
 
@@ -31,9 +31,16 @@ export class ProducerState {
   readonly #producers = new Map<number, Producer>();
   /** Transactions of these producers that readers cannot judge yet. */
   readonly transactions = new OpenTransactions();
+  /** Where the log says the fence; -1: there is none, or it was said before the snapshot that was loaded. */
+  fenceOffset = -1;
 
   get size(): number {
     return this.#producers.size;
+  }
+
+  /** The token of whoever may write with one; -1 before anyone took it. */
+  get fence(): number {
+    return this.#producers.get(fenceProducerId)?.coordinatorEpoch ?? -1;
   }
 
   /**
@@ -127,10 +134,10 @@ export class ProducerState {
     if (producer.batches.length > batchesMax) producer.batches.shift();
   }
 
-  /** Forgets producers that have written nothing since `beforeMs` and have no transaction open. */
+  /** Forgets producers that have written nothing since `beforeMs` and have no transaction open. Never the fence. */
   expire(beforeMs: number): void {
     for (const [id, producer] of this.#producers) {
-      const isOpen = this.transactions.firstOffsetOf(id) !== undefined;
+      const isOpen = this.transactions.firstOffsetOf(id) !== undefined || id === fenceProducerId;
       if (producer.lastTimestampMs < beforeMs && !isOpen) this.#producers.delete(id);
     }
   }
@@ -166,6 +173,7 @@ export class ProducerState {
   /** Replaces everything by a snapshot; only the newest batch of each producer survives in it. */
   load(entries: readonly ProducerSnapshotEntry[]): void {
     this.#producers.clear();
+    this.fenceOffset = -1;
     for (const entry of entries) {
       this.#producers.set(entry.producerId, {
         epoch: entry.producerEpoch,
@@ -188,6 +196,7 @@ export class ProducerState {
     if (control?.type === undefined) return undefined;
     producer.coordinatorEpoch = control.coordinatorEpoch;
     const { producerId } = batch;
+    if (producerId === fenceProducerId) this.fenceOffset = batch.baseOffset;
     const firstOffset = this.transactions.firstOffsetOf(producerId);
     if (firstOffset === undefined) return undefined;
     const isAborted = control.type === "abort";

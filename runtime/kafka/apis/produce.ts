@@ -46,6 +46,8 @@ export const produce = defineApi({
             records: records(),
             // Ours, between brokers: only if the log ends there. Kafka's clients never send it.
             expectedOffset: int64({ since: 9, tag: 10_000, default: -1 }),
+            // The same: only while this is the partition's fence.
+            fence: int32({ since: 9, tag: 10_001, default: -1 }),
           }),
         ),
       }),
@@ -152,10 +154,14 @@ function appendAll(request: Request, terms: Terms): Pending[][] {
   const placed = topicData.map((topic) => topic.partitionData.map(({ records }) => place(records)));
   return topicData.map((topic, t) => {
     const name = topicName(topic, terms.context);
-    return topic.partitionData.map(({ index, expectedOffset }, p) =>
+    return topic.partitionData.map(({ index, expectedOffset, fence }, p) =>
       name === undefined
         ? failure(index, unknownTopicId, terms)
-        : appendOne({ topic: name, partition: index, expectedOffset }, placed[t]![p]!, terms),
+        : appendOne(
+            { topic: name, partition: index, expectedOffset, fence },
+            placed[t]![p]!,
+            terms,
+          ),
     );
   });
 }
@@ -177,16 +183,17 @@ function current({ view, at, length }: PlacedBatch, { platform }: HandlerContext
   return view.byteLength === length ? view : platform.core.bytes(at, length);
 }
 
-type Place = Required<Pick<AppendRequest, "topic" | "partition" | "expectedOffset">>;
+type Place = Required<Pick<AppendRequest, "topic" | "partition" | "expectedOffset" | "fence">>;
 
 function appendOne(place: Place, placed: PlacedBatch, terms: Terms): Pending {
   const { context, ...options } = terms;
   const { topic, partition: index } = place;
   const expectedOffset = place.expectedOffset === -1 ? undefined : place.expectedOffset;
+  const fence = place.fence === -1 ? undefined : place.fence;
   try {
     const batch = current(placed, context);
     checkBatch(batch, context.apiVersion);
-    const at = { topic, partition: index, expectedOffset };
+    const at = { topic, partition: index, expectedOffset, fence };
     const appended = context.broker.append({ ...at, batch, ...options });
     if (!(appended instanceof Promise)) return success(index, appended);
     return appended.then(

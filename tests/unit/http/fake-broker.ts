@@ -132,6 +132,14 @@ export class FakeBroker implements RoutableBroker {
     return offset;
   }
 
+  async takeFence({ token = 1 }: api.TakeFenceRequest): Promise<number> {
+    return token;
+  }
+
+  endOffset(place: api.TopicPartition): number {
+    return this.#log(place).endOffset;
+  }
+
   async createTopic(request: api.CreateTopicRequest): Promise<api.CreatedTopic> {
     if (!/^[\w.-]{1,249}$/.test(request.name)) {
       throw new BrokerError("INVALID_TOPIC_EXCEPTION", `${request.name} is no topic name`);
