@@ -7,6 +7,7 @@ import { natsServerProgram, TestNats } from "../support/nats-server.ts";
 import { BrokerProcess, type Side } from "./broker-process.ts";
 import { type ClusterLaunch, ClusterProcess } from "./cluster-process.ts";
 import { kafka, kafkaNodes } from "./kafka.ts";
+import type { Measure, Target } from "./measure.ts";
 import { allCores, type Cores, childrenCpuSeconds, pinMyself } from "./process-figures.ts";
 import { findRdkafka } from "./rdkafka.ts";
 import {
@@ -210,6 +211,17 @@ export async function withCpu(
     serverBusy: serverCpu / seconds,
     loadBusy: loadCpu / seconds,
   };
+}
+
+/** Of rounds that found `p50` and `p99`. */
+export function latencyMeasures(rounds: Rounds, name: string, target: Target): Measure[] {
+  return ["p50", "p99"].map((part) => ({
+    name: `${name}, ${part}`,
+    unit: "ms",
+    target,
+    samples: samples(rounds, part),
+    note: "",
+  }));
 }
 
 /** The column of one figure. */

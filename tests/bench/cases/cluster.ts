@@ -1,6 +1,13 @@
 // Three brokers of each side on this machine: three replicas, acks=all, min.insync.replicas=2.
 
-import { type Bench, type Figures, type Rounds, samples, withCpu } from "../bench.ts";
+import {
+  type Bench,
+  type Figures,
+  latencyMeasures,
+  type Rounds,
+  samples,
+  withCpu,
+} from "../bench.ts";
 import type { Side } from "../broker-process.ts";
 import type { ClusterProcess } from "../cluster-process.ts";
 import { acknowledgedLatency } from "../load/one-at-a-time.ts";
@@ -124,13 +131,7 @@ async function latency(bench: Bench, kind: TimberlineKind, prefix: string): Prom
     return { p50: p50Ms, p99: p99Ms };
   });
   const target: Target = { of: "ratio", atMost: 1 };
-  return ["p50", "p99"].map((part) => ({
-    name: `${name}, ${part}`,
-    unit: "ms",
-    target,
-    samples: samples(rounds, part),
-    note: "",
-  }));
+  return latencyMeasures(rounds, name, target);
 }
 
 /** Rounds with a topic of their own each, which is gone afterwards. */

@@ -1,7 +1,7 @@
 // One message at a time, from its sending to its arrival at a reader: through the page cache, and with an fsync
 // before each acknowledgement.
 
-import { type Bench, samples } from "../bench.ts";
+import { type Bench, latencyMeasures } from "../bench.ts";
 import { endToEndLatency } from "../load/one-at-a-time.ts";
 import type { Measure, Target } from "../measure.ts";
 import type { BenchCase } from "./case.ts";
@@ -37,11 +37,5 @@ async function latencyCase(
     await broker.deleteTopic(topic);
     return { p50: p50Ms, p99: p99Ms };
   });
-  return ["p50", "p99"].map((part) => ({
-    name: `${name}, ${part}`,
-    unit: "ms",
-    target,
-    samples: samples(rounds, part),
-    note: "",
-  }));
+  return latencyMeasures(rounds, name, target);
 }
