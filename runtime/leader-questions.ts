@@ -5,6 +5,8 @@ import type { Broker, TakeFenceRequest, TopicPartition } from "./broker.ts";
 import { BrokerError } from "./errors.ts";
 import type {
   CommitRequest,
+  ConsumerHeartbeat,
+  ConsumerHeartbeatAnswer,
   FetchedOffset,
   FetchOffsetsRequest,
   GroupListing,
@@ -21,6 +23,8 @@ interface Questions {
   readonly "group-offsets": [asked: FetchOffsetsRequest, answer: readonly FetchedOffset[]];
   readonly "group-commit": [asked: CommitRequest, answer: readonly (BrokerError | null)[]];
   readonly "group-deletion": [asked: string, answer: null];
+  /** Of a member whose heartbeats come through any HTTP door. */
+  readonly "group-heartbeat": [asked: ConsumerHeartbeat, answer: ConsumerHeartbeatAnswer];
 }
 
 export type About = keyof Questions;
@@ -52,6 +56,7 @@ const answers: Answers = {
     await groups.delete(groupId);
     return null;
   },
+  "group-heartbeat": ({ groups }, request) => groups.consumerHeartbeat(request),
 };
 
 /** What this broker has to say. Throws or rejects with `BrokerError`. */

@@ -18,7 +18,7 @@ export type DescribedPartition = PartitionView | BrokerError;
 
 /** Groups of the whole cluster. */
 export interface RoutableGroups
-  extends Pick<GroupCoordinator, "find" | "commitOffsets" | "delete"> {
+  extends Pick<GroupCoordinator, "find" | "consumerHeartbeat" | "commitOffsets" | "delete"> {
   list(): Soon<readonly GroupListing[]>;
   summary(groupId: string): Soon<GroupSummary>;
   fetchOffsets(

@@ -6,6 +6,7 @@ import { coordinatorPartition } from "../coordinator-partition.ts";
 import { BrokerError } from "../errors.ts";
 import type {
   CommitRequest,
+  ConsumerHeartbeat,
   FetchOffsetsRequest,
   GroupListing,
   GroupSummary,
@@ -55,6 +56,11 @@ export class RoutedGroups implements RoutableGroups {
 
   commitOffsets(request: CommitRequest) {
     return this.#atCoordinator(request.groupId, "group-commit", request);
+  }
+
+  /** A member may be asked to repeat what it said: a coordinator that died may have heard it. */
+  consumerHeartbeat(request: ConsumerHeartbeat) {
+    return this.#atCoordinator(request.groupId, "group-heartbeat", request);
   }
 
   async delete(groupId: string): Promise<void> {
