@@ -127,6 +127,27 @@ test("a leader is cut off: writes, reads and streams through another door only t
     stream.close();
   }));
 
+test("a fence taken through one door shuts out writers at all doors, also after a failover", () =>
+  withCluster(async (scene) => {
+    const doors = [1, 2, 3].map((id) => doorOf(scene, id));
+    const led = leadersAt(scene, 1).indexOf(3);
+    const records = (door = doors[0]!, query = "") => recordsUrl(door, led, query);
+    const take = async (door: string) => {
+      const url = `${door}/v1/topics/${topic}/partitions/${led}/fence`;
+      return (await requestJson<{ fence: number }>(url, { method: "POST" })).fence;
+    };
+    const body = { value: "a" };
+    assert.is(await take(doors[0]!), 1);
+    await request(records(doors[1], "?fence=1&expected_offset=1"), { body });
+    await request(records(doors[1], "?expected_offset=1"), { body, status: 412 });
+    assert.is(await take(doors[1]!), 2);
+    for (const door of doors) await request(records(door, "?fence=1"), { body, status: 409 });
+    scene.cut(3);
+    await request(records(doors[0], "?fence=1"), { body, status: 409 });
+    await request(records(doors[1], "?fence=2&expected_offset=3"), { body });
+    assert.is(await take(doors[1]!), 3);
+  }));
+
 test("topics and the cluster look the same through every door, and are changed through any", () =>
   withCluster(async (scene) => {
     const doors = [1, 2, 3].map((id) => doorOf(scene, id));

@@ -77,6 +77,25 @@ test("append() with an expected offset is stored there or not at all", async () 
   assert.is((await broker.append(at(2))).nextOffset, 4);
 });
 
+test("append() with a fence is stored only for who took it last", async () => {
+  const { broker, log } = await openBroker();
+  await broker.createTopic(newTopic("t"));
+  const place = { topic: "t", partition: 0 };
+  const append = (fence?: number, expectedOffset?: number) => {
+    const batch = log.batch(["a"]);
+    const terms = { ...place, batch, acks: -1, timeoutMs: 1000 } as const;
+    return codeOf(async () => broker.append({ ...terms, fence, expectedOffset }));
+  };
+  const first = await broker.takeFence(place);
+  assert.is(await append(first), "NONE");
+  const second = await broker.takeFence(place);
+  assert.is(await append(first), "PRODUCER_FENCED");
+  assert.is(await append(second, broker.endOffset(place)), "NONE");
+  assert.is(await append(second, 0), "OPERATION_NOT_ATTEMPTED");
+  assert.is(await append(), "NONE", "without a token nobody is asked for one");
+  assert.is(broker.endOffset(place), 5);
+});
+
 test("listOffsets() finds records by time, the largest time, and the ends", async () => {
   const { broker, append, offset } = await openBroker();
   await broker.createTopic(newTopic("t"));

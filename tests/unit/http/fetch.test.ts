@@ -263,4 +263,21 @@ test("fetch() refuses what cannot be, in one error shape", async () => {
   assert.is(door.broker.unreleased, 0);
 });
 
+test("fetch() with clamp moves an offset that is not there to the nearest end", async () => {
+  const door = openDoor();
+  await post(door, "/v1/topics/t/records", [{ value: "a" }, { value: "b" }, { value: "c" }]);
+  await post(door, "/v1/topics/t/partitions/0/delete-records", { offset: 1 });
+  const path = "/v1/topics/t/partitions/0/records?format=json";
+  assert.is((await get(door, `${path}&offset=0`)).status, 416);
+  const offsets = [];
+  for (const offset of [0, 2, 99]) {
+    offsets.push((await get(door, `${path}&clamp=true&offset=${offset}`)).body.next_offset);
+  }
+  assert.equal(offsets as unknown, [3, 3, 3]);
+  const { body } = await get(door, `${path}&clamp=true&offset=0`);
+  assert.is(body.records?.[0]?.value, "b");
+  const lines = `${path.replace("json", "ndjson")}&clamp=true&offset=0`;
+  assert.match((await get(door, lines)).text, /"value":"b"/);
+});
+
 test.run();

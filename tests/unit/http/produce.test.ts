@@ -29,6 +29,7 @@ test("produce() stores one JSON record and says where", async () => {
         partition: 0,
         start_offset: 0,
         end_offset: 1,
+        tail_offset: 1,
         record_count: 1,
         timestamp: 1234,
         log_start_offset: 0,
@@ -53,6 +54,24 @@ test("produce() takes an array or {records} and tells each offset in the order s
       const at = `/v1/topics/t/partitions/${place.partition}/records?offset=${place.offset}`;
       assert.is((await get(door, at)).body.records?.[0]?.value, `${i}`);
     }
+  }
+});
+
+test("produce() hands its conditions to every append, and asks for a partition", async () => {
+  const door = openDoor();
+  await post(door, "/v1/topics", { name: "t", partitions: 1 });
+  const query = "?expected_offset=0&fence=7";
+  const big = { value: "x".repeat(600_000) };
+  assert.is((await post(door, `${onPartition}${query}`, [big, big, big])).status, 200);
+  const told = door.broker.appends.map(({ expectedOffset, fence }) => [expectedOffset, fence]);
+  assert.ok(told.length > 1, "several batches");
+  assert.equal(
+    told,
+    told.map((_, i) => [i, 7]),
+  );
+  for (const one of ["expected_offset=0", "fence=1"]) {
+    assert.is((await post(door, `${records}?${one}`, { value: "" })).status, 400);
+    assert.is((await post(door, `${records}?${one}&partition=0`, { value: "" })).status, 200);
   }
 });
 
