@@ -32,6 +32,7 @@ import {
   type Registration,
   registrationOf,
 } from "./server-settings.ts";
+import { serverTunnel } from "./server-tunnel.ts";
 import type { Storage } from "./storage/storage.ts";
 import type { Logger, LogLevel } from "./telemetry/logger.ts";
 import { type ApiMetrics, Metrics } from "./telemetry/metrics.ts";
@@ -298,8 +299,7 @@ class RunningServer implements Server {
       askBroker: brokerAsker(controlPlane, this.#peers),
     };
     const own = { platform, controlPlane, folder, brokerId, config, metrics };
-    const parts = { ...own, ...links, ...background };
-    this.#broker = new LocalBroker(parts);
+    this.#broker = new LocalBroker({ ...own, ...links, ...background });
     return this.#broker;
   }
 
@@ -372,7 +372,6 @@ class RunningServer implements Server {
     // Loaded while the first connections may already be served: Hono is half of the time of a start.
     const { createHttpApp } = await import("./http/app.ts");
     const { defaultHttpLimits } = await import("./http/limits.ts");
-    const folder = this.#folder!;
     const log = logger.child("http");
     if (this.#peers) this.#routed = new RoutedBroker(platform, broker);
     const app = createHttpApp({
@@ -386,15 +385,16 @@ class RunningServer implements Server {
       readiness: () => this.readiness(),
       metrics: new Scraper(
         this.metrics,
-        metricSources({ platform, broker, storage: this.#storage, folder }),
+        metricSources({ platform, broker, storage: this.#storage, folder: this.#folder! }),
         { topicsMax: config.number("timberline.metrics.topics.max") },
       ),
       docs: () => platform.manual(),
+      kafka: serverTunnel(platform, this.#controlPlane!, broker.self().id, this.#door!),
       report: (error, context) => log.error("request-failed", context, { error: asError(error) }),
       counters: this.metrics.load,
       observe: (answered) => this.metrics.httpRequest(answered),
       closing: this.#closing.signal,
     });
-    this.#httpListener = await platform.http.listen(listener, (request) => app.fetch(request));
+    this.#httpListener = await platform.http.listen(listener, app.fetch);
   }
 }

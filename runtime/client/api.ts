@@ -15,6 +15,7 @@ import type { CodecName, Platform } from "../platform.ts";
 import type { CareAdmin } from "./care-api.ts";
 import type { ClientError } from "./error.ts";
 import type { GroupConsumer, GroupConsumerOptions, Groups } from "./group-api.ts";
+import type { Fetch } from "./http-network.ts";
 import type { MetadataCopies } from "./metadata-copies.ts";
 import type {
   ExactlyOnceOptions,
@@ -28,9 +29,15 @@ export type { ConfigOperation, ConfigResource, OffsetSpec, TopicPartition };
 export type ClientPlatform = Pick<Platform, "clock" | "random" | "core" | "codecs" | "network">;
 
 export interface ClientOptions {
-  readonly platform: ClientPlatform;
-  /** "host:port" of any brokers; the others are found through them. */
-  readonly bootstrap: readonly string[];
+  /**
+   * "host:port" of any brokers; the others are found through them. Or "http://…", "https://…": HTTP doors of a
+   * Timberline server or gateway, through which all brokers are reached: for browsers, and where there is no TCP.
+   */
+  readonly bootstrap: string | readonly string[];
+  /** Instead of the runtime's own. */
+  readonly platform?: ClientPlatform;
+  /** With URLs, instead of the runtime's own: to add headers, or to reach a Worker through its binding. */
+  readonly fetch?: Fetch;
   /** Name in the broker's logs and quotas; "timberline" by default. */
   readonly clientId?: string;
   /** One TCP connection attempt, 10 s. */

@@ -65,7 +65,7 @@ export class BrokerConnection {
     let dialled: Connection;
     try {
       const { connectTimeoutMs: timeoutMs } = context.settings;
-      dialled = await context.platform.network.dial({ ...address, timeoutMs });
+      dialled = await context.network.dial({ ...address, timeoutMs });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const what = `${where}: ${why}. Start the broker, or check the address.`;
@@ -94,7 +94,10 @@ export class BrokerConnection {
     this.#onClosed = onClosed;
     this.#frames = new FrameCutter((frame) => this.#receive(frame), frameMemory);
     connection.onData((chunk) => this.#push(chunk));
-    connection.onClose((error) => this.#fail(this.#lost(error?.message ?? "closed by the broker")));
+    connection.onClose((error) => {
+      const why = error?.message ?? "closed by the broker";
+      this.#fail(error instanceof ClientError ? error : this.#lost(why));
+    });
   }
 
   get isOpen(): boolean {

@@ -1,11 +1,11 @@
 // createClient: one client, its metadata and connections, and what is made from it.
 
 import { ClusterAdmin } from "./admin.ts";
-import type { Admin, Client, ClientOptions, Consumer, Producer } from "./api.ts";
+import type { Admin, Client, Consumer, Producer } from "./api.ts";
 import { ClusterCalls } from "./cluster-calls.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { PartitionConsumer } from "./consumer.ts";
-import { Context, closedError } from "./context.ts";
+import { Context, closedError, type OwnOptions } from "./context.ts";
 import { processExactlyOnce } from "./exactly-once.ts";
 import type { GroupConsumer, Groups } from "./group-api.ts";
 import { GroupCalls } from "./group-calls.ts";
@@ -17,7 +17,7 @@ import type { TransactionalProducer } from "./transaction-api.ts";
 import { ExclusiveProducer } from "./transactional-producer.ts";
 
 /** Connects when first used. Throws a `ClientError` for options that cannot work. */
-export function createClient(options: ClientOptions): Client {
+export function createClient(options: OwnOptions): Client {
   const context = new Context(options);
   const pool = new ConnectionPool(context);
   const metadata = new Metadata(context, pool);

@@ -1,8 +1,13 @@
 // What all parts of one client share: the platform, the options with their defaults, waiting and retrying.
 // `client.ts` makes one; connections, metadata, producer, consumer and admin get it handed in.
 
+import type { Network } from "../platform.ts";
 import type { ClientOptions, ClientPlatform } from "./api.ts";
 import { asClientError, ClientError, type ClientErrorCode, retryWaitMsMax } from "./error.ts";
+import { httpNetwork, isHttpAddress } from "./http-network.ts";
+
+/** Options whose platform is there: the user's own, or the runtime's. */
+export type OwnOptions = ClientOptions & { readonly platform: ClientPlatform };
 
 export interface Settings {
   readonly clientId: string;
@@ -33,17 +38,19 @@ const backoffDoublingsMax = 16;
 
 export class Context {
   readonly platform: ClientPlatform;
+  /** TCP, or HTTP where the bootstrap addresses are URLs. */
+  readonly network: Pick<Network, "dial">;
   readonly settings: Settings;
   closed = false;
   /** Whether other brokers say that the one at this address is no more: set by who knows the cluster. */
   isGone: (address: Address) => Promise<boolean> = async () => false;
   readonly #waits = new Set<() => void>();
 
-  constructor(options: ClientOptions) {
+  constructor(options: OwnOptions) {
     this.platform = options.platform;
     this.settings = {
       clientId: options.clientId ?? "timberline",
-      bootstrap: options.bootstrap.map(parseAddress),
+      bootstrap: listed(options.bootstrap).map(parseAddress),
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
       requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
       operationTimeoutMs: options.operationTimeoutMs ?? 60_000,
@@ -51,12 +58,7 @@ export class Context {
       retryBackoffMsMax: options.retryBackoffMsMax ?? 1_000,
       metadataAgeMsMax: options.metadataAgeMsMax ?? 300_000,
     };
-    if (options.bootstrap.length === 0) {
-      throw new ClientError(
-        "INVALID_REQUEST",
-        'bootstrap is empty: give at least one "host:port".',
-      );
-    }
+    this.network = networkTo(this.settings.bootstrap, options);
   }
 
   nowMs(): number {
@@ -113,12 +115,29 @@ export function closedError(where: string): ClientError {
   return new ClientError("CLOSED", `${where}: the client was closed. Create a new one.`);
 }
 
+function listed(bootstrap: string | readonly string[]): readonly string[] {
+  return typeof bootstrap === "string" ? [bootstrap] : bootstrap;
+}
+
+function networkTo(bootstrap: readonly Address[], options: OwnOptions): Pick<Network, "dial"> {
+  const doors = bootstrap.filter(isHttpAddress);
+  if (bootstrap.length > 0 && doors.length === 0) return options.platform.network;
+  if (bootstrap.length > 0 && doors.length === bootstrap.length) {
+    return httpNetwork(doors, options.fetch ?? ((url, init) => fetch(url, init)));
+  }
+  const what = doors.length === 0 ? "is empty" : 'mixes URLs with "host:port"';
+  const how = 'give "host:port" of brokers, or URLs of HTTP doors';
+  throw new ClientError("INVALID_REQUEST", `bootstrap ${what}: ${how}.`);
+}
+
 export function addressText({ host, port }: Address): string {
+  if (port === 0) return host;
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** "host", "host:port" or "[ipv6]:port". */
+/** "host", "host:port" or "[ipv6]:port"; or the URL of an HTTP door, whose port is part of it. */
 export function parseAddress(text: string): Address {
+  if (/^https?:\/\/./.test(text) && URL.canParse(text)) return { host: text, port: 0 };
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text.trim());
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);

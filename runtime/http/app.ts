@@ -12,6 +12,7 @@ import { durableStreamRoutes } from "./durable-streams/routes.ts";
 import { errorAnswer, HttpError, isUnexpected } from "./error.ts";
 import { fetchRoutes } from "./fetch.ts";
 import { groupRoutes } from "./groups.ts";
+import { type KafkaTunnel, kafkaTunnelRoutes } from "./kafka-tunnel.ts";
 import { offsetRoutes } from "./offsets.ts";
 import { type Manual, type MetricsSource, operationRoutes, type Readiness } from "./operations.ts";
 import { produceRoutes } from "./produce.ts";
@@ -33,6 +34,8 @@ export interface HttpAppOptions {
   readonly readiness: Readiness;
   readonly metrics?: MetricsSource;
   readonly docs?: Manual;
+  /** For clients that speak Kafka's protocol over HTTP. */
+  readonly kafka?: KafkaTunnel;
   /** Told of each failure that is ours. */
   readonly report: Report;
   /** Counted in, if given; read at a scrape. */
@@ -72,6 +75,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     ...offsetRoutes(door),
     ...groupRoutes(door),
     ...durableStreamRoutes(door),
+    ...(options.kafka ? kafkaTunnelRoutes(door, options.kafka) : []),
     ...operations,
   ];
   // A slash at the end of a path is no other resource.
@@ -84,6 +88,9 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   }
   return app;
 }
+
+/** Browsers ask before each write; this long they know the answer, if they remember it at all. */
+const preflightAgeS = 7_200;
 
 type Handler = (context: Context) => Response | Promise<Response>;
 
@@ -143,6 +150,7 @@ function crossOrigin(origins: readonly string[]): ReturnType<typeof cors> {
   return cors({
     origin: origins.includes("*") ? "*" : [...origins],
     allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    maxAge: preflightAgeS,
     exposeHeaders: [
       "location",
       "retry-after",

@@ -201,7 +201,10 @@ async function readCounted(
 }
 
 /** One array of all chunks, `length` bytes in sum. */
-export function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
+export function concat<Memory extends ArrayBufferLike>(
+  chunks: readonly Uint8Array<Memory>[],
+  length: number,
+): Uint8Array<Memory | ArrayBuffer> {
   if (chunks.length === 1) return chunks[0]!;
   const bytes = new Uint8Array(length);
   let at = 0;
