@@ -156,7 +156,7 @@ function appendAll(request: Request, terms: Terms): Pending[][] {
     const name = topicName(topic, terms.context);
     return topic.partitionData.map(({ index, expectedOffset, fence }, p) =>
       name === undefined
-        ? failure(index, unknownTopicId, terms)
+        ? failure(index, unknownTopicId(), terms)
         : appendOne(
             { topic: name, partition: index, expectedOffset, fence },
             placed[t]![p]!,
@@ -166,7 +166,9 @@ function appendAll(request: Request, terms: Terms): Pending[][] {
   });
 }
 
-const unknownTopicId = new BrokerError("UNKNOWN_TOPIC_ID", "No topic has this id.");
+function unknownTopicId(): BrokerError {
+  return new BrokerError("UNKNOWN_TOPIC_ID", "No topic has this id.");
+}
 
 function topicName(topic: TopicData, { apiVersion, broker }: HandlerContext): string | undefined {
   if (apiVersion < 13) return topic.name;
