@@ -64,21 +64,32 @@ export class OwnRegistration {
 
   /**
    * Resolves when this broker takes part, or is known while it is held. While the metadata service lacks what this
-   * broker knows it cannot be registered: `waiting` is told, and it goes on when the metadata was brought back.
+   * broker knows it cannot be registered: `waiting` is told, and it goes on when the metadata was brought back. While
+   * the service takes no changes it is tried again, for as long as a start may take.
    */
   async register(request: Request, waiting?: (alarm: string) => void): Promise<BrokerRecord> {
-    const { view } = this.#parts;
+    const { view, settings, options } = this.#parts;
+    const { clock } = options;
+    const endMs = clock.monotonicMs() + settings.openMsMax;
     for (;;) {
       try {
         if (!view.isBehind) return await this.#registerOnce(request);
       } catch (error) {
-        if (!(error instanceof ControlPlaneError) || !view.isBehind || this.#isClosed) throw error;
+        if (!(error instanceof ControlPlaneError) || this.#isClosed) throw error;
+        const isPassing = error.fault === "unavailable" && clock.monotonicMs() < endMs;
+        if (!view.isBehind && (view.isFrozen || !isPassing)) throw error;
       }
-      waiting?.(view.alarm ?? "");
-      while (view.isBehind) {
-        await view.until(() => !view.isBehind, RESTORE_LOOK_MS);
-        if (this.#isClosed) throw unavailable("this broker is stopping");
-      }
+      if (view.isBehind) await this.#restored(waiting);
+      else await pause(clock, PROBE_PAUSE_MS);
+    }
+  }
+
+  async #restored(waiting?: (alarm: string) => void): Promise<void> {
+    const { view } = this.#parts;
+    waiting?.(view.alarm ?? "");
+    while (view.isBehind) {
+      await view.until(() => !view.isBehind, RESTORE_LOOK_MS);
+      if (this.#isClosed) throw unavailable("this broker is stopping");
     }
   }
 

@@ -154,9 +154,11 @@ const natsCluster: Fault = {
     const downMs = pick.between(500, 6_000);
     say(`nats-servers ${victims} of 3 killed for ${downMs} ms`);
     await Promise.all(victims.map((index) => fleet.nats.kill(index)));
-    if (pick.chance(0.5)) await killed(scene, await leader(scene));
+    // A broker that starts meanwhile waits for a majority of them.
+    const kill = pick.chance(0.5) ? killed(scene, await leader(scene)) : undefined;
     await pause(downMs);
     await Promise.all(victims.map((index) => fleet.nats.startServer(index)));
+    await kill;
   },
 };
 

@@ -215,6 +215,26 @@ scene(
   },
 );
 
+test("a broker that starts while the metadata service takes no changes goes on when it does", async () => {
+  const scene = await Scene.of(2);
+  const third = await scene.passing(scene.cluster.open(3));
+  for (const { log } of scene.cluster.processes) log.cut();
+  const registered = scene.cluster.register(third);
+  await scene.clock.advance(30_000);
+  for (const { log } of scene.cluster.processes) log.heal();
+  assert.is((await scene.passing(registered)).id, 3);
+  await scene.close();
+});
+
+test("a broker that starts gives up after a while, and says why", async () => {
+  const scene = await Scene.of(2);
+  const third = await scene.passing(scene.cluster.open(3, { settings: { openMsMax: 20_000 } }));
+  for (const { log } of scene.cluster.processes) log.cut();
+  const fault = faultOf(scene.cluster.register(third));
+  assert.is(await scene.passing(fault), "unavailable");
+  await scene.close();
+});
+
 scene("new producers begin while the metadata service is away", async (scene) => {
   for (const { log } of scene.cluster.processes) log.cut();
   const given = new Set<number>();
