@@ -1,7 +1,8 @@
 // Builds the storage core: AssemblyScript → core module → component (its WIT embedded) → jco's
 // glue, all into `dist/`. Run by `npm install` (script `prepare`); does nothing when the inputs
-// have not changed. `dist/core.wasm` is the core module that a platform compiles, `dist/core.js`
-// the glue that `instance.ts` imports.
+// have not changed. `dist/core.wasm` is the core module that a platform compiles,
+// `dist/core-inline.js` the same as text for those that can read no file, `dist/core.js` the
+// component's glue.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -51,6 +52,9 @@ export async function build(into: string): Promise<void> {
     writeFileSync(path, name === "core.js" ? pureGlue(new TextDecoder().decode(bytes)) : bytes);
   }
   writeFileSync(join(into, "core.component.wasm"), component);
+  const text = Buffer.from(readFileSync(join(into, "core.wasm"))).toString("base64");
+  writeFileSync(join(into, "core-inline.js"), `export const coreBase64 = "${text}";\n`);
+  writeFileSync(join(into, "core-inline.d.ts"), "export declare const coreBase64: string;\n");
   writeFileSync(join(into, "inputs.sha256"), `${inputsHash()}\n`);
 }
 

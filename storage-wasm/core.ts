@@ -10,13 +10,18 @@ import { createInstance } from "./instance.ts";
 import { WasmCore } from "./wasm-core.ts";
 
 export { CoreMemoryFull, CorruptBatch } from "./errors.ts";
+export { RecordReader, type RecordsOrigin } from "./record-reader.ts";
 
 /**
  * The compiled core module, for runtimes that read files: `new WebAssembly.Module(bytes of this)`.
- * Where wasm must be imported statically, it is `storage-wasm/dist/core.wasm`. (Some bundles have
- * no `import.meta.url`.)
+ * Where wasm must be imported statically, it is `storage-wasm/dist/core.wasm`, and where there is
+ * neither, `storage-wasm/dist/core-inline.js` has it as text. (Some bundles have no
+ * `import.meta.url`.)
  */
-export const coreModuleUrl: URL = new URL("./dist/core.wasm", import.meta.url ?? "file:///");
+export const coreModuleUrl: URL = /* @__PURE__ */ new URL(
+  "./dist/core.wasm",
+  import.meta.url ?? "file:///",
+);
 
 /** Byte address in the core's linear memory. */
 export type Address = number;
@@ -327,5 +332,5 @@ export function createCore(
   module: WebAssembly.Module,
   options: { memoryBytesMax?: number } = {},
 ): Core {
-  return new WasmCore(createInstance(module).raw, options.memoryBytesMax ?? memoryBytesMaxDefault);
+  return new WasmCore(createInstance(module), options.memoryBytesMax ?? memoryBytesMaxDefault);
 }

@@ -11,7 +11,7 @@ const areas: readonly (readonly [RegExp, Area])[] = [
   [/^(runtime|runtime\/edge|storage-wasm)\/build\.ts$/, "scripts"],
   [/^storage-wasm\/core\.ts$/, "core"],
   // Where no file can be read, the compiled module itself is imported and handed to `createCore`.
-  [/^storage-wasm\/dist\/core\.wasm$/, "core"],
+  [/^storage-wasm\/dist\/core(\.wasm|-inline\.js)$/, "core"],
   [/^storage-wasm\//, "storage-wasm"],
   [/^cluster\/(control-plane|peer)\.ts$/, "control-plane"],
   [/^cluster\//, "cluster"],
@@ -24,6 +24,7 @@ const areas: readonly (readonly [RegExp, Area])[] = [
   [/^runtime\/http\//, "http"],
   [/^runtime\/kafka\//, "kafka"],
   [/^runtime\/router\//, "router"],
+  [/^runtime\/gateway\//, "gateway"],
   [/^runtime\/(local-[^/]+\.ts$|fetch-wait\.ts$|broker\/)/, "broker"],
   // The client's leaders assign, and its members match topics, exactly as the broker does.
   [/^runtime\/groups\/(assignor|partition-set|topic-pattern|uniform-assignor)\.ts$/, "shared"],
@@ -60,6 +61,8 @@ const mayImport = {
   http: [...anywhere, "telemetry", "docs"],
   // In a cluster the HTTP door asks through it what other brokers lead.
   router: [...anywhere, "client", "kafka"],
+  // The HTTP door over the client library: no log, no broker.
+  gateway: [...anywhere, "client", "kafka", "router", "http", "telemetry"],
   client: [...anywhere, "kafka"],
   server: [
     ...anywhere,
@@ -67,8 +70,8 @@ const mayImport = {
     ...["replication", "telemetry", "docs", "router"],
   ],
   platforms: [...anywhere, "storage", "cluster"],
-  cli: [...anywhere, "client", "server", "log", "telemetry", "docs", "platforms"],
-  edge: [...anywhere, "server", "platforms", "telemetry"],
+  cli: [...anywhere, "client", "server", "gateway", "log", "telemetry", "docs", "platforms"],
+  edge: [...anywhere, "server", "gateway", "platforms", "telemetry"],
   mod: [...anywhere, "client", "server", "platforms", "storage", "telemetry"],
   scripts: ["scripts"],
   tests: "everything",

@@ -7,13 +7,25 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { build, distFolder, isUpToDate } from "../../../storage-wasm/build.ts";
-import { createInstance } from "../../../storage-wasm/instance.ts";
+import { instantiate } from "../../../storage-wasm/dist/core.js";
+import { coreBase64 } from "../../../storage-wasm/dist/core-inline.js";
+import { createInstance, rawCore } from "../../../storage-wasm/instance.ts";
 import { readBatch } from "./batch-reader.ts";
 import { writeBatch } from "./batch-writer.ts";
 import { coreModule, randomBytes } from "./core-under-test.ts";
 import { crc32cReference } from "./crc-reference.ts";
 
-const { component, raw } = createInstance(coreModule);
+let exports: WebAssembly.Exports = {};
+const component = instantiate(
+  () => coreModule,
+  {},
+  (module, imports) => {
+    const instance = new WebAssembly.Instance(module, imports);
+    exports = instance.exports;
+    return instance;
+  },
+);
+const raw = rawCore(exports);
 
 const is = (fault: string) => (thrown: unknown) => String(thrown) === fault;
 
@@ -53,6 +65,11 @@ test("lists passed to the component are given back", () => {
 
 test("the glue's numbers are the raw exports' numbers", () => {
   assert.is(component.batches.headerRowAt(), raw.headerRowAt());
+  assert.equal(Object.keys(createInstance(coreModule)), Object.keys(raw));
+});
+
+test("the inline core is the core", () => {
+  assert.ok(Buffer.from(coreBase64, "base64").equals(readFileSync(join(distFolder, "core.wasm"))));
 });
 
 test("dist is built from the sources as they are", () => {
