@@ -20,6 +20,9 @@ export function decommission(nemesis: Nemesis): BrokerHost | undefined {
   const { hosts, running } = brokers;
   if (hosts.length <= 3 || running.length < hosts.length || brokers.isShrinking) return undefined;
   const host = random.pick(hosts);
+  // A broker that has not heard of it yet would say that it is forgotten.
+  const isKnown = running.every(({ server }) => server!.broker.cluster().brokers.has(host.id));
+  if (!isKnown) return undefined;
   host.isLeaving = true;
   const look = () => {
     if (!goOn(nemesis, host)) world.after(lookEveryMs, look);
