@@ -19,6 +19,11 @@ export function checkTopicName(name: string): void {
   throw new BrokerError("INVALID_TOPIC_EXCEPTION", `topic name '${shown}' ${complaint}`);
 }
 
+/** Whether a topic of any cluster may be called so. */
+export function isTopicName(name: string): boolean {
+  return complaintAbout(name) === undefined;
+}
+
 /**
  * Metrics of older tools write "." as "_": two names that differ only there are refused together, as Kafka
  * does. Returns the existing name that is in the way.

@@ -96,6 +96,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import("./serve.ts")).serve,
   },
   {
+    name: "gateway",
+    summary: "the HTTP door before a cluster that runs elsewhere: Timberline or any Kafka",
+    options: [
+      ["--host <host>", "address to listen on (127.0.0.1)"],
+      ["--http-port <port>", "port of the HTTP door, 0 picks a free one (8080)"],
+      ["--cors-origin <origin...>", "web pages that may use it, * for all"],
+      ["--log-format <format>", "text or json (text)"],
+    ],
+    examples: ["timberline gateway --bootstrap 127.0.0.1:9092 --http-port 8081"],
+    load: async () => (await import("./gateway.ts")).gateway,
+  },
+  {
     name: "topic list",
     summary: "topics, their partitions and sizes",
     options: [

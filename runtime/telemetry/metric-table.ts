@@ -101,6 +101,16 @@ export const METRICS = {
   group_offset_commits_total: counter("Offsets committed."),
   group_offsets_expired_total: counter("Committed offsets dropped by retention."),
   group_load_seconds: gauge("Time the last start took to read the groups."),
+  gateway_info: metric("info", "This gateway: its runtime and version.", [
+    "runtime",
+    "runtime_version",
+    "version",
+  ]),
+  gateway_upstream_up: gauge("1 while a broker of the upstream cluster answers a gateway, else 0."),
+  gateway_feeds: gauge("Partitions a gateway reads once for all who wait at their end."),
+  gateway_feed_bytes: gauge("Bytes of their newest batches that it keeps."),
+  gateway_upstream_fetches_total: counter("Fetches a gateway sent to the upstream.", "for"),
+  gateway_shared_fetches_total: counter("Reads a gateway answered without asking the upstream."),
   metrics_series: gauge("Series in this answer."),
 } as const;
 

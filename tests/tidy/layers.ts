@@ -19,6 +19,7 @@ const areas: readonly (readonly [RegExp, Area])[] = [
   [/^runtime\/platforms\//, "platforms"],
   [/^runtime\/edge\//, "edge"],
   [/^runtime\/cli\//, "cli"],
+  [/^runtime\/client\/mod\.ts$/, "client-mod"],
   [/^runtime\/client\//, "client"],
   [/^runtime\/server(-[a-z]+)?\.ts$/, "server"],
   [/^runtime\/http\//, "http"],
@@ -64,15 +65,27 @@ const mayImport = {
   // The HTTP door over the client library: no log, no broker.
   gateway: [...anywhere, "client", "kafka", "router", "http", "telemetry"],
   client: [...anywhere, "kafka"],
+  // The client with the platform that its program runs on.
+  "client-mod": [...anywhere, "client", "platforms"],
   server: [
     ...anywhere,
     ...["http", "kafka", "broker", "groups", "transactions", "log"],
     ...["replication", "telemetry", "docs", "router"],
   ],
   platforms: [...anywhere, "storage", "cluster"],
-  cli: [...anywhere, "client", "server", "gateway", "log", "telemetry", "docs", "platforms"],
+  cli: [
+    ...anywhere,
+    "client-mod",
+    "client",
+    "server",
+    "gateway",
+    "log",
+    "telemetry",
+    "docs",
+    "platforms",
+  ],
   edge: [...anywhere, "server", "gateway", "platforms", "telemetry"],
-  mod: [...anywhere, "client", "server", "platforms", "storage", "telemetry"],
+  mod: [...anywhere, "client-mod", "client", "server", "platforms", "storage", "telemetry"],
   scripts: ["scripts"],
   tests: "everything",
 } as const;

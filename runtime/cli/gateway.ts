@@ -1,0 +1,79 @@
+// `timberline gateway`: the HTTP door before a cluster that runs elsewhere. Its contract with scripts: one ready line
+// on stdout when it serves, everything else on stderr, exit 0 after SIGTERM or SIGINT, 3 if the cluster does not answer.
+
+import process from "node:process";
+import { ClientError } from "../client/error.ts";
+import { formatHostPort } from "../config.ts";
+import { createGateway, type Gateway } from "../gateway/gateway.ts";
+import type { Listener } from "../platform.ts";
+import { Log, type LogFormat } from "../telemetry/logger.ts";
+import type { Call } from "./commands.ts";
+import { CliError, ExitCode, usageError } from "./exit.ts";
+import type { Flags } from "./flags.ts";
+import { thePlatform } from "./platform.ts";
+import { aborted, parseBootstrap, type Shell } from "./shell.ts";
+
+const hostDefault = "127.0.0.1";
+const httpPortDefault = 8080;
+const portMax = 65_535;
+/** How often a cluster that does not answer yet is asked at the start. */
+const lookMs = 250;
+
+export async function gateway({ shell, flags }: Call): Promise<ExitCode> {
+  if (shell.bootstrap === undefined) {
+    throw usageError("--bootstrap is missing: which cluster?", "--bootstrap 127.0.0.1:9092");
+  }
+  const platform = thePlatform();
+  const format: LogFormat = flags.oneOf("logFormat", ["text", "json"]) ?? "text";
+  const write = (line: string) => process.stderr.write(line);
+  const logger = new Log({ clock: platform.clock, level: "info", format, write }).logger();
+  const opened = await createGateway({
+    platform,
+    logger,
+    bootstrap: parseBootstrap(shell.bootstrap),
+    corsOrigins: flags.list("corsOrigin"),
+  });
+  try {
+    await upstreamAnswers(opened, shell);
+    const listener = await listen(opened, flags);
+    const http = formatHostPort(listener);
+    await shell.write(
+      format === "json" ? `${JSON.stringify({ event: "ready", http })}\n` : `ready http=${http}\n`,
+    );
+    await aborted(shell.signal);
+    await listener.close();
+  } finally {
+    opened.close();
+  }
+  return ExitCode.done;
+}
+
+/** A cluster that is not there at the start is more likely a wrong address than one that comes later. */
+async function upstreamAnswers(opened: Gateway, { timeoutMs, signal, bootstrap }: Shell) {
+  const { clock } = thePlatform();
+  const endMs = clock.monotonicMs() + timeoutMs;
+  while (opened.failure !== null && !signal.aborted) {
+    if (clock.monotonicMs() > endMs) {
+      throw new CliError(`no broker of ${bootstrap} answers: ${opened.failure}`, {
+        exitCode: ExitCode.unreachable,
+      });
+    }
+    await new Promise<void>((resolve) => clock.after(lookMs, resolve, { keepAlive: true }));
+  }
+}
+
+async function listen(opened: Gateway, flags: Flags): Promise<Listener> {
+  const host = flags.text("host") ?? hostDefault;
+  const port = flags.integer("httpPort", { min: 0, max: portMax }) ?? httpPortDefault;
+  try {
+    const { http } = thePlatform();
+    return await http.listen({ host, port }, (request) => opened.fetch(request));
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof ClientError) throw error;
+    throw new CliError(`cannot listen at ${formatHostPort({ host, port })}: ${error.message}`, {
+      exitCode: ExitCode.usage,
+      hints: ["--http-port 0 takes any free port"],
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,95 @@
+// createGateway: the HTTP door with a remote cluster behind it. It keeps nothing: whatever is acknowledged is in the
+// upstream, so any number of gateways may stand before one cluster. `cli/gateway.ts` runs it as a process,
+// `edge/gateway-worker.ts` in a Worker.
+
+import type { ClientOptions } from "../client/api.ts";
+import { createHttpApp } from "../http/app.ts";
+import { defaultHttpLimits, type HttpLimits } from "../http/limits.ts";
+import type { Platform } from "../platform.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { version } from "../version.ts";
+import { GatewayBroker } from "./gateway-broker.ts";
+import { GatewayMetrics } from "./gateway-metrics.ts";
+import { topicsIn } from "./request-topics.ts";
+import { Upstream } from "./upstream.ts";
+
+export interface GatewayOptions extends Pick<ClientOptions, "bootstrap" | "clientId"> {
+  readonly platform: Platform;
+  readonly logger: Logger;
+  /** Origins of web pages that may use it; `*` is every one. */
+  readonly corsOrigins?: readonly string[];
+  readonly limits?: Partial<HttpLimits>;
+}
+
+export interface Gateway {
+  readonly metrics: Metrics;
+  readonly broker: GatewayBroker;
+  /** Why the upstream cannot be reached; null when it can. */
+  readonly failure: string | null;
+  fetch(request: Request): Promise<Response>;
+  close(): void;
+}
+
+/** Throws a `ClientError` for addresses that are none. Resolves when the upstream was asked once, well or not. */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const { platform, logger, bootstrap, clientId } = options;
+  const upstream = new Upstream({
+    platform,
+    bootstrap,
+    ...(clientId === undefined ? {} : { clientId }),
+    noteChange: (failure) => {
+      if (failure === null) logger.info("upstream-back", "the upstream cluster answers");
+      else logger.warn("upstream-away", `the upstream cluster does not answer: ${failure}`);
+    },
+  });
+  const broker = new GatewayBroker(platform.clock, upstream);
+  const metrics = new Metrics(platform.clock);
+  const closing = new AbortController();
+  const stopProbe = metrics.probeLoop();
+  const app = createHttpApp({
+    platform,
+    broker,
+    config: {
+      corsOrigins: options.corsOrigins ?? [],
+      limits: { ...defaultHttpLimits, ...options.limits },
+      version,
+    },
+    readiness: () => (upstream.view.failure === null ? [] : [`upstream: ${upstream.view.failure}`]),
+    metrics: new GatewayMetrics(platform, metrics, () => ({
+      isUpstreamUp: upstream.view.failure === null,
+      feeds: broker.feeds.counts,
+      feedBytes: broker.feeds.bytes,
+    })),
+    docs: () => platform.manual(),
+    report: (error, context) =>
+      logger.error("request-failed", context, {
+        error: error instanceof Error ? error : new Error(String(error)),
+      }),
+    counters: metrics.load,
+    observe: (answered) => metrics.httpRequest(answered),
+    closing: closing.signal,
+  });
+  await upstream.view.start();
+  return {
+    metrics,
+    broker,
+    get failure() {
+      return upstream.view.failure;
+    },
+    async fetch(request) {
+      // A topic may have been made a moment ago by somebody else.
+      const { topics } = broker.cluster();
+      const named = topicsIn(request.url);
+      if (named.length > 0 && !named.some((name) => topics.has(name))) {
+        await Promise.all(named.map((name) => upstream.view.look(name)));
+      }
+      return app.fetch(request);
+    },
+    close() {
+      closing.abort();
+      stopProbe();
+      broker.close();
+    },
+  };
+}

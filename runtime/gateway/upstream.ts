@@ -1,0 +1,170 @@
+// Upstream: a Kafka cluster, Timberline's or another, and everything the gateway asks it: connections with limits of
+// their own, the view of its topics and leaders, calls to leaders with the next one's turn after a change.
+
+import type {
+  Appended,
+  AppendRequest,
+  Broker,
+  FetchedPartition,
+  FetchPartition,
+  ListedOffset,
+  TopicPartition,
+} from "../broker.ts";
+import { ClusterAdmin } from "../client/admin.ts";
+import type { ClientOptions, ClientPlatform } from "../client/api.ts";
+import { ClusterCalls } from "../client/cluster-calls.ts";
+import { ConnectionPool } from "../client/connection-pool.ts";
+import { addressText, Context } from "../client/context.ts";
+import { GroupCalls } from "../client/group-calls.ts";
+import { Metadata } from "../client/metadata.ts";
+import { BrokerError } from "../errors.ts";
+import { noRecords } from "../records.ts";
+import { inBrokersWords } from "../router/brokers-words.ts";
+import { LeaderCalls } from "../router/leader-calls.ts";
+import { isStale } from "../router/leader-changes.ts";
+import { type Lead, Leaders } from "../router/leaders.ts";
+import type { ReadHow } from "./feeds.ts";
+import { UpstreamView } from "./upstream-view.ts";
+
+const connectTimeoutMs = 5_000;
+const requestTimeoutMs = 30_000;
+/** How long what concerns no single partition (topics, configs, groups) is tried. */
+const operationTimeoutMs = 10_000;
+const reconnectMs = 50;
+const reconnectMsMax = 500;
+
+export interface UpstreamOptions extends Pick<ClientOptions, "bootstrap" | "clientId"> {
+  readonly platform: ClientPlatform;
+  readonly noteChange: (failure: string | null) => void;
+}
+
+export class Upstream {
+  readonly view: UpstreamView;
+  readonly admin: ClusterAdmin;
+  readonly groups: GroupCalls;
+  readonly calls: ClusterCalls;
+  readonly leaders: Leaders;
+  readonly #context: Context;
+  readonly #pool: ConnectionPool;
+  readonly #leaderCalls: LeaderCalls;
+
+  constructor(options: UpstreamOptions) {
+    const { platform } = options;
+    this.#context = this.#newContext(options);
+    this.#pool = new ConnectionPool(this.#context);
+    const metadata = new Metadata(this.#context, this.#pool);
+    this.calls = new ClusterCalls(this.#context, metadata, this.#pool);
+    this.admin = new ClusterAdmin(this.calls);
+    this.groups = new GroupCalls(this.calls, this.#pool);
+    this.view = new UpstreamView({
+      clock: platform.clock,
+      metadata,
+      noteChange: options.noteChange,
+    });
+    this.#leaderCalls = new LeaderCalls(platform, this.view, this.#newContext(options));
+    this.leaders = new Leaders(platform.clock, this.view, (place) => this.view.noteStale(place));
+  }
+
+  get addresses(): string {
+    return this.#context.settings.bootstrap.map(addressText).join(", ");
+  }
+
+  close(): void {
+    this.view.close();
+    this.#context.close();
+    this.#pool.close();
+    this.#leaderCalls.close();
+  }
+
+  /** The batch must be the callee's own. */
+  append(request: AppendRequest): Promise<Appended> {
+    return this.#atLeader(request, ({ leader, topic }) =>
+      this.#leaderCalls.append(leader!, { ...request, topicId: topic.id }),
+    );
+  }
+
+  /** Errors that stay are told in the answer. */
+  async read(asked: FetchPartition, how: ReadHow): Promise<FetchedPartition> {
+    try {
+      return await this.#atLeader(asked, async ({ leader, topic }) => {
+        const partitions = [{ ...asked, topicId: topic.id }];
+        const request = { ...how, bytesMax: asked.bytesMax, partitions };
+        const [found] = await this.#leaderCalls.fetch(leader!, request);
+        if (found === undefined) throw new Error("a fetch answered nothing");
+        if (isStale(found.error)) throw found.error;
+        return found;
+      });
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      return failed(asked, error);
+    }
+  }
+
+  async listOffsets(asked: Parameters<Broker["listOffsets"]>[0]): Promise<ListedOffset> {
+    try {
+      return await this.#atLeader(asked, ({ leader }) =>
+        this.#leaderCalls.listOffsets(leader!, asked),
+      );
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      return { error, offset: -1, timestampMs: -1, leaderEpoch: -1 };
+    }
+  }
+
+  deleteRecords(asked: TopicPartition & { offset: number }): Promise<number> {
+    return this.#atLeader(asked, ({ leader }) => this.#leaderCalls.deleteRecords(leader!, asked));
+  }
+
+  /** What the client library asks: its errors in a broker's words, and one that says that nobody answers. */
+  async ask<T>(run: () => Promise<T>): Promise<T> {
+    if (this.view.failure !== null) throw this.#away();
+    try {
+      return await run();
+    } catch (error) {
+      throw this.#told(inBrokersWords(error));
+    }
+  }
+
+  async #atLeader<T>(place: TopicPartition, run: (at: Lead) => Promise<T>): Promise<T> {
+    if (this.view.failure !== null) throw this.#away();
+    if (this.leaders.record(place) === undefined) throw unknown(place);
+    try {
+      return await this.leaders.at(place, run);
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      throw this.#told(error);
+    }
+  }
+
+  #told(error: BrokerError): BrokerError {
+    return this.view.failure === null || !isStale(error) ? error : this.#away();
+  }
+
+  #away(): BrokerError {
+    const what = `the upstream cluster (${this.addresses}) does not answer: ${this.view.failure}`;
+    return new BrokerError("BROKER_NOT_AVAILABLE", `${what} Try again later`);
+  }
+
+  #newContext({ platform, bootstrap, clientId }: UpstreamOptions): Context {
+    return new Context({
+      platform,
+      bootstrap,
+      clientId: clientId ?? "timberline-gateway",
+      connectTimeoutMs,
+      requestTimeoutMs,
+      operationTimeoutMs,
+      retryBackoffMs: reconnectMs,
+      retryBackoffMsMax: reconnectMsMax,
+    });
+  }
+}
+
+function failed({ topic, partition }: TopicPartition, error: BrokerError): FetchedPartition {
+  const unknown = { highWatermark: -1, lastStableOffset: -1, logStartOffset: -1 };
+  return { topic, partition, error, ...unknown, abortedTransactions: [], records: noRecords };
+}
+
+function unknown({ topic, partition }: TopicPartition): BrokerError {
+  const what = `there is no partition ${topic}-${partition} in the upstream cluster`;
+  return new BrokerError("UNKNOWN_TOPIC_OR_PARTITION", what);
+}
