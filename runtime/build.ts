@@ -20,6 +20,7 @@ const entryPoints = [
   "runtime/cli/main.ts",
   "runtime/edge/worker.ts",
   ...["node", "deno", "bun", "workerd"].map((name) => `runtime/platforms/${name}.ts`),
+  ...["node", "deno-bun", "workerd", "web"].map((name) => `runtime/platforms/client-${name}.ts`),
 ];
 /** Folders whose files, besides TypeScript, are read by the running program. */
 const assetFolders = ["runtime/docs", "runtime/console", "runtime/deploy"];
@@ -53,7 +54,7 @@ async function bundleSources(): Promise<void> {
     platform: "neutral",
     target: "es2022",
     packages: "external",
-    external: ["#platform", "node:*", "cloudflare:*"],
+    external: ["#platform", "#client-platform", "node:*", "cloudflare:*"],
     metafile: true,
     logLevel: "warning",
     plugins: [keepOwnUrls(), keepWasmFiles()],

@@ -89,6 +89,9 @@ export interface Codec {
 export type CodecName = "gzip" | "snappy" | "lz4" | "zstd";
 export type Codecs = { readonly [name in CodecName]: Codec };
 
+/** The part that a client needs: no storage, no HTTP server. */
+export type ClientPlatform = Pick<Platform, "clock" | "random" | "core" | "codecs" | "network">;
+
 export interface Platform {
   /** "node", "deno", "bun", "workerd" or "sim". */
   readonly runtime: string;

@@ -11,7 +11,7 @@ import type {
   ProducerView,
   TopicPartition,
 } from "../broker.ts";
-import type { CodecName, Platform } from "../platform.ts";
+import type { ClientPlatform, CodecName } from "../platform.ts";
 import type { CareAdmin } from "./care-api.ts";
 import type { ClientError } from "./error.ts";
 import type { GroupConsumer, GroupConsumerOptions, Groups } from "./group-api.ts";
@@ -23,10 +23,7 @@ import type {
   TransactionalProducerOptions,
 } from "./transaction-api.ts";
 
-export type { ConfigOperation, ConfigResource, OffsetSpec, TopicPartition };
-
-/** What the client needs of a runtime: no storage, no HTTP. */
-export type ClientPlatform = Pick<Platform, "clock" | "random" | "core" | "codecs" | "network">;
+export type { ClientPlatform, ConfigOperation, ConfigResource, OffsetSpec, TopicPartition };
 
 export interface ClientOptions {
   /**

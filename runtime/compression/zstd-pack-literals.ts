@@ -2,6 +2,7 @@
 // weights are written four bits each, so text packs and bytes above 128 stay raw. Only `zstd-write.ts`
 // imports it.
 
+import { codeLengths } from "./huffman-lengths.ts";
 import { ForwardBits } from "./zstd-bits.ts";
 import { codeBitsMax } from "./zstd-huffman.ts";
 
@@ -33,7 +34,7 @@ function packHuffman(literals: Uint8Array, output: Uint8Array): number | null {
   let last = 255;
   while (counts[last] === 0) last--;
   if (last > symbolMax || counts[last] === length) return null;
-  const lengths = codeLengths(counts.subarray(0, last + 1));
+  const lengths = codeLengths(counts.subarray(0, last + 1), codeBitsMax);
   let bits = 0;
   for (let symbol = 0; symbol <= last; symbol++) bits += counts[symbol]! * lengths[symbol]!;
   if (bits / 8 + last / 2 + 16 >= length) return null;
@@ -116,63 +117,4 @@ function codesOf(lengths: Uint8Array): Uint16Array {
     code >>>= 1;
   }
   return codes;
-}
-
-/** A complete prefix code of at most 11 bits: Huffman's, then shortened where it is too deep. */
-function codeLengths(counts: Int32Array): Uint8Array {
-  const leaves = [...counts.keys()].filter((symbol) => counts[symbol]! > 0);
-  leaves.sort((a, b) => counts[a]! - counts[b]!);
-  const depths = huffmanDepths(leaves.map((symbol) => counts[symbol]!));
-  limitDepths(depths);
-  const lengths = new Uint8Array(counts.length);
-  for (const [i, symbol] of leaves.entries()) lengths[symbol] = depths[i]!;
-  return lengths;
-}
-
-/** Depth of each leaf, given counts in rising order: two queues, always the two lightest nodes. */
-function huffmanDepths(counts: number[]): number[] {
-  const leaves = counts.length;
-  const weights = [...counts];
-  const parents: number[] = [];
-  let leaf = 0;
-  let inner = leaves;
-  const lightest = (): number => {
-    const isLeaf = leaf < leaves && (inner >= weights.length || weights[leaf]! <= weights[inner]!);
-    return isLeaf ? leaf++ : inner++;
-  };
-  while (weights.length < 2 * leaves - 1) {
-    const a = lightest();
-    const b = lightest();
-    parents[a] = weights.length;
-    parents[b] = weights.length;
-    weights.push(weights[a]! + weights[b]!);
-  }
-  const depths: number[] = [];
-  depths[2 * leaves - 2] = 0;
-  for (let node = 2 * leaves - 3; node >= 0; node--) depths[node] = depths[parents[node]!]! + 1;
-  return depths.slice(0, leaves);
-}
-
-/**
- * Depths fall along the list. Those above the limit are cut, which claims too much of the code space; it is
- * given back by lengthening the deepest codes below the limit, and what then is left over is used up.
- */
-function limitDepths(depths: number[]): void {
-  const space = 2 ** codeBitsMax;
-  let used = 0;
-  for (const [i, depth] of depths.entries()) {
-    depths[i] = Math.min(depth, codeBitsMax);
-    used += 2 ** (codeBitsMax - depths[i]!);
-  }
-  for (let i = 0; used > space; i = (i + 1) % depths.length) {
-    if (depths[i]! >= codeBitsMax) continue;
-    depths[i]!++;
-    used -= 2 ** (codeBitsMax - depths[i]!);
-  }
-  for (let i = depths.length - 1; i >= 0 && used < space; i--) {
-    while (depths[i]! > 1 && used + 2 ** (codeBitsMax - depths[i]!) <= space) {
-      used += 2 ** (codeBitsMax - depths[i]!);
-      depths[i]!--;
-    }
-  }
 }

@@ -1,7 +1,8 @@
 // TCP connections of workerd, which are a pair of streams, as `Connection`. Inbound ones are handed over by the
 // object's `connect()` handler, outbound ones come from `cloudflare:sockets`.
 
-import type { Connection } from "../platform.ts";
+import { connect } from "cloudflare:sockets";
+import type { Clock, Connection, Network, Timer } from "../platform.ts";
 
 /** A socket as workerd gives it. */
 export interface StreamSocket {
@@ -14,6 +15,27 @@ export interface StreamSocket {
 
 /** Bytes that wait for the socket before writers are asked to wait. */
 const queuedBytesMax = 1024 * 1024;
+
+/** Opens outbound connections. */
+export function workerdDialer(clock: Pick<Clock, "after">): Network["dial"] {
+  return async ({ host, port, timeoutMs }) => {
+    const socket = connect({ hostname: host, port });
+    let timer: Timer | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const tooLate = new Error(`no answer from ${host}:${port} in ${timeoutMs} ms`);
+      timer = clock.after(timeoutMs, () => reject(tooLate));
+    });
+    try {
+      await Promise.race([socket.opened, late]);
+    } catch (error) {
+      socket.close().catch(() => {});
+      throw error;
+    } finally {
+      timer?.cancel();
+    }
+    return new StreamConnection(socket, { address: host, port });
+  };
+}
 
 export class StreamConnection implements Connection {
   readonly remoteAddress: string;

@@ -1,27 +1,19 @@
 // Platform on workerd, inside a Durable Object or, without storage, in any Worker. Requests and connections do not
 // come from a port here: the object's handlers pass them in through `accept` and `fetch`.
 
-import { connect } from "cloudflare:sockets";
 import * as zlib from "node:zlib";
 import { openMemoryControlPlane } from "../../cluster/memory.ts";
 import { createCore } from "../../storage-wasm/core.ts";
 import coreModule from "../../storage-wasm/dist/core.wasm";
 import { createCodecs } from "../compression/codecs.ts";
-import type {
-  Connection,
-  HttpHandler,
-  Listener,
-  Network,
-  Platform,
-  Random,
-  Timer,
-} from "../platform.ts";
+import type { Connection, HttpHandler, Listener, Platform } from "../platform.ts";
 import { openDurableObjectStorage } from "../storage/durable-object.ts";
 import type { ObjectStorage } from "../storage/durable-object-sql.ts";
 import { StorageError } from "../storage/storage.ts";
 import { clusterFiles } from "./cluster-files.ts";
+import { webRandom } from "./web-random.ts";
 import { RestingClock } from "./workerd-clock.ts";
-import { StreamConnection, type StreamSocket } from "./workerd-sockets.ts";
+import { StreamConnection, type StreamSocket, workerdDialer } from "./workerd-sockets.ts";
 
 export type { ObjectStorage } from "../storage/durable-object-sql.ts";
 export { type RestingClock, UseCount } from "./workerd-clock.ts";
@@ -57,10 +49,10 @@ export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
     runtime: "workerd",
     runtimeVersion: version,
     clock,
-    random,
+    random: webRandom,
     core: createCore(coreModule, { memoryBytesMax: coreBytesMax }),
     codecs: createCodecs(zlib),
-    network: { listen: (at, accept) => doors.openKafka(at, accept), dial: dialer(clock) },
+    network: { listen: (at, accept) => doors.openKafka(at, accept), dial: workerdDialer(clock) },
     http: { listen: (at, handler) => doors.openHttp(at, handler) },
     openStorage() {
       if (storage === undefined) {
@@ -75,7 +67,7 @@ export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
       return openDurableObjectStorage(storage, { ...limit, ...buffer, owner });
     },
     openControlPlane: (opened, own) =>
-      openMemoryControlPlane({ random, files: clusterFiles(opened), ...own }),
+      openMemoryControlPlane({ random: webRandom, files: clusterFiles(opened), ...own }),
     manual,
     memory() {
       const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
@@ -130,40 +122,3 @@ class Doors {
     return { host: at.host, port: at.port, close: async () => close() };
   }
 }
-
-function dialer(clock: RestingClock): Network["dial"] {
-  return async ({ host, port, timeoutMs }) => {
-    const socket = connect({ hostname: host, port });
-    let timer: Timer | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const tooLate = new Error(`no answer from ${host}:${port} in ${timeoutMs} ms`);
-      timer = clock.after(timeoutMs, () => reject(tooLate));
-    });
-    try {
-      await Promise.race([socket.opened, late]);
-    } catch (error) {
-      socket.close().catch(() => {});
-      throw error;
-    } finally {
-      timer?.cancel();
-    }
-    return new StreamConnection(socket, { address: host, port });
-  };
-}
-
-const twoTo32 = 2 ** 32;
-
-const random: Random = {
-  integer(below) {
-    // What lies above the last whole multiple would make small numbers likelier.
-    const draw = new Uint32Array(2);
-    const range = twoTo32 * 2 ** 21;
-    const limit = range - (range % below);
-    for (;;) {
-      const [high = 0, low = 0] = crypto.getRandomValues(draw);
-      const drawn = (high % 2 ** 21) * twoTo32 + low;
-      if (drawn < limit) return drawn % below;
-    }
-  },
-  bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-};

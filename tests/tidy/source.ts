@@ -159,6 +159,7 @@ class TreeReader {
 /** Project path a specifier of `from` leads to; packages stay as they are written. */
 function resolveImport(from: string, specifier: string): string {
   if (specifier === "#platform") return "runtime/platforms/node.ts";
+  if (specifier === "#client-platform") return "runtime/platforms/client-node.ts";
   if (!specifier.startsWith(".")) return specifier;
   const path = posix.join(posix.dirname(from), specifier);
   // AssemblyScript's imports have no ending.

@@ -1,0 +1,74 @@
+// What the client needs of a browser, and of any runtime that has the web's standards and nothing else: no sockets, so
+// brokers are reached over HTTP. The core is part of the program: no file to be found, no await before the first call.
+
+import { createCore } from "../../storage-wasm/core.ts";
+import { coreBase64 } from "../../storage-wasm/dist/core-inline.js";
+import { ownCodecs } from "../compression/own-codecs.ts";
+import type { ClientPlatform, Clock, Network, Timer } from "../platform.ts";
+import { webRandom } from "./web-random.ts";
+
+/** Longest delay a timer takes (2^31 − 1 ms); more would fire at once. */
+const timerDelayMsMax = 0x7fffffff;
+
+let made: ClientPlatform | undefined;
+
+export function clientPlatform(): ClientPlatform {
+  made ??= {
+    clock: new WebClock(),
+    random: webRandom,
+    core: createCore(new WebAssembly.Module(bytesOf(coreBase64))),
+    codecs: ownCodecs,
+    network,
+  };
+  return made;
+}
+
+const network: Network = {
+  listen: () => Promise.reject(noSockets()),
+  dial: () => Promise.reject(noSockets()),
+};
+
+function noSockets(): Error {
+  return new Error("there is no TCP here: give the URL of an HTTP door as bootstrap");
+}
+
+class WebClock implements Clock {
+  #soon: (() => void)[] = [];
+  readonly #channel = new MessageChannel();
+
+  constructor() {
+    const { port1 } = this.#channel;
+    port1.onmessage = () => {
+      const due = this.#soon;
+      this.#soon = [];
+      for (const run of due) run();
+    };
+    // Some runtimes keep a process alive for an open port.
+    if ("unref" in port1 && typeof port1.unref === "function") port1.unref();
+  }
+
+  nowMs(): number {
+    return Date.now();
+  }
+
+  monotonicMs(): number {
+    return performance.now();
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    const timer = setTimeout(run, Math.min(delayMs, timerDelayMsMax));
+    return { cancel: () => clearTimeout(timer) };
+  }
+
+  /** By a message: timers of nested calls wait 4 ms in browsers, and a second in tabs that nobody looks at. */
+  soon(run: () => void): void {
+    if (this.#soon.push(run) === 1) this.#channel.port2.postMessage(null);
+  }
+}
+
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
