@@ -34,8 +34,11 @@ export interface Random {
 export interface Connection {
   readonly remoteAddress: string;
   readonly remotePort: number;
-  /** `chunk` belongs to the callee only during the call: copy what must stay. */
-  onData(receive: (chunk: Uint8Array) => void): void;
+  /**
+   * `chunk` belongs to the callee only during the call: copy what must stay. `space` says where the next bytes had
+   * better be put; a runtime that can reads into it, and `chunk` is the filled part of it.
+   */
+  onData(receive: (chunk: Uint8Array) => void, space?: () => Uint8Array | undefined): void;
   /** Called once, after which nothing else is called. `error` is undefined for an orderly end. */
   onClose(closed: (error: Error | undefined) => void): void;
   /**
@@ -70,10 +73,13 @@ export interface Network {
 }
 
 /** Web-standard request handler, as Hono's `app.fetch`. `remoteAddress` may be absent on edge runtimes. */
-export type HttpHandler = (
-  request: Request,
-  context: { remoteAddress?: string },
-) => Response | Promise<Response>;
+export type HttpHandler = (request: Request, context: HttpContext) => Response | Promise<Response>;
+
+export interface HttpContext {
+  readonly remoteAddress?: string;
+  /** The platform writes bodies of `pushedBody` by itself, and tells their sources when the client is gone. */
+  readonly takesPushed?: boolean;
+}
 
 export interface HttpServer {
   listen(options: { host: string; port: number }, handler: HttpHandler): Promise<Listener>;

@@ -186,11 +186,12 @@ class ConsumeRun {
     const { partition } = batch;
     if (!this.#open.has(partition)) return;
     const stop = this.#ranges.get(partition)?.stop ?? Number.POSITIVE_INFINITY;
+    const [first] = batch;
     const shown: { -readonly [K in keyof FormatRecord]: FormatRecord[K] } = {
       topic: this.#topic,
       partition,
       // Nothing of this batch is written yet.
-      offset: (batch.records[0]?.offset ?? batch.nextOffset) - 1,
+      offset: (first?.offset ?? batch.nextOffset) - 1,
       timestampMs: 0,
       key: null,
       value: null,
@@ -199,7 +200,7 @@ class ConsumeRun {
       attributes: batch.attributes,
       endOffset: batch.highWatermark,
     };
-    for (const record of batch.records) {
+    for (const record of batch) {
       if (record.offset >= stop) break;
       shown.offset = record.offset;
       shown.timestampMs = record.timestampMs;

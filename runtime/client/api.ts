@@ -185,6 +185,10 @@ export interface ConsumedHeader {
   readonly value: Uint8Array | null;
 }
 
+/**
+ * Key and values are views of the fetched answer, and stay valid. A single one keeps all of that answer in memory, so
+ * `slice()` what is kept for long.
+ */
 export interface ConsumedRecord extends TopicPartition {
   readonly offset: number;
   readonly timestampMs: number;
@@ -193,9 +197,16 @@ export interface ConsumedRecord extends TopicPartition {
   readonly headers: readonly ConsumedHeader[];
 }
 
-/** The records of one record batch, in order, never empty. */
-export interface ConsumedBatch extends TopicPartition {
-  readonly records: readonly Omit<ConsumedRecord, keyof TopicPartition>[];
+export type BatchRecord = Omit<ConsumedRecord, keyof TopicPartition>;
+
+/**
+ * The records of one record batch, in order, never empty. To iterate the batch itself is the fastest way to read:
+ * each record is decoded when it is asked for, and may be iterated again.
+ */
+export interface ConsumedBatch extends TopicPartition, Iterable<BatchRecord> {
+  readonly count: number;
+  /** All of them decoded at once. */
+  readonly records: readonly BatchRecord[];
   /** Where the partition ended when this was fetched: at its end if `nextOffset` ≥ `highWatermark`. */
   readonly highWatermark: number;
   readonly logStartOffset: number;

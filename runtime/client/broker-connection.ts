@@ -93,7 +93,10 @@ export class BrokerConnection {
     this.#connection = connection;
     this.#onClosed = onClosed;
     this.#frames = new FrameCutter((frame) => this.#receive(frame), frameMemory);
-    connection.onData((chunk) => this.#push(chunk));
+    connection.onData(
+      (chunk) => this.#push(chunk),
+      () => this.#frames.space(),
+    );
     connection.onClose((error) => {
       const why = error?.message ?? "closed by the broker";
       this.#fail(error instanceof ClientError ? error : this.#lost(why));

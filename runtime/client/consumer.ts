@@ -12,18 +12,11 @@ import type {
 import type { ClusterCalls } from "./cluster-calls.ts";
 import { closedError } from "./context.ts";
 import { asClientError, ClientError } from "./error.ts";
+import { FetchedBatch } from "./fetched-batch.ts";
 import { Fetcher } from "./fetcher.ts";
 import { askOffsets } from "./offsets.ts";
 import { PartitionReader } from "./partition-reader.ts";
-
-/** A batch that was iterated in part: the rest comes first next time. */
-interface Partial {
-  readonly reader: PartitionReader;
-  readonly generation: number;
-  readonly batch: ConsumedBatch;
-  /** Index of the first record not yet handed out. */
-  from: number;
-}
+import { RecordIteration } from "./record-iteration.ts";
 
 export class PartitionConsumer implements Consumer {
   readonly #calls: ClusterCalls;
@@ -31,7 +24,6 @@ export class PartitionConsumer implements Consumer {
   #readers: readonly PartitionReader[] = [];
   /** Where the search for the next batch begins, so that no partition starves. */
   #turn = 0;
-  #partial: Partial | null = null;
   #wakes = new Set<() => void>();
   #isStopped = false;
 
@@ -58,7 +50,6 @@ export class PartitionConsumer implements Consumer {
       ({ topic, partition }, i) => new PartitionReader(topic, partition, offsets[i]!),
     );
     this.#readers = [...this.#readers.filter((reader) => !gone.has(reader)), ...added];
-    if (this.#partial !== null && gone.has(this.#partial.reader)) this.#partial = null;
     this.#turn = 0;
     this.#fetcher.assign(this.#readers);
   }
@@ -104,24 +95,15 @@ export class PartitionConsumer implements Consumer {
     }
   }
 
-  async *records(): AsyncIterableIterator<ConsumedRecord> {
-    for await (const batch of this.batches()) {
-      const reader = this.#find(batch.topic, batch.partition);
-      if (reader === undefined) continue;
-      const { generation } = reader;
-      const { topic, partition, records, nextOffset } = batch;
-      const partial: Partial = { reader, generation, batch, from: 0 };
-      this.#partial = partial;
-      for (let i = 0; i < records.length && reader.generation === generation; i++) {
-        const { offset, timestampMs, key, value, headers } = records[i]!;
-        partial.from = i + 1;
-        const isLast = partial.from === records.length;
-        reader.position = isLast ? nextOffset : offset + 1;
-        if (isLast) this.#partial = null;
-        yield { topic, partition, offset, timestampMs, key, value, headers };
-        if (this.#isStopped) return;
-      }
-    }
+  records(): AsyncIterableIterator<ConsumedRecord> {
+    const isStopped = () => this.#isStopped;
+    return new RecordIteration({
+      take: () => this.#takeRecord(),
+      arrival: () => this.#arrival(null),
+      get isStopped() {
+        return isStopped();
+      },
+    });
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<ConsumedRecord> {
@@ -132,80 +114,77 @@ export class PartitionConsumer implements Consumer {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#readers = [];
-    this.#partial = null;
     this.#fetcher.stop();
     this.#wake();
   }
 
   // ---- handing out ----
 
-  /** The next batch that is at hand, from the partition whose turn it is. */
+  /** The next batch that is at hand, or what is left of it. */
   #take(): ConsumedBatch | null {
-    const rest = this.#takePartial();
-    if (rest !== null) return rest;
+    const reader = this.#nextReader();
+    if (reader === null) return null;
+    const { batch, highWatermark, logStartOffset } = reader.handout!;
+    const { topic, partition, generation } = reader;
+    const failed = (thrown: unknown) => this.#failed(reader, generation, thrown);
+    reader.handout = null;
+    reader.position = batch.nextOffset;
+    return new FetchedBatch({ topic, partition, highWatermark, logStartOffset, failed }, batch);
+  }
+
+  #takeRecord(): ConsumedRecord | null {
+    const reader = this.#nextReader();
+    if (reader === null) return null;
+    const { topic, partition } = reader;
+    const { batch } = reader.handout!;
+    const { reader: records, nextOffset } = batch;
+    try {
+      records.advance();
+      const { offset, timestampMs, key, value, headers } = records;
+      const isLast = records.left === 0;
+      reader.position = isLast ? nextOffset : offset + 1;
+      if (isLast) reader.handout = null;
+      return { topic, partition, offset, timestampMs, key, value, headers };
+    } catch (thrown) {
+      throw this.#failed(reader, reader.generation, thrown);
+    }
+  }
+
+  /** A partition with a batch at hand: the same until its answer is used up, so that its memory is free sooner. */
+  #nextReader(): PartitionReader | null {
+    const current = this.#readers[this.#turn];
+    if (current !== undefined && current.handout !== null && !current.isPaused) return current;
     const count = this.#readers.length;
-    for (let i = 0; i < count; i++) {
+    // Whose answer ends here is asked again when the others have been.
+    for (let i = 0; i <= count && count > 0; i++) {
       const index = (this.#turn + i) % count;
       const reader = this.#readers[index]!;
-      if (reader.isPaused) continue;
-      const batch = this.#takeFrom(reader);
-      if (batch === null) continue;
-      // The same partition goes on until its answer is used up: its memory is free sooner.
-      this.#turn = reader.chunks.length > 0 ? index : (index + 1) % count;
-      return batch;
+      if (reader.isPaused || !this.#open(reader)) continue;
+      this.#turn = index;
+      return reader;
     }
     return null;
   }
 
-  #takePartial(): ConsumedBatch | null {
-    const partial = this.#partial;
-    if (partial === null) return null;
-    const { reader, generation, batch, from } = partial;
-    if (reader.generation !== generation) this.#partial = null;
-    if (this.#partial === null || reader.isPaused) return null;
-    this.#partial = null;
-    reader.position = batch.nextOffset;
-    return { ...batch, records: batch.records.slice(from) };
-  }
-
-  #takeFrom(reader: PartitionReader): ConsumedBatch | null {
-    const { topic, partition } = reader;
-    // While a paused partition's batch is half handed out, nothing after it may overtake.
-    if (this.#partial?.reader === reader) return null;
-    while (reader.chunks.length > 0) {
-      const { records: fetched, highWatermark, logStartOffset } = reader.chunks[0]!;
-      const next = this.#decode(reader, () =>
-        fetched.next(reader.position, this.#fetcher.decompress),
-      );
-      if (next === null) {
-        reader.chunks.shift();
-        const where = `Reading ${topic}-${partition}`;
-        const error = fetched.error(where);
-        if (error !== null && reader.chunks.length === 0) reader.break(error);
-        this.#fetcher.wake();
-        continue;
-      }
-      reader.position = Math.max(reader.position, next.nextOffset);
-      if (next.records.length === 0) continue;
-      return { topic, partition, ...next, highWatermark, logStartOffset };
+  #open(reader: PartitionReader): boolean {
+    const chunks = reader.chunks.length;
+    try {
+      if (reader.open(this.#fetcher.decompress)) return true;
+    } catch (thrown) {
+      throw this.#failed(reader, reader.generation, thrown);
     }
+    if (reader.chunks.length < chunks) this.#fetcher.wake();
+    if (reader.chunks.length > 0 || reader.error === null) return false;
     const { error } = reader;
     reader.error = null;
-    if (error !== null) throw error;
-    return null;
+    throw error;
   }
 
-  #decode<T>(reader: PartitionReader, run: () => T): T {
-    try {
-      return run();
-    } catch (thrown) {
-      const where = `Reading ${reader.topic}-${reader.partition} at offset ${reader.position}`;
-      const error = asClientError(thrown, where);
-      reader.chunks.length = 0;
-      reader.break(error);
-      reader.error = null;
-      throw error;
-    }
+  /** Bytes that cannot be read: the partition stands still until a seek. */
+  #failed(reader: PartitionReader, generation: number, thrown: unknown): ClientError {
+    const where = `Reading ${reader.topic}-${reader.partition} at offset ${reader.position}`;
+    if (reader.generation === generation) reader.drop();
+    return asClientError(thrown, where);
   }
 
   // ---- waiting ----

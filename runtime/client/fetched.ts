@@ -1,7 +1,8 @@
-// Fetched records: what one Fetch answer brought of one partition, checked when it arrives, decoded batch by
-// batch when it is handed out. With read_committed, records of aborted transactions are left out.
+// Fetched records: what one Fetch answer brought of one partition, checked when it arrives, unpacked batch by batch
+// when it is handed out. With read_committed, records of aborted transactions are left out.
 
-import { BatchFault, type Core, type DecodedRecord } from "../../storage-wasm/core.ts";
+import { BatchFault, type Core, RecordReader } from "../../storage-wasm/core.ts";
+import { batchHeaderBytes } from "./batch.ts";
 import { ClientError } from "./error.ts";
 
 /** Rows asked of one scan; more take another. */
@@ -14,13 +15,19 @@ interface Batch {
   readonly lastOffset: number;
   readonly isControl: boolean;
   readonly isTransactional: boolean;
+  readonly isLogAppendTime: boolean;
+  readonly codec: number;
+  readonly baseTimestamp: number;
+  readonly maxTimestamp: number;
+  readonly count: number;
   readonly producerId: number;
   readonly leaderEpoch: number;
   readonly attributes: number;
 }
 
-export interface DecodedBatch {
-  readonly records: readonly DecodedRecord[];
+/** A batch that is handed out; `reader` stands before its next record. */
+export interface OpenBatch {
+  readonly reader: RecordReader;
   readonly nextOffset: number;
   readonly leaderEpoch: number;
   readonly attributes: number;
@@ -49,7 +56,7 @@ export class FetchedRecords {
     this.#fault = this.#scan();
   }
 
-  /** Bytes not yet handed out. */
+  /** Bytes not yet opened. */
   get bytesLeft(): number {
     const batch = this.#batches[this.#next];
     return batch === undefined ? 0 : this.#bytes.length - batch.at;
@@ -74,22 +81,32 @@ export class FetchedRecords {
     return new ClientError("CORRUPT_MESSAGE", what);
   }
 
-  /** Records of the next batch from `fromOffset` on, maybe none; null at the end. */
+  /** The next batch that has records to show from `fromOffset` on; null at the end. */
   next(
     fromOffset: number,
     decompress: (codec: number, bytes: Uint8Array) => Uint8Array,
-  ): DecodedBatch | null {
-    const batch = this.#batches[this.#next];
-    if (batch === undefined) return null;
-    this.#next++;
-    const { leaderEpoch, attributes } = batch;
-    const about = { nextOffset: batch.lastOffset + 1, leaderEpoch, attributes };
-    if (!this.#isVisible(batch)) return { records: [], ...about };
-    const bytes = this.#bytes.subarray(batch.at, batch.at + batch.bytes);
-    const records = this.#core.decode(bytes, decompress);
-    const from = records.findIndex(({ offset }) => offset >= fromOffset);
-    if (from === 0) return { records, ...about };
-    return { records: from < 0 ? [] : records.slice(from), ...about };
+  ): OpenBatch | null {
+    for (;;) {
+      const batch = this.#batches[this.#next];
+      if (batch === undefined) return null;
+      this.#next++;
+      if (!this.#isVisible(batch)) continue;
+      const reader = this.#open(batch, decompress);
+      if (batch.baseOffset < fromOffset) reader.skipTo(fromOffset);
+      if (reader.left === 0) continue;
+      const { leaderEpoch, attributes } = batch;
+      return { reader, nextOffset: batch.lastOffset + 1, leaderEpoch, attributes };
+    }
+  }
+
+  #open(
+    { at, bytes, codec, isLogAppendTime, ...origin }: Batch,
+    decompress: (codec: number, bytes: Uint8Array) => Uint8Array,
+  ): RecordReader {
+    const stored = this.#bytes.subarray(at + batchHeaderBytes, at + bytes);
+    const appendTimeMs = isLogAppendTime ? origin.maxTimestamp : null;
+    const records = codec === 0 ? stored : decompress(codec, stored);
+    return new RecordReader(records, { ...origin, appendTimeMs });
   }
 
   #scan(): BatchFault {

@@ -156,10 +156,12 @@ export class Fetcher {
           }
         },
       )
-      .finally(() => {
+      .then(() => {
         this.#busyLeaders.delete(leader.id);
         for (const reader of readers) reader.isFetching = false;
-        this.wake();
+        // At once: the broker works on the next answer while the program works on this one.
+        if (!this.#isStopped) this.#askAll();
+        this.#arrived();
       });
   }
 
@@ -217,7 +219,6 @@ export class Fetcher {
       if (error !== null) this.#failed(reader, error);
       else if (answer !== undefined) this.#file(reader, answer, where);
     }
-    this.#arrived();
   }
 
   #file(reader: PartitionReader, answer: PartitionAnswer, where: string): void {

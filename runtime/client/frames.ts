@@ -5,6 +5,9 @@
 /** Far above any answer a client asks for; a larger size means that the peer does not speak Kafka. */
 export const frameBytesMax = 256 * 1024 * 1024;
 
+/** Below this a copy costs less than a read of its own. */
+const inPlaceBytesMin = 16 * 1024;
+
 /** Where a frame of so many bytes goes. */
 export type FrameMemory = (size: number) => Uint8Array;
 
@@ -44,6 +47,13 @@ export class FrameCutter {
     this.#memory = memory;
   }
 
+  /** Where the next bytes belong, if there are many: what is read into it is not copied by `push`. */
+  space(): Uint8Array | undefined {
+    const frame = this.#frame;
+    if (frame === null || frame.length - this.#filled < inPlaceBytesMin) return undefined;
+    return frame.subarray(this.#filled);
+  }
+
   /** Throws a RangeError for a size no frame has. */
   push(chunk: Uint8Array): void {
     let at = 0;
@@ -68,7 +78,9 @@ export class FrameCutter {
   #takeFrame(chunk: Uint8Array, at: number): number {
     const frame = this.#frame!;
     const count = Math.min(frame.length - this.#filled, chunk.length - at);
-    frame.set(chunk.subarray(at, at + count), this.#filled);
+    const isInPlace =
+      chunk.buffer === frame.buffer && chunk.byteOffset === frame.byteOffset + this.#filled;
+    if (!isInPlace) frame.set(chunk.subarray(at, at + count), this.#filled);
     this.#filled += count;
     if (this.#filled === frame.length) {
       this.#frame = null;

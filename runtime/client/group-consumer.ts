@@ -86,11 +86,12 @@ export class SharedConsumer implements GroupConsumer, Owner {
   async *[Symbol.asyncIterator](): AsyncIterableIterator<ConsumedRecord> {
     for await (const { batch, hold } of this.#polled()) {
       const { topic, partition } = hold;
-      for (const record of batch.records) {
+      for (const record of batch) {
         // The partition may have gone while the last record was worked on: who has it now reads on from there.
         if (this.#isStopped || !this.#isHeld(hold)) break;
-        yield { topic, partition, ...record };
-        hold.position = record.offset + 1;
+        const { offset, timestampMs, key, value, headers } = record;
+        yield { topic, partition, offset, timestampMs, key, value, headers };
+        hold.position = offset + 1;
         this.#commitIfDue();
       }
       if (!this.#isStopped && this.#isHeld(hold)) hold.position = batch.nextOffset;
@@ -99,7 +100,7 @@ export class SharedConsumer implements GroupConsumer, Owner {
 
   async *batches(): AsyncIterableIterator<GroupBatch> {
     for await (const { batch, hold } of this.#polled()) {
-      yield { ...batch, member: this.#memberFor(hold) };
+      yield Object.assign(batch, { member: this.#memberFor(hold) });
       hold.position = batch.nextOffset;
     }
   }

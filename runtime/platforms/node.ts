@@ -13,7 +13,7 @@ export function createPlatform(): Platform {
     runtime: "node",
     runtimeVersion: process.versions.node,
     http: { listen },
-    discard: freeChunk,
+    sockets: { discard: freeChunk, readsInPlace: true },
   });
 }
 

@@ -4,13 +4,23 @@
 import * as net from "node:net";
 import type { Connection, Listener, Network } from "../platform.ts";
 
+/** As much as one read brings at most where nobody names a place. */
+const readBytes = 64 * 1024;
+
 /** Called with received bytes that nobody needs any more. */
 export type Discard = (chunk: Uint8Array) => void;
 
-export function createSockets(discard: Discard | undefined): Network {
+export interface SocketHabits {
+  /** Where received bytes are better given back than left to the garbage collector. */
+  readonly discard?: Discard | undefined;
+  /** Whether a dialled socket can be told where to put what it reads (`onread`). */
+  readonly readsInPlace?: boolean;
+}
+
+export function createSockets({ discard, readsInPlace = false }: SocketHabits = {}): Network {
   return {
     listen: (options, accept) => listen(options, accept, discard),
-    dial: (options) => dial(options, discard),
+    dial: (options) => (readsInPlace ? dialInPlace(options) : dial(options, discard)),
   };
 }
 
@@ -43,12 +53,29 @@ function closeServer(server: net.Server, open: Set<net.Socket>): Promise<void> {
   });
 }
 
-function dial(
-  options: { host: string; port: number; timeoutMs: number },
-  discard: Discard | undefined,
-): Promise<Connection> {
+interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+}
+
+async function dial(options: DialOptions, discard: Discard | undefined): Promise<Connection> {
+  return new SocketConnection(await connect(options, undefined), discard);
+}
+
+async function dialInPlace(options: DialOptions): Promise<Connection> {
+  const reading = new Reading();
+  const onread = {
+    buffer: () => reading.space(),
+    callback: (count: number, bytes: Uint8Array) => reading.filled(count, bytes),
+  };
+  return new SocketConnection(await connect(options, onread), undefined, reading);
+}
+
+function connect(options: DialOptions, onread: net.OnReadOpts | undefined): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ host: options.host, port: options.port, noDelay: true });
+    const { host, port } = options;
+    const socket = net.connect({ host, port, noDelay: true, ...(onread && { onread }) });
     const fail = (error: Error) => {
       socket.destroy();
       reject(error);
@@ -67,9 +94,28 @@ function dial(
     socket.once("connect", () => {
       clearTimeout(late);
       socket.removeAllListeners("error");
-      resolve(new SocketConnection(socket, discard));
+      resolve(socket);
     });
   });
+}
+
+/** Reads of one socket: into the memory their receiver names, else into memory of their own. */
+class Reading {
+  receive: ((chunk: Uint8Array) => void) | null = null;
+  wanted: (() => Uint8Array | undefined) | undefined;
+  #own: Uint8Array | null = null;
+
+  space(): Uint8Array {
+    const wanted = this.wanted?.();
+    if (wanted !== undefined) return wanted;
+    this.#own ??= new Uint8Array(readBytes);
+    return this.#own;
+  }
+
+  filled(count: number, { buffer, byteOffset }: Uint8Array): boolean {
+    this.receive?.(new Uint8Array(buffer, byteOffset, count));
+    return true;
+  }
 }
 
 class SocketConnection implements Connection {
@@ -77,17 +123,24 @@ class SocketConnection implements Connection {
   readonly remotePort: number;
   readonly #socket: net.Socket;
   readonly #discard: Discard | undefined;
+  readonly #reading: Reading | undefined;
 
-  constructor(socket: net.Socket, discard: Discard | undefined) {
+  constructor(socket: net.Socket, discard: Discard | undefined, reading?: Reading) {
     this.#socket = socket;
     this.#discard = discard;
+    this.#reading = reading;
     this.remoteAddress = socket.remoteAddress ?? "";
     this.remotePort = socket.remotePort ?? 0;
     // A reset between accept and onClose must not end the process.
     socket.on("error", () => {});
   }
 
-  onData(receive: (chunk: Uint8Array) => void): void {
+  onData(receive: (chunk: Uint8Array) => void, space?: () => Uint8Array | undefined): void {
+    if (this.#reading !== undefined) {
+      this.#reading.receive = receive;
+      this.#reading.wanted = space;
+      return;
+    }
     const discard = this.#discard;
     this.#socket.on("data", ({ buffer, byteOffset, length }: Uint8Array) => {
       // It is a Buffer, whose slice() copies nothing: who keeps a slice would lose it with the chunk.

@@ -67,9 +67,10 @@ async function committedFrom(
     for (;;) {
       const batch = fetched.next(next, () => new Uint8Array());
       if (batch === null) break;
-      seen.push(...batch.records.map((each) => ({ offset: each.offset, value: textOf(each) })));
-      next = batch.nextOffset;
+      const { reader } = batch;
+      while (reader.advance()) seen.push({ offset: reader.offset, value: textOf(reader) });
     }
+    next = Math.max(next, fetched.nextOffset);
   }
   throw new Error("the reader does not come to an end");
 }
