@@ -42,7 +42,8 @@ export class UpstreamView {
   readonly brokerId = -1;
   readonly #options: UpstreamViewOptions;
   #state: ClusterState = emptyState();
-  #failure: string | null = "the upstream was not asked yet";
+  #failure: string | null = "it was not asked yet";
+  #wasAsked = false;
   #timer: Timer | undefined;
   #isClosed = false;
   #looks = new Set<string>();
@@ -100,8 +101,11 @@ export class UpstreamView {
 
   async #askSoon(): Promise<void> {
     const { clock } = this.#options;
-    const waitMs = this.#lookedMs + lookGapMs - clock.monotonicMs();
-    if (waitMs > 0) await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+    const waitMs = Math.max(0, this.#lookedMs + lookGapMs - clock.monotonicMs());
+    await new Promise<void>((resolve) => {
+      if (waitMs > 0) clock.after(waitMs, resolve);
+      else clock.soon(resolve);
+    });
     // Who asks from here on wants what is true then.
     this.#look = null;
     const names = [...this.#looks];
@@ -140,8 +144,10 @@ export class UpstreamView {
 
   #note(failure: string | null): void {
     const isChange = (failure === null) !== (this.#failure === null);
+    const isFirst = !this.#wasAsked;
     this.#failure = failure;
-    if (!isChange || this.#isClosed) return;
+    this.#wasAsked = true;
+    if (!isChange || isFirst || this.#isClosed) return;
     this.#options.noteChange(failure);
     this.#timer?.cancel();
     this.#arm();

@@ -1,0 +1,134 @@
+// What a gateway does before any Kafka: the same cases before a Timberline broker and before Apache Kafka.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { EventStream, request, requestJson } from "../support/http-client.ts";
+
+interface Page {
+  readonly records: readonly { offset: number; key: string | null; value: string }[];
+  readonly next_offset: number;
+}
+
+interface Stored {
+  readonly records: readonly { partition: number; offset: number }[];
+}
+
+/** Tails of one partition that share an upstream fetch. */
+const tailsCount = 50;
+
+/** `gateway`: the address of its HTTP door, known when the tests run. */
+export function gatewayCases(gateway: () => string): void {
+  test("gateway: topics are made, shown, grown and deleted", async () => {
+    const topics = `${gateway()}/v1/topics`;
+    const made = { name: "made", partitions: 2, configs: { "retention.ms": "3600000" } };
+    await request(topics, { body: made, status: 201 });
+    const before = await requestJson<{ partitions: unknown[] }>(`${topics}/made`);
+    assert.is(before.partitions.length, 2);
+    await request(`${topics}/made`, {
+      method: "PATCH",
+      body: { partitions: 3, configs: { "retention.ms": "7200000" } },
+    });
+    const after = await requestJson<{ partitions: unknown[] }>(`${topics}/made`);
+    assert.is(after.partitions.length, 3);
+    const { configs } = await requestJson<{ configs: { name: string; value: string }[] }>(
+      `${topics}/made/configs?name=retention.ms`,
+    );
+    assert.is(configs[0]?.value, "7200000");
+    await request(topics, { body: made, status: 409 });
+    await request(`${topics}/made`, { method: "DELETE" });
+    await request(`${topics}/made`, { status: 404 });
+  });
+
+  test("gateway: records are stored, read as pages and raw, found by time, deleted", async () => {
+    const topic = `${gateway()}/v1/topics/records`;
+    await request(`${gateway()}/v1/topics`, { body: { name: "records", partitions: 1 } });
+    const list = Array.from({ length: 100 }, (_, i) => ({ key: `k${i}`, value: `v${i}` }));
+    const { records: stored } = await requestJson<Stored>(`${topic}/records`, { body: list });
+    assert.equal(
+      stored.map(({ offset }) => offset),
+      list.map((_, i) => i),
+    );
+    const page = await requestJson<Page>(`${topic}/partitions/0/records?offset=90`);
+    assert.equal(
+      page.records.map(({ offset, key, value }) => [offset, key, value]),
+      list.slice(90).map(({ key, value }, i) => [90 + i, key, value]),
+    );
+    const raw = await request(`${topic}/partitions/0/records?offset=0&format=batches`);
+    const copied = new Uint8Array(await raw.arrayBuffer());
+    const batches = { "content-type": "application/vnd.timberline.batches" };
+    await request(`${topic}/partitions/0/records`, { body: copied, headers: batches });
+    const { records } = await requestJson<Page>(`${topic}/partitions/0/records?offset=100`);
+    assert.is(records.length, 100);
+    assert.is(records[99]?.value, "v99");
+    const { offsets } = await requestJson<{ offsets: { offset: number }[] }>(
+      `${topic}/offsets?at=latest`,
+    );
+    assert.is(offsets[0]?.offset, 200);
+    await request(`${topic}/partitions/0/delete-records`, { body: { offset: 50 } });
+    await request(`${topic}/partitions/0/records?offset=10`, { status: 416 });
+    await request(`${topic}/partitions/7/records?offset=0`, { status: 404 });
+  });
+
+  test("gateway: many tails of a partition cost one upstream fetch", async () => {
+    const topic = `${gateway()}/v1/topics/tails`;
+    await request(`${gateway()}/v1/topics`, { body: { name: "tails", partitions: 1 } });
+    const url = `${topic}/partitions/0/records?offset=latest`;
+    const tails = await Promise.all(
+      Array.from({ length: tailsCount }, () => EventStream.open(url)),
+    );
+    // What a tail asks before it waits is its own: only what comes after it is shared.
+    await request(`${topic}/records`, { body: { value: "first" } });
+    await Promise.all(tails.map((tail) => tail.take(1)));
+    const before = await upstreamFetches(gateway());
+    const values = Array.from({ length: 10 }, (_, i) => `v${i}`);
+    for (const value of values) await request(`${topic}/records`, { body: { value } });
+    for (const tail of tails) {
+      const events = await tail.take(values.length);
+      const got = events.map(({ data }) => (JSON.parse(data) as { value: string }).value);
+      assert.equal(got, values);
+      tail.close();
+    }
+    const cost = (await upstreamFetches(gateway())) - before;
+    assert.ok(cost <= 2 * values.length, `${cost} upstream fetches for ${tailsCount} tails`);
+  });
+
+  test("gateway: a tail resumes where it was cut", async () => {
+    const topic = `${gateway()}/v1/topics/resumed`;
+    await request(`${gateway()}/v1/topics`, { body: { name: "resumed", partitions: 1 } });
+    for (const value of ["a", "b", "c"]) await request(`${topic}/records`, { body: { value } });
+    const url = `${topic}/partitions/0/records?offset=earliest`;
+    const first = await EventStream.open(url);
+    const [a] = await first.take(1);
+    first.close();
+    const second = await EventStream.open(url, a?.id);
+    const rest = await second.take(2);
+    second.close();
+    assert.equal(
+      rest.map(({ data }) => (JSON.parse(data) as { value: string }).value),
+      ["b", "c"],
+    );
+  });
+
+  test("gateway: offsets of groups are moved and told, groups are listed and forgotten", async () => {
+    const door = gateway();
+    await request(`${door}/v1/topics`, { body: { name: "grouped", partitions: 1 } });
+    await request(`${door}/v1/topics/grouped/records`, { body: [{ value: "1" }, { value: "2" }] });
+    const offsets = [{ topic: "grouped", partition: 0, offset: 1 }];
+    await request(`${door}/v1/groups/readers/offsets`, { body: { offsets } });
+    const told = await requestJson<{ offsets: { offset: number; lag: number }[] }>(
+      `${door}/v1/groups/readers/offsets`,
+    );
+    assert.is(told.offsets[0]?.offset, 1);
+    assert.is(told.offsets[0]?.lag, 1);
+    const { groups } = await requestJson<{ groups: { group: string }[] }>(`${door}/v1/groups`);
+    assert.ok(groups.some(({ group }) => group === "readers"));
+    await request(`${door}/v1/groups/readers`, { method: "DELETE" });
+    await request(`${door}/v1/groups/readers`, { status: 404 });
+  });
+}
+
+async function upstreamFetches(door: string): Promise<number> {
+  const text = await (await request(`${door}/metrics`)).text();
+  const counts = text.matchAll(/^timberline_gateway_upstream_fetches_total\S* (\d+)$/gm);
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+}
