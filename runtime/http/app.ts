@@ -7,6 +7,7 @@ import { BrokerError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
 import type { RoutableBroker } from "../routable-broker.ts";
 import { InflightBudget } from "./body.ts";
+import { confluentRoutes } from "./confluent/routes.ts";
 import { exposedHeaders } from "./durable-streams/answer-headers.ts";
 import { durableStreamRoutes } from "./durable-streams/routes.ts";
 import { errorAnswer, HttpError, isUnexpected } from "./error.ts";
@@ -75,6 +76,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     ...offsetRoutes(door),
     ...groupRoutes(door),
     ...durableStreamRoutes(door),
+    ...confluentRoutes(door),
     ...(options.kafka ? kafkaTunnelRoutes(door, options.kafka) : []),
     ...operations,
   ];

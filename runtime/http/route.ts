@@ -45,7 +45,15 @@ export type Method = "GET" | "POST" | "PATCH" | "DELETE" | "PUT" | "OPTIONS";
 export type Content = { readonly [mediaType: string]: SchemaName | null };
 
 export interface RouteDoc {
-  readonly tag: "topics" | "records" | "streams" | "groups" | "cluster" | "kafka" | "operations";
+  readonly tag:
+    | "topics"
+    | "records"
+    | "streams"
+    | "groups"
+    | "cluster"
+    | "kafka"
+    | "kafka-rest"
+    | "operations";
   readonly summary: string;
   readonly description?: string;
   readonly query?: SchemaName;

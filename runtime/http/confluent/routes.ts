@@ -1,0 +1,76 @@
+// Confluent's REST API, v2 at the root and v3 below /v3/: the list of its routes. Errors leave in its own shape. All that
+// the routes do is loaded by the first request for one of them, or when there are consumer instances to look after.
+
+import type { Context } from "hono";
+import { isUnexpected } from "../error.ts";
+import type { Door, Method, Route } from "../route.ts";
+import { errorResponse } from "./error.ts";
+import type { HandlerName, Handlers } from "./handlers.ts";
+import { routesV3 } from "./v3/routes.ts";
+
+export type Entry = readonly [Method, string, HandlerName, string];
+
+/** How often it is looked whether there is somebody to look after. */
+const sweepMs = 3_000;
+/** As `instance-log.ts` has it, which is not loaded before there is one. */
+const instancesTopic = "__timberline_rest_consumers";
+
+const topic = "/topics/:topic";
+const partition = `${topic}/partitions/:partition`;
+const instance = "/consumers/:group/instances/:instance";
+
+const routesV2: readonly Entry[] = [
+  ["GET", "/topics", "listTopics", "List topics (v2)"],
+  ["GET", topic, "describeTopic", "Describe a topic (v2)"],
+  ["POST", topic, "produce", "Append records (v2)"],
+  ["GET", `${topic}/partitions`, "listPartitions", "List partitions (v2)"],
+  ["GET", partition, "describePartition", "Describe a partition (v2)"],
+  ["POST", partition, "produce", "Append records to one partition (v2)"],
+  ["GET", `${partition}/offsets`, "partitionOffsets", "Where a partition begins and ends (v2)"],
+  ["GET", "/brokers", "listBrokers", "List brokers (v2)"],
+  ["POST", "/consumers/:group", "createInstance", "Make a consumer instance (v2)"],
+  ["DELETE", instance, "removeInstance", "Remove a consumer instance (v2)"],
+  ["POST", `${instance}/subscription`, "subscribe", "Subscribe to topics or a pattern (v2)"],
+  ["GET", `${instance}/subscription`, "subscription", "What an instance subscribes to (v2)"],
+  ["DELETE", `${instance}/subscription`, "unsubscribe", "Subscribe to nothing (v2)"],
+  ["POST", `${instance}/assignments`, "assign", "Read these partitions, without a group (v2)"],
+  ["GET", `${instance}/assignments`, "assignments", "What an instance reads (v2)"],
+  ["POST", `${instance}/positions`, "seek", "Read on elsewhere (v2)"],
+  ["POST", `${instance}/positions/beginning`, "seekToBeginning", "Read from the beginning (v2)"],
+  ["POST", `${instance}/positions/end`, "seekToEnd", "Read from the end (v2)"],
+  ["GET", `${instance}/offsets`, "committed", "Committed offsets (v2)"],
+  ["POST", `${instance}/offsets`, "commit", "Commit offsets (v2)"],
+  ["GET", `${instance}/records`, "records", "Read on (v2)"],
+];
+
+export function confluentRoutes(door: Door): Route[] {
+  let loading: Promise<Handlers> | undefined;
+  const load = () => {
+    loading ??= import("./handlers.ts").then(({ createHandlers }) => createHandlers(door));
+    return loading;
+  };
+  sweepUntil(door, async () => (await load()).sweep());
+  return [...routesV2, ...routesV3].map(([method, path, name, summary]): Route => {
+    const version = path.startsWith("/v3/") ? "v3" : "v2";
+    const handle = async (context: Context): Promise<Response> => {
+      try {
+        const { routes } = await load();
+        return await routes[name](context);
+      } catch (error) {
+        if (isUnexpected(error)) door.report(error, `${method} ${path}`);
+        return errorResponse(error, version);
+      }
+    };
+    const answers = { 200: { description: "As Confluent's REST API answers it" } };
+    return { method, path, doc: { tag: "kafka-rest", summary, answers }, handle };
+  });
+}
+
+function sweepUntil({ broker, platform, closing }: Door, sweep: () => Promise<void>): void {
+  const next = () => {
+    if (closing?.aborted) return;
+    if (broker.cluster().topics.has(instancesTopic)) void sweep();
+    platform.clock.after(sweepMs, next);
+  };
+  platform.clock.after(sweepMs, next);
+}
