@@ -6,7 +6,6 @@ import { formatHostPort } from "./config.ts";
 import { connectionPair } from "./connection-pair.ts";
 import { BrokerError } from "./errors.ts";
 import type { KafkaTunnel } from "./http/kafka-tunnel.ts";
-import { answersDue } from "./kafka/answers-due.ts";
 import type { KafkaDoor } from "./kafka/door.ts";
 import type { Connection, Platform } from "./platform.ts";
 
@@ -16,7 +15,7 @@ export function serverTunnel(
   platform: Pick<Platform, "network">,
   controlPlane: ControlPlane,
   brokerId: number,
-  door: KafkaDoor,
+  door: Pick<KafkaDoor, "accept">,
 ): KafkaTunnel {
   const connect = (broker: string | undefined, from: string): Connection | Promise<Connection> => {
     const asked = broker === undefined ? undefined : brokerAt(controlPlane, broker);
@@ -27,6 +26,11 @@ export function serverTunnel(
     const [near, far] = connectionPair({ address: from, port: 0 });
     door.accept(far);
     return near;
+  };
+  // With the schemas of the Kafka door: loaded as late as that.
+  const answersDue = async (requests: Uint8Array): Promise<number> => {
+    const loaded = await import("./kafka/answers-due.ts");
+    return loaded.answersDue(requests);
   };
   return { connect, answersDue };
 }

@@ -6,16 +6,16 @@ import type { ControlPlane } from "../cluster/control-plane.ts";
 import type { Peers } from "../cluster/peer.ts";
 import { type BrokerConfig, formatHostPort, type HostPort } from "./config.ts";
 import type { GroupEvent } from "./groups/coordinator.ts";
-import { createKafkaDoor, type KafkaDoor } from "./kafka/door.ts";
 import { uuidText } from "./kafka/uuid.ts";
 import { LocalBroker } from "./local-broker.ts";
 import { readIdentity, writeIdentity } from "./log/folder-identity.ts";
 import { type FoundPartition, LogFolder, type LogFolderEvent } from "./log/log-folder.ts";
 import type { Connection, Listener, Platform, Timer } from "./platform.ts";
-import { kafkaLinks } from "./replication/kafka-link.ts";
-import { brokerAsker, PeerConnections } from "./replication/peers.ts";
-import { RoutedBroker } from "./router/routed-broker.ts";
-import { OwnMembership } from "./server-membership.ts";
+import type { PeerConnections } from "./replication/peers.ts";
+import type { RoutedBroker } from "./router/routed-broker.ts";
+import { peersCode } from "./server-code.ts";
+import { LateKafkaDoor } from "./server-kafka.ts";
+import type { OwnMembership } from "./server-membership.ts";
 import { metricSources } from "./server-metrics.ts";
 import {
   asError,
@@ -35,7 +35,7 @@ import {
 import { serverTunnel } from "./server-tunnel.ts";
 import type { Storage } from "./storage/storage.ts";
 import type { Logger, LogLevel } from "./telemetry/logger.ts";
-import { type ApiMetrics, Metrics } from "./telemetry/metrics.ts";
+import { Metrics } from "./telemetry/metrics.ts";
 import { Scraper } from "./telemetry/scrape.ts";
 import { version } from "./version.ts";
 
@@ -49,6 +49,8 @@ export interface ServerOptions {
   readonly setLogLevel?: (level: LogLevel) => void;
   /** Makes it one broker of several; absent: alone, with the platform's control plane. */
   readonly joinCluster?: JoinCluster;
+  /** The Kafka door's code is loaded by the first connection: for hosts that start often. Default: before any. */
+  readonly hasLateKafka?: boolean;
 }
 
 /** Opens this broker's view of its cluster, caught up as far as the metadata can be reached. */
@@ -116,11 +118,13 @@ class RunningServer implements Server {
   readonly #options: ServerOptions;
   readonly #storage: Storage;
   #controlPlane: ControlPlane | undefined;
+  /** Code that only a broker of a cluster needs. */
+  #cluster: typeof import("./server-peers.ts") | undefined;
   #peers: PeerConnections | undefined;
   #folder: LogFolder | undefined;
   #broker: LocalBroker | undefined;
   #routed: RoutedBroker | undefined;
-  #door: KafkaDoor | undefined;
+  #door: LateKafkaDoor | undefined;
   #kafkaListener: Listener | undefined;
   #httpListener: Listener | undefined;
   #stopProbe: () => void = () => {};
@@ -182,8 +186,9 @@ class RunningServer implements Server {
     if (isAlone) await this.#controlPlane.register(this.#registration(found));
     await broker.open({ adopt: isAlone && identity.isForeign, found });
     const loading = loadTransactions(broker, platform.clock, logger);
-    this.#door = this.#openDoor(broker);
+    this.#door = this.#createDoor(broker);
     const door = this.#door;
+    if (!this.#options.hasLateKafka) await door.open();
     this.#applyConfig(broker, door);
     accept = (connection) => door.accept(connection);
     for (const connection of waiting) door.accept(connection);
@@ -192,7 +197,13 @@ class RunningServer implements Server {
       const controlPlane = this.#controlPlane;
       const request = this.#registration(found);
       const failed = this.#noteFailure;
-      this.#membership = new OwnMembership({ controlPlane, broker, request, logger, failed });
+      this.#membership = new this.#cluster!.OwnMembership({
+        controlPlane,
+        broker,
+        request,
+        logger,
+        failed,
+      });
       await this.#membership.begin();
     }
     this.#controlPlane.watch((change) => {
@@ -294,47 +305,31 @@ class RunningServer implements Server {
       report: (error: unknown, where: string) => reportBackground(logger, error, where),
       reportGroups: (event: GroupEvent) => reportGroups(logger, event),
     };
-    const links = this.#peers && {
-      openLink: kafkaLinks(platform, brokerId),
-      askBroker: brokerAsker(controlPlane, this.#peers),
+    const cluster = this.#cluster;
+    const links = cluster && {
+      openLink: cluster.kafkaLinks(platform, brokerId),
+      askBroker: cluster.brokerAsker(controlPlane, this.#peers!),
     };
     const own = { platform, controlPlane, folder, brokerId, config, metrics };
     this.#broker = new LocalBroker({ ...own, ...links, ...background });
     return this.#broker;
   }
 
-  #openDoor(broker: LocalBroker): KafkaDoor {
+  #createDoor(broker: LocalBroker): LateKafkaDoor {
     const { platform, config, logger } = this.#options;
-    const log = logger.child("kafka");
-    const ofApis = new Map<string, ApiMetrics>();
     const peers = this.#peers;
-    return createKafkaDoor({
+    return new LateKafkaDoor({
       platform,
+      config,
       broker,
+      metrics: this.metrics,
+      logger,
       ...(peers && { answerPeer: (question, connection) => peers.answer(question, connection) }),
-      report: (error, context) => log.error("request-failed", context, { error: asError(error) }),
-      notice: (message) => log.warn("connection", message),
-      observe: (api, durationMs) => {
-        let metrics = ofApis.get(api.name);
-        if (metrics === undefined) {
-          metrics = this.metrics.api(api.name, "kafka");
-          ofApis.set(api.name, metrics);
-        }
-        metrics.done(durationMs);
-      },
-      limits: {
-        requestBytesMax: config.number("socket.request.max.bytes"),
-        pendingBytesMax: config.number("queued.max.request.bytes"),
-        idleMsMax: config.number("connections.max.idle.ms"),
-        fetchBytesMax: config.number("fetch.max.bytes"),
-        fetchSessionsMax: config.number("max.incremental.fetch.session.cache.slots"),
-        ...connectionLimits(broker.config),
-      },
     });
   }
 
   /** Partitions follow the configuration by themselves; this is what the server itself has made from it. */
-  #applyConfig(broker: LocalBroker, door: KafkaDoor): void {
+  #applyConfig(broker: LocalBroker, door: LateKafkaDoor): void {
     door.configure(connectionLimits(broker.config));
     const level = broker.config.text("timberline.log.level");
     if (level !== undefined) this.#options.setLogLevel?.(level as LogLevel);
@@ -348,7 +343,8 @@ class RunningServer implements Server {
       return platform.openControlPlane(storage, clusterId === undefined ? {} : { clusterId });
     }
     const known = () => this.#controlPlane?.state().clusterId ?? clusterId ?? "";
-    const peers = new PeerConnections({ platform, brokerId, clusterId: known });
+    this.#cluster = await peersCode();
+    const peers = new this.#cluster.PeerConnections({ platform, brokerId, clusterId: known });
     this.#peers = peers;
     const membership = await joinCluster({ storage, brokerId, clusterId, peers });
     peers.answerWith((question, fromId) => {
@@ -373,7 +369,7 @@ class RunningServer implements Server {
     const { createHttpApp } = await import("./http/app.ts");
     const { defaultHttpLimits } = await import("./http/limits.ts");
     const log = logger.child("http");
-    if (this.#peers) this.#routed = new RoutedBroker(platform, broker);
+    if (this.#cluster) this.#routed = new this.#cluster.RoutedBroker(platform, broker);
     const app = createHttpApp({
       platform,
       broker: this.#routed ?? broker,

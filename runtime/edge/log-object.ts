@@ -140,6 +140,7 @@ async function start(storage: ObjectStorage, env: Variables): Promise<Running> {
     config,
     logger: log.logger(),
     setLogLevel: (changed) => log.setLevel(changed),
+    hasLateKafka: true,
   });
   await wakeLater(storage, platform, server);
   return { platform, server };

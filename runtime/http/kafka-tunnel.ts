@@ -20,8 +20,8 @@ export interface KafkaTunnel {
    * closed after use. Rejects with `BrokerError` BROKER_NOT_AVAILABLE for an address that is no broker's.
    */
   connect(broker: string | undefined, from: string): Connection | Promise<Connection>;
-  /** How many answers these requests get; throws, with a message for people, if they are no whole requests. */
-  answersDue(requests: Uint8Array): number;
+  /** How many answers these requests get; throws or rejects, with a message for people, if they are no whole requests. */
+  answersDue(requests: Uint8Array): number | Promise<number>;
 }
 
 export function kafkaTunnelRoutes(door: Door, tunnel: KafkaTunnel): Route[] {
@@ -54,7 +54,7 @@ function exchange(door: Door, tunnel: KafkaTunnel, context: Context): Promise<Re
   const broker = context.req.query("broker");
   const from = remoteAddressOf(context);
   return withBody(door, context, async (requests) => {
-    const due = countAnswers(tunnel, requests);
+    const due = await countAnswers(tunnel, requests);
     const connection = await tunnel.connect(broker, from);
     const answers = new Answers(connection, due, broker ?? "the broker");
     const { signal } = context.req.raw;
@@ -68,10 +68,10 @@ function exchange(door: Door, tunnel: KafkaTunnel, context: Context): Promise<Re
   });
 }
 
-function countAnswers(tunnel: KafkaTunnel, requests: Uint8Array): number {
+async function countAnswers(tunnel: KafkaTunnel, requests: Uint8Array): Promise<number> {
   if (requests.length === 0) throw invalid("body: no requests");
   try {
-    return tunnel.answersDue(requests);
+    return await tunnel.answersDue(requests);
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
     throw new HttpError("INVALID_REQUEST", `body: ${what}`, { cause });

@@ -7,6 +7,7 @@ import { openMemoryControlPlane } from "../../cluster/memory.ts";
 import { createCodecs } from "../../runtime/compression/codecs.ts";
 import type { Platform } from "../../runtime/platform.ts";
 import { clusterFiles } from "../../runtime/platforms/cluster-files.ts";
+import { loadServerCode } from "../../runtime/server-code.ts";
 import type { Storage } from "../../runtime/storage/storage.ts";
 import { type Core, coreModuleUrl, createCore } from "../../storage-wasm/core.ts";
 import type { SimNetwork } from "./network.ts";
@@ -14,6 +15,8 @@ import type { SimProcess } from "./process.ts";
 
 const coreModule = new WebAssembly.Module(readFileSync(coreModuleUrl));
 const codecs = createCodecs(zlib);
+// Loading code takes real time, which a run cannot replay.
+await loadServerCode();
 
 /** One for all processes of a simulation: what a dead one leaves in its memory goes with it. */
 export function newCore(): Core {
