@@ -64,12 +64,25 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  /** Encrypted, and the other side proves by its certificate that it is `host`. */
+  readonly tls?: TlsOptions | undefined;
+}
+
+export interface TlsOptions {
+  /** Certificates to trust instead of the runtime's own, PEM. In workerd its configuration names them. */
+  readonly ca?: string | undefined;
+}
+
 export interface Network {
   listen(
     options: { host: string; port: number },
     accept: (connection: Connection) => void,
   ): Promise<Listener>;
-  dial(options: { host: string; port: number; timeoutMs: number }): Promise<Connection>;
+  dial(options: DialOptions): Promise<Connection>;
 }
 
 /** Web-standard request handler, as Hono's `app.fetch`. `remoteAddress` may be absent on edge runtimes. */

@@ -38,7 +38,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
 export const GLOBAL_OPTIONS: readonly (readonly [flags: string, help: string])[] = [
   [
     "-b, --bootstrap <host:port,...>",
-    "brokers to ask first (TIMBERLINE_BOOTSTRAP; 127.0.0.1:9092)",
+    "brokers to ask first, or URLs of HTTP doors (TIMBERLINE_BOOTSTRAP; 127.0.0.1:9092)",
   ],
   ["-o, --output <format>", "table, wide, json, ndjson or csv (table)"],
   ["--json", "the same as -o json"],
@@ -102,6 +102,11 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["--host <host>", "address to listen on (127.0.0.1)"],
       ["--http-port <port>", "port of the HTTP door, 0 picks a free one (8080)"],
       ["--cors-origin <origin...>", "web pages that may use it, * for all"],
+      ["--tls", "connect to the cluster by TLS"],
+      ["--tls-ca <file>", "certificates to trust, PEM, instead of the system's; means --tls"],
+      ["--sasl-mechanism <name>", "plain, scram-sha-256 or scram-sha-512"],
+      ["--sasl-username <name>", "who the gateway is to the cluster"],
+      ["--sasl-password-file <file>", "file with the password"],
       ["--log-format <format>", "text or json (text)"],
     ],
     examples: ["timberline gateway --bootstrap 127.0.0.1:9092 --http-port 8081"],

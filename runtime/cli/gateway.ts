@@ -1,7 +1,9 @@
 // `timberline gateway`: the HTTP door before a cluster that runs elsewhere. Its contract with scripts: one ready line
 // on stdout when it serves, everything else on stderr, exit 0 after SIGTERM or SIGINT, 3 if the cluster does not answer.
 
+import { readFileSync } from "node:fs";
 import process from "node:process";
+import type { ClientOptions } from "../client/api.ts";
 import { ClientError } from "../client/error.ts";
 import { formatHostPort } from "../config.ts";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
@@ -32,6 +34,7 @@ export async function gateway({ shell, flags }: Call): Promise<ExitCode> {
     logger,
     bootstrap: parseBootstrap(shell.bootstrap),
     corsOrigins: flags.list("corsOrigin"),
+    ...securityOf(flags),
   });
   try {
     await upstreamAnswers(opened, shell);
@@ -46,6 +49,31 @@ export async function gateway({ shell, flags }: Call): Promise<ExitCode> {
     opened.close();
   }
   return ExitCode.done;
+}
+
+function securityOf(flags: Flags): Pick<ClientOptions, "tls" | "sasl"> {
+  const caFile = flags.text("tlsCa");
+  const ca = caFile === undefined ? {} : { ca: readText("--tls-ca", caFile) };
+  const tls = flags.isSet("tls") || caFile !== undefined ? { tls: ca } : {};
+  const mechanism = flags.oneOf("saslMechanism", ["plain", "scram-sha-256", "scram-sha-512"]);
+  const username = flags.text("saslUsername");
+  const passwordFile = flags.text("saslPasswordFile");
+  if (mechanism === undefined && username === undefined && passwordFile === undefined) return tls;
+  if (mechanism === undefined || username === undefined || passwordFile === undefined) {
+    throw usageError("--sasl-mechanism, --sasl-username and --sasl-password-file go together");
+  }
+  // Editors end files with a new line that is no part of the password.
+  const password = readText("--sasl-password-file", passwordFile).replace(/\r?\n$/, "");
+  return { ...tls, sasl: { mechanism, username, password } };
+}
+
+function readText(option: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(`${option} ${path}: ${why}`, { exitCode: ExitCode.usage, cause });
+  }
 }
 
 /** A cluster that is not there at the start is more likely a wrong address than one that comes later. */

@@ -11,7 +11,7 @@ import type {
   ProducerView,
   TopicPartition,
 } from "../broker.ts";
-import type { ClientPlatform, CodecName } from "../platform.ts";
+import type { ClientPlatform, CodecName, TlsOptions } from "../platform.ts";
 import type { CareAdmin } from "./care-api.ts";
 import type { ClientError } from "./error.ts";
 import type { GroupConsumer, GroupConsumerOptions, Groups } from "./group-api.ts";
@@ -35,6 +35,10 @@ export interface ClientOptions {
   readonly platform?: ClientPlatform;
   /** With URLs, instead of the runtime's own: to add headers, or to reach a Worker through its binding. */
   readonly fetch?: Fetch;
+  /** Encrypted connections; true: with the certificates the runtime trusts. */
+  readonly tls?: boolean | TlsOptions;
+  /** For brokers that ask who is there. */
+  readonly sasl?: SaslOptions;
   /** Name in the broker's logs and quotas; "timberline" by default. */
   readonly clientId?: string;
   /** One TCP connection attempt, 10 s. */
@@ -48,6 +52,12 @@ export interface ClientOptions {
   readonly retryBackoffMsMax?: number;
   /** Metadata older than this is asked for again, 5 min. */
   readonly metadataAgeMsMax?: number;
+}
+
+export interface SaslOptions {
+  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  readonly username: string;
+  readonly password: string;
 }
 
 export interface Client {

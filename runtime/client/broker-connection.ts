@@ -29,6 +29,9 @@ export interface CallOptions {
 const silenceMs = 1_000;
 const inquiryEveryMs = 500;
 
+/** Of its session a connection is used so much, so that what is under way at its end is answered in time. */
+const sessionPart = 0.8;
+
 interface Pending {
   readonly deadlineMs: number;
   /** From then on the silence is suspicious. */
@@ -52,6 +55,8 @@ export class BrokerConnection {
   #correlationId = 0;
   #sweep: Timer | null = null;
   #isInquiring = false;
+  #sessionEnd: Timer | null = null;
+  #isRetired = false;
   #closedBy: ClientError | null = null;
 
   /** Dials and agrees on versions; rejects with NETWORK_EXCEPTION or UNSUPPORTED_VERSION. */
@@ -64,8 +69,8 @@ export class BrokerConnection {
     const where = `Connecting to ${addressText(address)}`;
     let dialled: Connection;
     try {
-      const { connectTimeoutMs: timeoutMs } = context.settings;
-      dialled = await context.network.dial({ ...address, timeoutMs });
+      const { connectTimeoutMs: timeoutMs, tls } = context.settings;
+      dialled = await context.network.dial({ ...address, timeoutMs, tls });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const what = `${where}: ${why}. Start the broker, or check the address.`;
@@ -74,6 +79,7 @@ export class BrokerConnection {
     const connection = new BrokerConnection(context, address, dialled, onClosed, frameMemory);
     try {
       await connection.#agreeOnVersions();
+      await connection.#authenticate(where);
     } catch (error) {
       connection.close();
       throw asClientError(error, where);
@@ -103,8 +109,9 @@ export class BrokerConnection {
     });
   }
 
+  /** Whether it takes requests: not any more when its session ends soon, though answers still come. */
   get isOpen(): boolean {
-    return this.#closedBy === null;
+    return this.#closedBy === null && !this.#isRetired;
   }
 
   /** Requests without an answer yet. */
@@ -285,6 +292,7 @@ export class BrokerConnection {
     if (pending === undefined) throw new RangeError(`correlation id ${correlationId}`);
     pending.answer(reader);
     this.#pending.delete(correlationId);
+    if (this.#isRetired && this.#pending.size === 0) this.close();
   }
 
   #lost(why: string): ClientError {
@@ -296,11 +304,33 @@ export class BrokerConnection {
     if (this.#closedBy !== null) return;
     this.#closedBy = error;
     this.#sweep?.cancel();
+    this.#sessionEnd?.cancel();
     this.#connection.destroy();
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    this.#onClosed();
+    if (!this.#isRetired) this.#onClosed();
     for (const { fail } of pending) fail(error);
+  }
+
+  // ---- authentication ----
+
+  async #authenticate(where: string): Promise<void> {
+    const { sasl } = this.#context.settings;
+    if (sasl === undefined) return;
+    // Loaded by those who need it.
+    const { authenticate } = await import("./authentication.ts");
+    const { random, clock } = this.#context.platform;
+    const lifetimeMs = await authenticate(this, sasl, { random, where });
+    if (lifetimeMs <= 0) return;
+    this.#sessionEnd = clock.after(lifetimeMs * sessionPart, () => this.#retire());
+  }
+
+  /** The broker ends the session soon: who sends from now on connects anew, what is under way is answered. */
+  #retire(): void {
+    if (!this.isOpen) return;
+    this.#isRetired = true;
+    this.#onClosed();
+    if (this.#pending.size === 0) this.close();
   }
 
   // ---- versions ----

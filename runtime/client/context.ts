@@ -1,8 +1,8 @@
 // What all parts of one client share: the platform, the options with their defaults, waiting and retrying.
 // `client.ts` makes one; connections, metadata, producer, consumer and admin get it handed in.
 
-import type { Network } from "../platform.ts";
-import type { ClientOptions, ClientPlatform } from "./api.ts";
+import type { Network, TlsOptions } from "../platform.ts";
+import type { ClientOptions, ClientPlatform, SaslOptions } from "./api.ts";
 import { asClientError, ClientError, type ClientErrorCode, retryWaitMsMax } from "./error.ts";
 import { httpNetwork, isHttpAddress } from "./http-network.ts";
 
@@ -18,6 +18,8 @@ export interface Settings {
   readonly retryBackoffMs: number;
   readonly retryBackoffMsMax: number;
   readonly metadataAgeMsMax: number;
+  readonly tls: TlsOptions | undefined;
+  readonly sasl: SaslOptions | undefined;
 }
 
 export interface Address {
@@ -57,6 +59,8 @@ export class Context {
       retryBackoffMs: options.retryBackoffMs ?? 100,
       retryBackoffMsMax: options.retryBackoffMsMax ?? 1_000,
       metadataAgeMsMax: options.metadataAgeMsMax ?? 300_000,
+      tls: tlsOf(options.tls),
+      sasl: options.sasl,
     };
     this.network = networkTo(this.settings.bootstrap, options);
   }
@@ -113,6 +117,11 @@ export class Context {
 
 export function closedError(where: string): ClientError {
   return new ClientError("CLOSED", `${where}: the client was closed. Create a new one.`);
+}
+
+function tlsOf(tls: ClientOptions["tls"] = false): TlsOptions | undefined {
+  if (typeof tls !== "boolean") return tls;
+  return tls ? {} : undefined;
 }
 
 function listed(bootstrap: string | readonly string[]): readonly string[] {

@@ -14,7 +14,8 @@ import { GatewayMetrics } from "./gateway-metrics.ts";
 import { topicsIn } from "./request-topics.ts";
 import { Upstream } from "./upstream.ts";
 
-export interface GatewayOptions extends Pick<ClientOptions, "bootstrap" | "clientId"> {
+export interface GatewayOptions
+  extends Pick<ClientOptions, "bootstrap" | "clientId" | "tls" | "sasl"> {
   readonly platform: Platform;
   readonly logger: Logger;
   /** Origins of web pages that may use it; `*` is every one. */
@@ -33,11 +34,9 @@ export interface Gateway {
 
 /** Throws a `ClientError` for addresses that are none. Resolves when the upstream was asked once, well or not. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { platform, logger, bootstrap, clientId } = options;
+  const { platform, logger } = options;
   const upstream = new Upstream({
-    platform,
-    bootstrap,
-    ...(clientId === undefined ? {} : { clientId }),
+    ...options,
     noteChange: (failure) => {
       if (failure === null) logger.info("upstream-back", "the upstream cluster answers");
       else logger.warn("upstream-away", `the upstream cluster does not answer: ${failure}`);

@@ -33,7 +33,8 @@ const operationTimeoutMs = 10_000;
 const reconnectMs = 50;
 const reconnectMsMax = 500;
 
-export interface UpstreamOptions extends Pick<ClientOptions, "bootstrap" | "clientId"> {
+export interface UpstreamOptions
+  extends Pick<ClientOptions, "bootstrap" | "clientId" | "tls" | "sasl"> {
   readonly platform: ClientPlatform;
   readonly noteChange: (failure: string | null) => void;
 }
@@ -145,10 +146,12 @@ export class Upstream {
     return new BrokerError("BROKER_NOT_AVAILABLE", `${what} Try again later`);
   }
 
-  #newContext({ platform, bootstrap, clientId }: UpstreamOptions): Context {
+  #newContext({ platform, bootstrap, clientId, tls, sasl }: UpstreamOptions): Context {
     return new Context({
       platform,
       bootstrap,
+      ...(tls === undefined ? {} : { tls }),
+      ...(sasl === undefined ? {} : { sasl }),
       clientId: clientId ?? "timberline-gateway",
       connectTimeoutMs,
       requestTimeoutMs,

@@ -2,7 +2,7 @@
 // chunk are handled in place by the door, so nothing is copied here.
 
 import * as net from "node:net";
-import type { Connection, Listener, Network } from "../platform.ts";
+import type { Connection, DialOptions, Listener, Network } from "../platform.ts";
 
 /** As much as one read brings at most where nobody names a place. */
 const readBytes = 64 * 1024;
@@ -20,7 +20,10 @@ export interface SocketHabits {
 export function createSockets({ discard, readsInPlace = false }: SocketHabits = {}): Network {
   return {
     listen: (options, accept) => listen(options, accept, discard),
-    dial: (options) => (readsInPlace ? dialInPlace(options) : dial(options, discard)),
+    dial: (options) => {
+      if (options.tls !== undefined) return dialSecurely(options, discard);
+      return readsInPlace ? dialInPlace(options) : dial(options, discard);
+    },
   };
 }
 
@@ -53,12 +56,6 @@ function closeServer(server: net.Server, open: Set<net.Socket>): Promise<void> {
   });
 }
 
-interface DialOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly timeoutMs: number;
-}
-
 async function dial(options: DialOptions, discard: Discard | undefined): Promise<Connection> {
   return new SocketConnection(await connect(options, undefined), discard);
 }
@@ -72,10 +69,36 @@ async function dialInPlace(options: DialOptions): Promise<Connection> {
   return new SocketConnection(await connect(options, onread), undefined, reading);
 }
 
+async function dialSecurely(
+  options: DialOptions,
+  discard: Discard | undefined,
+): Promise<Connection> {
+  // Most processes never need it.
+  const tls = await import("node:tls");
+  const { host, port } = options;
+  const ca = options.tls?.ca;
+  const servername = net.isIP(host) === 0 ? { servername: host } : {};
+  const open = () => {
+    const socket = tls.connect({ host, port, ...servername, ...(ca === undefined ? {} : { ca }) });
+    socket.setNoDelay(true);
+    return socket;
+  };
+  return new SocketConnection(await opened(options, open, "secureConnect"), discard);
+}
+
 function connect(options: DialOptions, onread: net.OnReadOpts | undefined): Promise<net.Socket> {
+  const { host, port } = options;
+  const open = () => net.connect({ host, port, noDelay: true, ...(onread && { onread }) });
+  return opened(options, open, "connect");
+}
+
+function opened(
+  options: DialOptions,
+  open: () => net.Socket,
+  event: "connect" | "secureConnect",
+): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
-    const { host, port } = options;
-    const socket = net.connect({ host, port, noDelay: true, ...(onread && { onread }) });
+    const socket = open();
     const fail = (error: Error) => {
       socket.destroy();
       reject(error);
@@ -91,7 +114,7 @@ function connect(options: DialOptions, onread: net.OnReadOpts | undefined): Prom
       clearTimeout(late);
       fail(error);
     });
-    socket.once("connect", () => {
+    socket.once(event, () => {
       clearTimeout(late);
       socket.removeAllListeners("error");
       resolve(socket);

@@ -8,6 +8,6 @@ declare module "*.wasm" {
 declare module "cloudflare:sockets" {
   export function connect(
     address: { hostname: string; port: number },
-    options?: { allowHalfOpen?: boolean },
+    options?: { allowHalfOpen?: boolean; secureTransport?: "off" | "on" },
   ): import("./workerd-sockets.ts").StreamSocket;
 }

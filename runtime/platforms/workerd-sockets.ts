@@ -18,8 +18,9 @@ const queuedBytesMax = 1024 * 1024;
 
 /** Opens outbound connections. */
 export function workerdDialer(clock: Pick<Clock, "after">): Network["dial"] {
-  return async ({ host, port, timeoutMs }) => {
-    const socket = connect({ hostname: host, port });
+  return async ({ host, port, timeoutMs, tls }) => {
+    const secureTransport = tls === undefined ? "off" : "on";
+    const socket = connect({ hostname: host, port }, { secureTransport });
     let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
       const tooLate = new Error(`no answer from ${host}:${port} in ${timeoutMs} ms`);
