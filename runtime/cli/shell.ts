@@ -121,15 +121,16 @@ function wantsColor(flags: Flags): boolean {
   return process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
 }
 
-/** `HOST:PORT,HOST` → each with its port. */
+/** `HOST:PORT,HOST` → each with its port; URLs of HTTP doors stay as they are. */
 export function parseBootstrap(text: string): string[] {
   return text.split(",").map((address) => {
+    if (/^https?:\/\//.test(address) && URL.canParse(address)) return address;
     const match = /^(\[[^\]]+\]|[^:[\]\s]+)(?::(\d{1,5}))?$/.exec(address.trim());
     const port = Number(match?.[2] ?? KAFKA_PORT_DEFAULT);
     if (!match || port < 1 || port > 65_535) {
       throw usageError(
-        `--bootstrap: "${address}" is not HOST:PORT`,
-        "for example -b 127.0.0.1:9092",
+        `--bootstrap: "${address}" is neither HOST:PORT nor a URL`,
+        "for example -b 127.0.0.1:9092, or -b http://127.0.0.1:8080",
       );
     }
     return `${match[1]}:${port}`;

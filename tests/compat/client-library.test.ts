@@ -198,9 +198,9 @@ async function cutBatches(client: Client): Promise<void> {
   assert.is((await producer.send({ topic: "small", value: "after" })).offset, 100);
 }
 
+const args = ["--flush", "os", "--set", "group.initial.rebalance.delay.ms=0"];
 let server: TestServer;
 test.before(async () => {
-  const args = ["--flush", "os", "--set", "group.initial.rebalance.delay.ms=0"];
   server = await TestServer.start({ args });
 });
 for (const [rule, run] of cases) {
@@ -208,8 +208,25 @@ for (const [rule, run] of cases) {
     withClient(server.bootstrap, (client) => run(client, server.bootstrap)));
 }
 
-test("Timberline: a producer and a consumer go on over kill -9 and restart, nothing twice", async () => {
-  await withClient(server.bootstrap, async (client) => {
+let overHttp: TestServer;
+test("a server for clients over HTTP starts", async () => {
+  overHttp = await TestServer.start({ args });
+});
+for (const [rule, run] of cases) {
+  test(`Timberline over HTTP: ${rule}`, () =>
+    withClient(overHttp.http, (client) => run(client, overHttp.http)));
+}
+
+for (const [door, place] of [
+  ["Timberline", () => ({ server, address: server.bootstrap })],
+  ["Timberline over HTTP", () => ({ server: overHttp, address: overHttp.http })],
+] as const) {
+  test(`${door}: a producer and a consumer go on over kill -9 and restart, nothing twice`, () =>
+    goesOn(place()));
+}
+
+async function goesOn({ server, address }: { server: TestServer; address: string }): Promise<void> {
+  await withClient(address, async (client) => {
     await client.admin().createTopic({ name: "crash", partitions: 1 });
     const producer = client.producer({ batchBytes: 2_000 });
     const consumer = client.consumer();
@@ -235,7 +252,7 @@ test("Timberline: a producer and a consumer go on over kill -9 and restart, noth
       Array.from({ length: count }, (_, i) => `${i}`),
     );
   });
-});
+}
 
 const tools = KafkaTools.find();
 if (tools !== undefined) {
@@ -292,6 +309,7 @@ if (tools !== undefined) {
 
 test.after(async () => {
   await server.stop();
+  await overHttp.stop();
 });
 
 test.run();

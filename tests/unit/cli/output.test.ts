@@ -134,8 +134,9 @@ test("Flags names the option and what it takes", () => {
 
 test("parseBootstrap() takes lists, IPv6 and the default port", () => {
   assert.equal(parseBootstrap("a:1, [::1]:2,c"), ["a:1", "[::1]:2", "c:9092"]);
-  assert.throws(() => parseBootstrap("a:b"), /not HOST:PORT/);
-  assert.throws(() => parseBootstrap("a:99999"), /not HOST:PORT/);
+  assert.equal(parseBootstrap("http://a:8080,https://b"), ["http://a:8080", "https://b"]);
+  assert.throws(() => parseBootstrap("a:b"), /neither HOST:PORT nor a URL/);
+  assert.throws(() => parseBootstrap("a:99999"), /neither HOST:PORT nor a URL/);
 });
 
 test.run();
