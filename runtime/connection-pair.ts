@@ -8,6 +8,9 @@ interface Held {
   readonly written: (() => void) | undefined;
 }
 
+/** Above it who writes is asked to wait. */
+const heldBytesMax = 256 * 1024;
+
 /** `from` is who the far end takes its peer for. */
 export function connectionPair(from: {
   readonly address: string;
@@ -29,6 +32,7 @@ class End implements Connection {
   #drained: (() => void) | undefined;
   /** What the peer wrote while this end was paused: its memory stays in use, and so holds the peer back. */
   #held: Held[] = [];
+  #heldBytes = 0;
   #isPaused = false;
   #isEnding = false;
   #isOver = false;
@@ -84,16 +88,19 @@ class End implements Connection {
     this.peer!.#finish();
   }
 
+  /** Received a moment later, as from a socket: who writes may note what it waits for afterwards. */
   #take(held: Held): boolean {
     this.#held.push(held);
-    this.#deliver();
-    this.#owesDrain = this.#held.length > 0 || this.#isPaused;
+    this.#heldBytes += held.bytes.length;
+    if (this.#held.length === 1) queueMicrotask(() => this.#deliver());
+    this.#owesDrain = this.#heldBytes > heldBytesMax || this.#isPaused;
     return !this.#owesDrain;
   }
 
   #deliver(): void {
     while (this.#held.length > 0 && !this.#isPaused && !this.#isOver && this.#receive) {
       const { bytes, written } = this.#held.shift()!;
+      this.#heldBytes -= bytes.length;
       this.#receive(bytes);
       if (written) queueMicrotask(written);
     }
@@ -111,6 +118,7 @@ class End implements Connection {
     this.#isOver = true;
     for (const { written } of this.#held) if (written) queueMicrotask(written);
     this.#held = [];
+    this.#heldBytes = 0;
     queueMicrotask(() => this.#closed?.(undefined));
   }
 }

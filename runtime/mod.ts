@@ -3,16 +3,21 @@
 //   const server = await startServer({ dataDir: "./data", kafkaPort: 0, httpPort: 0 });
 //   …
 //   await server.close();
+//
+//   const log = await openLog({ dataDir: "memory" }); // the same without a port
 
 import { createPlatform } from "#platform";
 import { formatProblem, loadConfig } from "./config.ts";
+import { type EmbeddedLog, embedded, InsideDoors } from "./embedded.ts";
 import { BrokerError } from "./errors.ts";
+import type { Platform } from "./platform.ts";
 import { createServer, type Server } from "./server.ts";
 import { openMemoryStorage } from "./storage/memory.ts";
 import { Log, type LogLevel } from "./telemetry/logger.ts";
 
 export type { Broker } from "./broker.ts";
 export * from "./client/mod.ts";
+export type { EmbeddedLog } from "./embedded.ts";
 export { BrokerError, type ErrorName } from "./errors.ts";
 export type { Platform } from "./platform.ts";
 export type { Server } from "./server.ts";
@@ -37,16 +42,27 @@ export interface StartOptions {
   readonly log?: { readonly level: LogLevel; readonly write: (line: string) => void };
 }
 
+export type OpenOptions = Omit<StartOptions, "host" | "kafkaPort" | "httpPort">;
+
 /**
  * Starts a broker in this process. Rejects with `BrokerError` INVALID_CONFIG naming all that is wrong, with
  * `StorageError` (locked, read-only, …), or with the network's error.
  */
-export async function startServer(options: StartOptions = {}): Promise<Server> {
+export function startServer(options: StartOptions = {}): Promise<Server> {
+  return start(createPlatform(), options);
+}
+
+/** The same for this program alone: nothing listens, its doors are called. */
+export async function openLog(options: OpenOptions = {}): Promise<EmbeddedLog> {
+  const doors = new InsideDoors(createPlatform());
+  return embedded(doors, await start(doors.platform, options));
+}
+
+async function start(platform: Platform, options: StartOptions): Promise<Server> {
   const { config, problems } = await loadConfig(sourcesOf(options));
   if (problems.length > 0) {
     throw new BrokerError("INVALID_CONFIG", problems.map(formatProblem).join("\n"));
   }
-  const platform = createPlatform();
   const { level, write } = options.log ?? { level: "warn", write: writeToConsole };
   const log = new Log({ clock: platform.clock, level, format: "text", write });
   const storage = options.dataDir === "memory" ? { storage: openMemoryStorage() } : {};
