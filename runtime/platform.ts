@@ -3,6 +3,7 @@
 
 import type { ControlPlane } from "../cluster/control-plane.ts";
 import type { Core } from "../storage-wasm/core.ts";
+import type { BodySource } from "./pushed-body.ts";
 import type { Storage } from "./storage/storage.ts";
 
 /** A timer that can be cancelled; cancelling twice is harmless. */
@@ -90,8 +91,11 @@ export type HttpHandler = (request: Request, context: HttpContext) => Response |
 
 export interface HttpContext {
   readonly remoteAddress?: string;
-  /** The platform writes bodies of `pushedBody` by itself, and tells their sources when the client is gone. */
-  readonly takesPushed?: boolean;
+  /**
+   * The platform writes what `source` makes as the body of the answer, which the handler leaves empty, and tells it
+   * when the client is gone. Absent: the handler answers with `pushedBody`.
+   */
+  push?(source: BodySource): void;
 }
 
 export interface HttpServer {

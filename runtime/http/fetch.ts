@@ -4,7 +4,10 @@
 import type { Context } from "hono";
 import type { FetchedPartition, FetchRequest } from "../broker.ts";
 import { HttpError } from "./error.ts";
+import { eventsMediaType } from "./event-stream.ts";
 import { decodeFetched } from "./fetched-records.ts";
+import { LiveRecords } from "./live-records.ts";
+import { readPartition } from "./partition-read.ts";
 import { checkPartitionExists, resolveStart } from "./position.ts";
 import { partitionNumber } from "./producer.ts";
 import { batchesAnswer } from "./raw-batches.ts";
@@ -12,13 +15,14 @@ import { recordJson } from "./record-output.ts";
 import { type Door, jsonText, pathParameter, type Route } from "./route.ts";
 import type { Parsed } from "./schemas.ts";
 import { batchesMediaType, linesMediaType } from "./stored.ts";
-import { eventsMediaType, partitionStream, topicStream } from "./streams.ts";
+import { partitionStream, topicStream } from "./streams.ts";
 import { validQuery } from "./validation.ts";
 
 type FetchQuery = Parsed<"fetchQuery">;
 type Format = NonNullable<FetchQuery["format"]>;
 
 export function fetchRoutes(door: Door): Route[] {
+  const live = new LiveRecords(door);
   return [
     {
       method: "GET",
@@ -46,7 +50,7 @@ export function fetchRoutes(door: Door): Route[] {
           },
         },
       },
-      handle: (context) => fetchPartition(door, context),
+      handle: (context) => fetchPartition(door, live, context),
     },
     {
       method: "GET",
@@ -70,7 +74,7 @@ export function fetchRoutes(door: Door): Route[] {
   ];
 }
 
-async function fetchPartition(door: Door, context: Context): Promise<Response> {
+async function fetchPartition(door: Door, live: LiveRecords, context: Context): Promise<Response> {
   const topic = pathParameter(context, "topic");
   const partition = partitionNumber(topic, pathParameter(context, "partition"));
   const query = await validQuery(context, "fetchQuery");
@@ -78,7 +82,7 @@ async function fetchPartition(door: Door, context: Context): Promise<Response> {
   const accept = context.req.header("accept") ?? "";
   const format = query.format ?? formatOf(accept, partitionFormats, "json");
   if (format === "sse" || format === "ndjson") {
-    return partitionStream(door, context, { topic, partition, format, query });
+    return partitionStream(door, live, context, { topic, partition, format, query });
   }
   const isolation = query.isolation ?? "read_uncommitted";
   const offset = await resolveStart(door, {
@@ -119,7 +123,7 @@ interface OneFetch {
   readonly format: Format;
 }
 
-async function fetchOnce(
+function fetchOnce(
   door: Door,
   context: Context,
   { topic, partition, offset, isolation, query, format }: OneFetch,
@@ -127,19 +131,10 @@ async function fetchOnce(
   const { limits } = door.config;
   const most = format === "json" ? limits.decodeBytesMax : limits.fetchBytesMax;
   const bytesMax = Math.min(query.max_bytes ?? limits.fetchBytes, most);
-  const waitMsMax = Math.min(query.wait ?? 0, limits.fetchWaitMsMax);
-  const fetching = door.broker.fetch({
-    partitions: [{ topic, partition, offset, bytesMax, currentLeaderEpoch: -1 }],
-    waitMsMax,
-    bytesMin: 1,
-    bytesMax,
-    isolation,
-    // Asking for the signal costs; only a wait needs it.
-    ...(waitMsMax > 0 ? { signal: context.req.raw.signal } : {}),
-  });
-  const [fetched] = fetching instanceof Promise ? await fetching : fetching;
-  if (fetched === undefined) throw new Error(`fetch of ${topic}-${partition} answered nothing`);
-  return fetched;
+  const waitMs = Math.min(query.wait ?? 0, limits.fetchWaitMsMax);
+  // Asking for the signal costs; only a wait needs it.
+  const signal = waitMs > 0 ? context.req.raw.signal : undefined;
+  return readPartition(door, { topic, partition, offset, bytesMax, waitMs, isolation, signal });
 }
 
 async function jsonAnswer(

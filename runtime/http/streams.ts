@@ -3,16 +3,19 @@
 
 import type { Context } from "hono";
 import type { FetchRequest } from "../broker.ts";
-import { type ErrorBody, errorAnswer, HttpError, invalid, isUnexpected } from "./error.ts";
+import type { HttpContext } from "../platform.ts";
+import { type BodySource, pushedBody } from "../pushed-body.ts";
+import { errorAnswer, HttpError, invalid } from "./error.ts";
+import { errorEvent, eventHeaders, keepaliveComment } from "./event-stream.ts";
+import type { LiveRecords } from "./live-records.ts";
 import { checkPartitionExists, resolveStart, type Start } from "./position.ts";
 import { noPartition } from "./producer.ts";
+import { PulledStream, type StreamForm } from "./pulled-stream.ts";
 import type { Encoding } from "./record-input.ts";
 import { type RecordView, recordJson } from "./record-output.ts";
 import type { Door } from "./route.ts";
 import { linesMediaType } from "./stored.ts";
 import { Tail, type TailRecord } from "./tail.ts";
-
-export const eventsMediaType = "text/event-stream";
 
 type StreamFormat = "sse" | "ndjson";
 
@@ -31,20 +34,25 @@ interface StreamRequest {
 }
 
 /** One partition. SSE ids are offsets; Last-Event-ID goes on after its offset. */
-export function partitionStream(
+export async function partitionStream(
   door: Door,
+  live: LiveRecords,
   context: Context,
   request: StreamRequest & { readonly partition: number },
 ): Promise<Response> {
-  const { partition } = request;
+  const { partition, format, query } = request;
   const last = lastEventId(context, request);
   if (last !== null && !/^(-1|\d{1,15})$/.test(last)) {
     throw invalid("last-event-id: not an offset that this stream gave");
   }
+  const resumedAt = last === null ? null : Number(last) + 1;
+  if (format === "sse" && query.max_records === undefined) {
+    return openLive(door, live, context, { ...request, resumedAt });
+  }
   return openStream(door, context, {
     ...request,
     partitions: [partition],
-    resumed: last === null ? null : new Map([[partition, Number(last) + 1]]),
+    resumed: resumedAt === null ? null : new Map([[partition, resumedAt]]),
     withNewPartitions: false,
     idOf: (positions) => String(positions.get(partition)! - 1),
   });
@@ -87,6 +95,29 @@ interface OpenRequest extends StreamRequest {
   readonly idOf: (positions: ReadonlyMap<number, number>) => string;
 }
 
+/** One partition as SSE for as long as the client stays: all who follow it share its reads. */
+async function openLive(
+  door: Door,
+  live: LiveRecords,
+  context: Context,
+  request: StreamRequest & { readonly partition: number; readonly resumedAt: number | null },
+): Promise<Response> {
+  const { topic, partition, query, resumedAt } = request;
+  const isolation = query.isolation ?? "read_uncommitted";
+  const place = { topic, partition, isolation } as const;
+  const start = { ...place, start: query, fallback: "latest" } as const;
+  const offset = resumedAt ?? (await resolveStart(door, start));
+  const view = { keyEncoding: query.key_encoding, valueEncoding: query.value_encoding };
+  const release = takeSlot(door);
+  try {
+    const tail = await live.open(place, { offset, view, release });
+    return pushedAnswer(context, tail, ownEventHeaders);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
 async function openStream(door: Door, context: Context, request: OpenRequest): Promise<Response> {
   const { topic, format, query, resumed } = request;
   const isolation = query.isolation ?? "read_uncommitted";
@@ -98,8 +129,7 @@ async function openStream(door: Door, context: Context, request: OpenRequest): P
     // A partition that the id does not know came after it: all its records are new.
     const start = resumed === null ? query : { offset: "earliest" };
     const known = resumed?.get(partition);
-    const begin = known === undefined ? start : { offset: `${known}`, clamp: query.clamp };
-    positions.set(partition, await resolveStart(door, { ...at, start: begin }));
+    positions.set(partition, known ?? (await resolveStart(door, { ...at, start })));
     ends?.set(partition, await resolveStart(door, { ...at, start: { offset: "latest" } }));
   }
   const recordsMax = query.max_records ?? Number.POSITIVE_INFINITY;
@@ -112,18 +142,26 @@ async function openStream(door: Door, context: Context, request: OpenRequest): P
     const view = { keyEncoding: query.key_encoding, valueEncoding: query.value_encoding };
     const form =
       format === "sse" ? new EventForm(view, positions, request.idOf) : new LineForm(view);
-    const body = new RecordStream(door, {
-      tail,
-      form,
-      first,
-      release,
-      signal: context.req.raw.signal,
-    });
-    return new Response(body.readable(), { headers: form.headers });
+    const stream = new PulledStream(door, { tail, form, first, release });
+    return pushedAnswer(context, stream, form.headers);
   } catch (error) {
     release();
     throw error;
   }
+}
+
+/** An answer whose body `source` makes; by the platform itself where it can, which costs a fraction. */
+export function pushedAnswer(
+  context: Pick<Context, "env" | "req">,
+  source: BodySource,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  const { push } = (context.env ?? {}) as HttpContext;
+  if (push === undefined) {
+    return new Response(pushedBody(source, context.req.raw.signal), { headers });
+  }
+  push.call(context.env, source);
+  return new Response(null, { headers });
 }
 
 /** Counts the stream among those under way; the returned function ends that, once. */
@@ -141,15 +179,7 @@ export function takeSlot(door: Door): () => void {
   };
 }
 
-/** How a stream is written. */
-interface StreamForm {
-  readonly headers: Readonly<Record<string, string>>;
-  opening(): string;
-  records(records: readonly TailRecord[]): string;
-  /** After a silence; empty where the form has nothing to say then. */
-  silence(): string;
-  error(body: ErrorBody): string;
-}
+const ownEventHeaders = { ...eventHeaders, "cache-control": "no-store" };
 
 class LineForm implements StreamForm {
   readonly headers = { "content-type": linesMediaType, "cache-control": "no-store" };
@@ -173,18 +203,13 @@ class LineForm implements StreamForm {
     return "";
   }
 
-  error(body: ErrorBody): string {
-    return `${JSON.stringify(body)}\n`;
+  error(error: unknown): string {
+    return `${JSON.stringify(errorAnswer(error).body)}\n`;
   }
 }
 
 class EventForm implements StreamForm {
-  readonly headers = {
-    "content-type": eventsMediaType,
-    "cache-control": "no-store",
-    // nginx would gather events otherwise.
-    "x-accel-buffering": "no",
-  };
+  readonly headers = ownEventHeaders;
   readonly #view: RecordView;
   readonly #positions: Map<number, number>;
   readonly #idOf: (positions: ReadonlyMap<number, number>) => string;
@@ -215,99 +240,11 @@ class EventForm implements StreamForm {
   }
 
   silence(): string {
-    return ": keepalive\n\n";
+    return keepaliveComment;
   }
 
-  error(body: ErrorBody): string {
-    return `event: error\ndata: ${JSON.stringify(body)}\n\n`;
-  }
-}
-
-interface StreamParts {
-  readonly tail: Tail;
-  readonly form: StreamForm;
-  readonly first: readonly TailRecord[];
-  readonly release: () => void;
-  readonly signal: AbortSignal;
-}
-
-/** The answer's body: one turn of the tail per pull. */
-class RecordStream {
-  readonly #door: Door;
-  readonly #parts: StreamParts;
-  readonly #gone = new AbortController();
-  readonly #endsAtMs: number;
-  readonly #encoder = new TextEncoder();
-  #isCancelled = false;
-
-  constructor(door: Door, parts: StreamParts) {
-    this.#door = door;
-    this.#parts = parts;
-    this.#endsAtMs = door.platform.clock.monotonicMs() + door.config.limits.streamLifeMsMax;
-    // Some runtimes abort the request, some cancel the body, some do both.
-    parts.signal.addEventListener("abort", () => this.#end(), { once: true });
-    if (parts.signal.aborted) this.#end();
-  }
-
-  readable(): ReadableStream<Uint8Array> {
-    const { form, first } = this.#parts;
-    const opening = form.opening() + form.records(first);
-    return new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          if (opening !== "") controller.enqueue(this.#encoder.encode(opening));
-        },
-        pull: (controller) => this.#pull(controller),
-        cancel: () => {
-          this.#isCancelled = true;
-          this.#end();
-        },
-      },
-      { highWaterMark: 0 },
-    );
-  }
-
-  async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    let text: string | null;
-    let isLast = false;
-    try {
-      text = await this.#next();
-    } catch (error) {
-      if (isUnexpected(error) && !this.#gone.signal.aborted) {
-        this.#door.report(error, "a stream of records");
-      }
-      text = this.#parts.form.error(errorAnswer(error).body);
-      isLast = true;
-    }
-    // A cancelled stream takes nothing more, not even its end.
-    if (this.#isCancelled) return;
-    if (text !== null && !this.#gone.signal.aborted) controller.enqueue(this.#encoder.encode(text));
-    else isLast = true;
-    if (!isLast) return;
-    this.#end();
-    controller.close();
-  }
-
-  /** What is to be sent next; null at the end. */
-  async #next(): Promise<string | null> {
-    const { tail, form } = this.#parts;
-    const { clock } = this.#door.platform;
-    const { sseKeepaliveMs, fetchWaitMsMax } = this.#door.config.limits;
-    while (!tail.isDone && !this.#gone.signal.aborted) {
-      const leftMs = this.#endsAtMs - clock.monotonicMs();
-      if (leftMs <= 0) return null;
-      const waitMs = Math.ceil(Math.min(sseKeepaliveMs, fetchWaitMsMax, leftMs));
-      const records = await tail.next(waitMs, this.#gone.signal);
-      if (records.length > 0) return form.records(records);
-      const silence = this.#gone.signal.aborted ? "" : form.silence();
-      if (silence !== "") return silence;
-    }
-    return null;
-  }
-
-  #end(): void {
-    this.#gone.abort();
-    this.#parts.release();
+  error(error: unknown): string {
+    return errorEvent(error);
   }
 }
 

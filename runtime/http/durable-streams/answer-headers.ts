@@ -47,9 +47,16 @@ const jitterSecondsMax = 3600;
 
 /** The number of the current interval, or a later one than `given`: a cursor never stands still for its client. */
 export function cursor(nowMs: number, given: string | undefined, random: Random): string {
-  const current = Math.floor((nowMs - cursorEpochMs) / cursorIntervalMs);
-  const last = given !== undefined && /^\d{1,15}$/.test(given) ? Number(given) : -1;
-  if (last < current) return String(current);
+  if (!isCursorAhead(nowMs, given)) return String(intervalAt(nowMs));
   const jitterMs = (1 + random.integer(jitterSecondsMax)) * 1000;
-  return String(last + Math.max(1, Math.floor(jitterMs / cursorIntervalMs)));
+  return String(Number(given) + Math.max(1, Math.floor(jitterMs / cursorIntervalMs)));
+}
+
+/** Whether `given` is a cursor of the current interval or of a later one. */
+export function isCursorAhead(nowMs: number, given: string | undefined): boolean {
+  return given !== undefined && /^\d{1,15}$/.test(given) && Number(given) >= intervalAt(nowMs);
+}
+
+function intervalAt(nowMs: number): number {
+  return Math.floor((nowMs - cursorEpochMs) / cursorIntervalMs);
 }

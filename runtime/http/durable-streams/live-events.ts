@@ -1,172 +1,136 @@
 // live=sse: a data event per page, each followed by a control event that says where to go on. Text goes as it is, line
-// by line; other types as base64. A stream's life is bounded, so that caches and balancers get their turn.
+// by line; other types as base64. A stream's life is bounded, so that caches and balancers get their turn. All who
+// follow a stream share one read of it.
 
+import type { Context } from "hono";
 import { encodeBase64 } from "../base64.ts";
-import { errorAnswer, isUnexpected } from "../error.ts";
+import { isUnexpected } from "../error.ts";
+import { eventHeaders } from "../event-stream.ts";
+import { LiveFeeds, type Turn, type TurnRequest, type TurnSource } from "../live-feed.ts";
+import { LiveTail, SharedForm } from "../live-tail.ts";
 import type { Door } from "../route.ts";
-import { takeSlot } from "../streams.ts";
-import { cursor, safetyHeaders } from "./answer-headers.ts";
+import { pushedAnswer, takeSlot } from "../streams.ts";
+import { cursor, isCursorAhead, safetyHeaders } from "./answer-headers.ts";
 import { bodyOf } from "./messages.ts";
 import { offsetText, type ReadFrom } from "./position.ts";
 import { contentTypeDefault, mediaType } from "./stream-config.ts";
 import { type Page, positionOf, readPage } from "./stream-reader.ts";
 import type { Stream, StreamTable } from "./stream-table.ts";
 
-/** The protocol asks for about a minute. */
+/** The protocol asks for about a minute; not for all at once, or they would all come back at once. */
 const lifeMsMax = 60_000;
+const lifeSpreadMs = 10_000;
 const pageBytes = 256 * 1024;
 
-interface LiveContext {
-  readonly req: {
-    readonly raw: { readonly signal: AbortSignal };
-    query(name: string): string | undefined;
-  };
+interface PageTurn extends Turn {
+  readonly page: Page;
 }
 
-export async function liveEvents(
-  door: Door,
-  table: StreamTable,
-  stream: Stream,
-  { context, from }: { readonly context: LiveContext; readonly from: ReadFrom },
-): Promise<Response> {
-  const release = takeSlot(door);
-  try {
-    const position = await positionOf(stream, from);
-    // What is wrong is told while there is still a status to say it with.
-    const first = await readPage(door, table, stream, { position, bytesMax: pageBytes, waitMs: 0 });
-    const body = new LiveBody(door, table, stream, { context, first, release });
-    const headers: Record<string, string> = {
-      ...safetyHeaders,
-      "content-type": "text/event-stream",
-      "cache-control": "no-cache",
-      // nginx would gather events otherwise.
-      "x-accel-buffering": "no",
-    };
-    if (!isText(stream)) headers["stream-sse-data-encoding"] = "base64";
-    return new Response(body.readable(), { headers });
-  } catch (error) {
-    release();
-    throw error;
-  }
+interface LiveRequest {
+  readonly context: Context;
+  readonly from: ReadFrom;
 }
 
-class LiveBody {
+export class LiveEvents {
   readonly #door: Door;
   readonly #table: StreamTable;
-  readonly #stream: Stream;
-  readonly #first: Page;
-  readonly #release: () => void;
-  readonly #cursor: string | undefined;
-  readonly #gone = new AbortController();
-  readonly #endsAtMs: number;
-  readonly #encoder = new TextEncoder();
-  readonly #signal: AbortSignal;
-  readonly #end = () => this.#finish();
-  #position: number;
-  #isCancelled = false;
+  readonly #feeds: LiveFeeds<PageTurn>;
 
-  constructor(
-    door: Door,
-    table: StreamTable,
-    stream: Stream,
-    parts: { context: LiveContext; first: Page; release: () => void },
-  ) {
+  constructor(door: Door, table: StreamTable) {
     this.#door = door;
     this.#table = table;
-    this.#stream = stream;
-    this.#first = parts.first;
-    this.#position = parts.first.position;
-    this.#release = parts.release;
-    this.#cursor = parts.context.req.query("cursor");
-    this.#signal = parts.context.req.raw.signal;
-    this.#endsAtMs = door.platform.clock.monotonicMs() + lifeMsMax;
-    // Some runtimes abort the request, some cancel the body, some do both.
-    this.#signal.addEventListener("abort", this.#end, { once: true });
-    if (this.#signal.aborted) this.#finish();
+    this.#feeds = new LiveFeeds(door.platform.clock);
   }
 
-  readable(): ReadableStream<Uint8Array> {
-    const opening = this.#events(this.#first);
-    let isLast = this.#first.isClosed;
-    return new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          controller.enqueue(this.#encoder.encode(opening));
-        },
-        pull: async (controller) => {
-          const text = isLast ? null : await this.#next();
-          if (this.#isCancelled) return;
-          if (text !== null) {
-            controller.enqueue(this.#encoder.encode(text.events));
-            isLast = text.isLast;
-          } else isLast = true;
-          if (!isLast) return;
-          this.#finish();
-          controller.close();
-        },
-        cancel: () => {
-          this.#isCancelled = true;
-          this.#finish();
-        },
-      },
-      { highWaterMark: 0 },
-    );
-  }
-
-  /** Null at the end of its life, or when its client or the stream is gone. */
-  async #next(): Promise<{ events: string; isLast: boolean } | null> {
-    const { clock } = this.#door.platform;
-    const leftMs = this.#endsAtMs - clock.monotonicMs();
-    if (leftMs <= 0 || this.#gone.signal.aborted) return null;
-    const waitMs = Math.ceil(Math.min(this.#door.config.limits.sseKeepaliveMs, leftMs));
+  async answer(stream: Stream, { context, from }: LiveRequest): Promise<Response> {
+    const release = this.#hold(stream);
     try {
-      const page = await this.#page(waitMs);
-      if (this.#gone.signal.aborted) return null;
-      if (page.values.length === 0 && page.position === this.#position && !page.isClosed) {
-        return { events: ": keepalive\n\n", isLast: false };
-      }
-      this.#position = page.position;
-      return { events: this.#events(page), isLast: page.isClosed };
+      const tail = await this.#open(stream, { context, from }, release);
+      const headers: Record<string, string> = {
+        ...safetyHeaders,
+        ...eventHeaders,
+        "cache-control": "no-cache",
+      };
+      if (!isText(stream)) headers["stream-sse-data-encoding"] = "base64";
+      return pushedAnswer(context, tail, headers);
     } catch (error) {
-      if (this.#gone.signal.aborted) return null;
-      if (isUnexpected(error)) this.#door.report(error, "a live stream");
-      const { body } = errorAnswer(error);
-      return { events: `event: error\ndata: ${JSON.stringify(body)}\n\n`, isLast: true };
+      release();
+      throw error;
     }
   }
 
-  #page(waitMs: number): Promise<Page> {
-    const { signal } = this.#gone;
-    const asked = { position: this.#position, bytesMax: pageBytes, waitMs, signal };
-    return this.#table.life.during(this.#stream.topic, () =>
-      readPage(this.#door, this.#table, this.#stream, asked),
-    );
+  async #open(
+    stream: Stream,
+    { context, from }: LiveRequest,
+    release: () => void,
+  ): Promise<LiveTail<PageTurn>> {
+    const { clock, random } = this.#door.platform;
+    const position = await positionOf(stream, from);
+    const key = `${stream.topic.id}/${stream.partition}`;
+    const source = this.#source(stream);
+    const head = this.#feeds.head(key);
+    const end = head === undefined || head <= position ? {} : { endPosition: head };
+    // What is wrong is told while there is still a status to say it with.
+    const first = await source.read({ position, waitMs: 0, ...end });
+    const feed = this.#feeds.open(key, () => source);
+    const given = context.req.query("cursor");
+    const make = () => new SharedForm<PageTurn>((turn) => this.#events(stream, turn, given));
+    // A cursor that is ahead of the time must move on from there: nobody else is told that one.
+    const form = isCursorAhead(clock.nowMs(), given) ? make() : feed.form("", make);
+    const lifeMs = lifeMsMax - random.integer(lifeSpreadMs);
+    return new LiveTail(feed, { form, first, opening: "", lifeMs, release });
   }
 
-  #events(page: Page): string {
-    const data = page.values.length === 0 ? "" : `event: data\n${this.#data(page)}\n`;
-    return `${data}event: control\ndata:${JSON.stringify(this.#control(page))}\n\n`;
+  /** A slot among the door's streams, and the stream's life as long as it is read. */
+  #hold({ topic }: Stream): () => void {
+    const slot = takeSlot(this.#door);
+    const life = this.#table.life.hold(topic);
+    let isHeld = true;
+    return () => {
+      if (isHeld) life();
+      isHeld = false;
+      slot();
+    };
   }
 
-  #data({ values }: Page): string {
-    const body = bodyOf(values, this.#stream.config);
-    if (!isText(this.#stream)) return `data:${encodeBase64(body)}\n`;
-    return dataLines(new TextDecoder().decode(body));
+  #source(stream: Stream): TurnSource<PageTurn> {
+    const { config, report } = this.#door;
+    return {
+      read: (request) => this.#read(stream, request),
+      keepaliveMs: config.limits.sseKeepaliveMs,
+      report: (error) => {
+        if (isUnexpected(error)) report(error, "a live stream");
+      },
+    };
   }
 
-  #control({ position, isUpToDate, isClosed }: Page): Record<string, unknown> {
+  async #read(stream: Stream, request: TurnRequest): Promise<PageTurn> {
+    const { position: from, waitMs } = request;
+    const wait = Math.min(waitMs, this.#door.config.limits.fetchWaitMsMax);
+    const asked = { ...request, bytesMax: pageBytes, waitMs: wait };
+    const page = await readPage(this.#door, this.#table, stream, asked);
+    const { position: next, isUpToDate, isClosed: isLast } = page;
+    return { page, from, next, isUpToDate, isLast };
+  }
+
+  #events(stream: Stream, { page }: PageTurn, given: string | undefined): string {
+    const data = page.values.length === 0 ? "" : `event: data\n${dataOf(stream, page)}\n`;
+    return `${data}event: control\ndata:${JSON.stringify(this.#control(page, given))}\n\n`;
+  }
+
+  #control({ position, isUpToDate, isClosed }: Page, given: string | undefined) {
     const { clock, random } = this.#door.platform;
     const streamNextOffset = offsetText(position);
     if (isClosed) return { streamNextOffset, streamClosed: true, upToDate: true };
-    const streamCursor = cursor(clock.nowMs(), this.#cursor, random);
+    const streamCursor = cursor(clock.nowMs(), given, random);
     return { streamNextOffset, streamCursor, ...(isUpToDate ? { upToDate: true } : {}) };
   }
+}
 
-  #finish(): void {
-    this.#signal.removeEventListener("abort", this.#end);
-    this.#gone.abort();
-    this.#release();
-  }
+function dataOf(stream: Stream, { values }: Page): string {
+  const body = bodyOf(values, stream.config);
+  if (!isText(stream)) return `data:${encodeBase64(body)}\n`;
+  return dataLines(new TextDecoder().decode(body));
 }
 
 /** Every line ending that the format knows begins a new line: nothing in a message can end its event. */

@@ -5,7 +5,7 @@ import type { Context } from "hono";
 import { invalid } from "../error.ts";
 import type { Door } from "../route.ts";
 import { cursor, safetyHeaders, standingHeaders } from "./answer-headers.ts";
-import { liveEvents } from "./live-events.ts";
+import type { LiveEvents } from "./live-events.ts";
 import { bodyOf } from "./messages.ts";
 import { offsetText, parseReadFrom, type ReadFrom } from "./position.ts";
 import { contentTypeDefault } from "./stream-config.ts";
@@ -20,17 +20,18 @@ const cachedPage = "public, max-age=60, stale-while-revalidate=300";
 export async function readStream(
   door: Door,
   table: StreamTable,
+  live: LiveEvents,
   context: Context,
 ): Promise<Response> {
   const path = streamPath(context.req.path);
   if (context.req.method === "HEAD") return describe(await table.find(path));
-  const { from, live } = readQuery(context);
+  const { from, live: mode } = readQuery(context);
   const stream = await table.find(path);
   table.life.touch(stream.topic);
-  if (live === "sse") return liveEvents(door, table, stream, { context, from: from ?? "start" });
-  if (live === "long-poll")
-    return longPoll(door, table, stream, { context, from: from ?? "start" });
-  return catchUp(door, table, stream, { context, from: from ?? "start" });
+  const request = { context, from: from ?? "start" };
+  if (mode === "sse") return live.answer(stream, request);
+  if (mode === "long-poll") return longPoll(door, table, stream, request);
+  return catchUp(door, table, stream, request);
 }
 
 interface ReadRequest {

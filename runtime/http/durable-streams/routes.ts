@@ -7,6 +7,7 @@ import type { Door, Method, Route, RouteDoc } from "../route.ts";
 import { safetyHeaders } from "./answer-headers.ts";
 import { appendToStream } from "./append.ts";
 import { createStream } from "./create.ts";
+import { LiveEvents } from "./live-events.ts";
 import { allowedHere, readStream } from "./read.ts";
 import { streamPath, streamRoot } from "./stream-name.ts";
 import { StreamTable } from "./stream-table.ts";
@@ -54,6 +55,7 @@ const docs: { readonly [method in "GET" | "PUT" | "POST" | "DELETE" | "OPTIONS"]
 export function durableStreamRoutes(door: Door): Route[] {
   const table = new StreamTable(door);
   table.life.start(door.closing);
+  const live = new LiveEvents(door, table);
   const subscriptions = subscriptionDoor(door, table);
   const changed = () => subscriptions.noticed();
   const route = (method: keyof typeof docs, handle: Route["handle"]): Route => ({
@@ -68,7 +70,7 @@ export function durableStreamRoutes(door: Door): Route[] {
       ...each,
       handle: (context: Context) => answered(context, each.handle),
     })),
-    route("GET", (context) => readStream(door, table, context)),
+    route("GET", (context) => readStream(door, table, live, context)),
     route("PUT", (context) => createStream(door, table, context, changed)),
     route("POST", (context) => appendToStream(door, table, context, changed)),
     route("DELETE", async (context) => {

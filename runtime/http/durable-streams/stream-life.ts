@@ -44,16 +44,24 @@ export class StreamLife {
 
   /** A live reader uses the stream as long as it waits. */
   async during<T>(topic: TopicRecord, read: () => Promise<T>): Promise<T> {
-    if (streamConfig(topic).ttlSeconds === null) return read();
-    this.#readers.set(topic.id, (this.#readers.get(topic.id) ?? 0) + 1);
+    const release = this.hold(topic);
     try {
       return await read();
     } finally {
-      const left = this.#readers.get(topic.id)! - 1;
+      release();
+    }
+  }
+
+  /** The same, until the returned function is called. */
+  hold(topic: TopicRecord): () => void {
+    if (streamConfig(topic).ttlSeconds === null) return nothing;
+    this.#readers.set(topic.id, (this.#readers.get(topic.id) ?? 0) + 1);
+    return () => {
+      const left = (this.#readers.get(topic.id) ?? 1) - 1;
       if (left > 0) this.#readers.set(topic.id, left);
       else this.#readers.delete(topic.id);
       this.touch(topic);
-    }
+    };
   }
 
   isOver(topic: TopicRecord): boolean {
@@ -113,3 +121,5 @@ export class StreamLife {
     }
   }
 }
+
+function nothing(): void {}

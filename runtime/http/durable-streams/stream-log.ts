@@ -7,6 +7,7 @@ import type { Appended, TopicPartition } from "../../broker.ts";
 import { BrokerError } from "../../errors.ts";
 import { busy } from "../body.ts";
 import { decodeFetched } from "../fetched-records.ts";
+import { readPartition } from "../partition-read.ts";
 import type { Door } from "../route.ts";
 import { type Claim, hasSnapshot, type Verdict, WriterState } from "./writer-state.ts";
 
@@ -208,15 +209,14 @@ export class StreamLog {
     return found;
   }
 
-  async #fetch(offset: number, waitMsMax: number) {
-    const [fetched] = await this.#door.broker.fetch({
-      partitions: [{ ...this.place, offset, bytesMax: scanBytes, currentLeaderEpoch: -1 }],
-      waitMsMax,
-      bytesMin: 1,
+  async #fetch(offset: number, waitMs: number) {
+    const fetched = await readPartition(this.#door, {
+      ...this.place,
+      offset,
       bytesMax: scanBytes,
+      waitMs,
       isolation: "read_uncommitted",
     });
-    if (fetched === undefined) throw new Error("a fetch answered nothing");
     const recordsMax = Number.POSITIVE_INFINITY;
     const range = { offset, endOffset: Number.POSITIVE_INFINITY, recordsMax };
     return { ...(await decodeFetched(this.#door, fetched, range)), end: fetched.highWatermark };

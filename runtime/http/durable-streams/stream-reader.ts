@@ -6,6 +6,7 @@ import type { FetchedPartition } from "../../broker.ts";
 import { BrokerError } from "../../errors.ts";
 import { HttpError, invalid } from "../error.ts";
 import { decodeFetched } from "../fetched-records.ts";
+import { readPartition } from "../partition-read.ts";
 import type { Door } from "../route.ts";
 import type { ReadFrom } from "./position.ts";
 import { noStream, type Stream, type StreamTable } from "./stream-table.ts";
@@ -24,6 +25,8 @@ export interface Page {
 export interface PageRequest {
   readonly position: number;
   readonly bytesMax: number;
+  /** First position not wanted; absent: all there is. */
+  readonly endPosition?: number;
   /** For the first message at the end of an open stream. */
   readonly waitMs: number;
   readonly signal?: AbortSignal;
@@ -66,8 +69,8 @@ export async function readPage(
   for (const { stream: part, end } of stretches(table, stream)) {
     const to = Math.min(end, stream.base);
     while (position < to && bytesLeft > 0) {
-      const asked = { ...request, position, bytesMax: bytesLeft, waitMs: 0 };
-      const read = await readOwn(door, part, asked, to);
+      const asked = { ...request, position, endPosition: to, bytesMax: bytesLeft, waitMs: 0 };
+      const read = await readOwn(door, part, asked);
       for (const value of read.values) {
         values.push(value);
         bytesLeft -= value.length;
@@ -100,14 +103,22 @@ function stretches(table: StreamTable, stream: Stream): Stretch[] {
 async function readOwn(
   door: Door,
   stream: Stream,
-  { position, bytesMax, waitMs, signal }: PageRequest,
-  endPosition = Number.POSITIVE_INFINITY,
+  { position, endPosition = Number.POSITIVE_INFINITY, bytesMax, waitMs, signal }: PageRequest,
 ): Promise<Page> {
   const offset = Math.max(0, position - stream.base);
   const endOffset = endPosition - stream.base;
   const closed = await knownEnd(stream, offset);
   if (closed) return { values: [], position, isUpToDate: true, isClosed: true };
-  const fetched = await fetchOwn(door, stream, { offset, bytesMax, waitMs, signal });
+  const place = { topic: stream.topic.name, partition: stream.partition } as const;
+  const isolation = "read_committed" as const;
+  const fetched = await readPartition(door, {
+    ...place,
+    offset,
+    bytesMax,
+    waitMs,
+    isolation,
+    signal,
+  });
   if (fetched.error !== null) {
     fetched.records.release();
     return failed(door, stream, fetched, { position, bytesMax, waitMs, ...(signal && { signal }) });
@@ -132,30 +143,6 @@ async function knownEnd({ log, config }: Stream, offset: number): Promise<boolea
   let state = log.known ?? (await log.load());
   if (offset > state.end) ({ state } = await log.refreshed());
   return state.isClosed && offset >= state.closedAt;
-}
-
-async function fetchOwn(
-  door: Door,
-  { topic, partition }: Stream,
-  asked: {
-    readonly offset: number;
-    readonly bytesMax: number;
-    readonly waitMs: number;
-    readonly signal: AbortSignal | undefined;
-  },
-): Promise<FetchedPartition> {
-  const { offset, bytesMax, waitMs: waitMsMax, signal } = asked;
-  const fetching = door.broker.fetch({
-    partitions: [{ topic: topic.name, partition, offset, bytesMax, currentLeaderEpoch: -1 }],
-    waitMsMax,
-    bytesMin: 1,
-    bytesMax,
-    isolation: "read_committed",
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const [fetched] = fetching instanceof Promise ? await fetching : fetching;
-  if (fetched === undefined) throw new Error(`fetch of ${topic.name} answered nothing`);
-  return fetched;
 }
 
 /** Retention may have passed the beginning: then the beginning is where the log starts. */

@@ -255,9 +255,10 @@ export class FakeBroker implements RoutableBroker {
 
   #wait({ waitMsMax, signal }: api.FetchRequest): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, waitMsMax);
+      const timer = setTimeout(() => done(), waitMsMax);
       const done = () => {
         clearTimeout(timer);
+        signal?.removeEventListener("abort", done);
         resolve();
       };
       this.#wake.push(done);
