@@ -11,15 +11,22 @@ export function sayMissing(tool: string): void {
 
 /** Path of a program on PATH; if it is not there, says so and returns undefined. */
 export function findTool(name: string): string | undefined {
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    const path = join(folder, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this folder.
+  return findFirstTool([name]);
+}
+
+/** The same for a program that has several names; the first is what is said to be missing. */
+export function findFirstTool(names: readonly string[]): string | undefined {
+  for (const name of names) {
+    for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+      const path = join(folder, name);
+      try {
+        accessSync(path, constants.X_OK);
+        return path;
+      } catch {
+        // Not in this folder.
+      }
     }
   }
-  sayMissing(name);
+  sayMissing(names[0]!);
   return undefined;
 }
