@@ -8,7 +8,12 @@ import type { Clock, Codecs, Random, Timer } from "../platform.ts";
 import { type Storage, StorageError } from "../storage/storage.ts";
 import type { LogMetrics } from "../telemetry/metrics.ts";
 import { type CompactionPlan, planCompaction } from "./compaction-plan.ts";
-import { readCleanedOffsets, writeCleanedOffsets } from "./folder-identity.ts";
+import {
+  readCleanedOffsets,
+  readCleaningOffsets,
+  writeCleanedOffsets,
+  writeCleaningOffsets,
+} from "./folder-identity.ts";
 import { compactLog, type Work } from "./log-compaction.ts";
 import { partitionFolder } from "./log-files.ts";
 import type { Partition } from "./partition.ts";
@@ -54,6 +59,8 @@ class Stopped extends Error {}
 export class Cleaner {
   readonly #options: CleanerOptions;
   readonly #cleaned: Map<string, number>;
+  /** Up to where holes may be: recovery takes others for records that were lost. */
+  readonly #cleaning: Map<string, number>;
   /** Logs that failed. */
   readonly #left = new Set<string>();
   #timer: Timer | undefined;
@@ -67,6 +74,7 @@ export class Cleaner {
   constructor(options: CleanerOptions) {
     this.#options = options;
     this.#cleaned = new Map(readCleanedOffsets(options.storage));
+    this.#cleaning = new Map(readCleaningOffsets(options.storage));
   }
 
   /** Cleans what is due every now and then. */
@@ -96,7 +104,8 @@ export class Cleaner {
   forget(partition: Partition): void {
     const folder = folderOf(partition);
     this.#left.delete(folder);
-    if (this.#cleaned.delete(folder)) this.#checkpoint();
+    if (this.#cleaning.delete(folder)) this.#write(this.#cleaning, writeCleaningOffsets);
+    if (this.#cleaned.delete(folder)) this.#write(this.#cleaned, writeCleanedOffsets);
   }
 
   async #runRound(): Promise<void> {
@@ -165,11 +174,12 @@ export class Cleaner {
     this.#workedFromMs = clock.monotonicMs();
     const startedMs = this.#workedFromMs;
     try {
-      const parts = { core, codecs, clock, random, mapBytesMax, rest };
+      const holesUpTo = (endOffset: number) => this.#noteHoles(folder, endOffset);
+      const parts = { core, codecs, clock, random, mapBytesMax, holesUpTo, rest };
       const done = await compactLog(parts, partition, plan);
       if (done === undefined) return;
       this.#cleaned.set(folder, done.endOffset);
-      this.#checkpoint();
+      this.#write(this.#cleaned, writeCleanedOffsets);
       metrics.cleanerBytesFreed += done.bytesBefore - done.bytesAfter;
       metrics.cleanerRuns++;
       metrics.cleanerSeconds += (clock.monotonicMs() - startedMs) / 1000;
@@ -223,13 +233,19 @@ export class Cleaner {
     });
   }
 
-  #checkpoint(): void {
+  #noteHoles(folder: string, endOffset: number): void {
+    if ((this.#cleaning.get(folder) ?? 0) >= endOffset) return;
+    this.#cleaning.set(folder, endOffset);
+    this.#write(this.#cleaning, writeCleaningOffsets);
+  }
+
+  #write(offsets: ReadonlyMap<string, number>, write: typeof writeCleanedOffsets): void {
     const entries = [];
     for (const { topic, partition } of this.#options.partitions()) {
-      const offset = this.#cleaned.get(partitionFolder(topic, partition));
+      const offset = offsets.get(partitionFolder(topic, partition));
       if (offset !== undefined) entries.push({ topic, partition, offset });
     }
-    writeCleanedOffsets(this.#options.storage, entries);
+    write(this.#options.storage, entries);
   }
 }
 

@@ -21,6 +21,8 @@ const recoveryPointsFile = "recovery-point-offset-checkpoint";
 const startOffsetsFile = "log-start-offset-checkpoint";
 const highWatermarksFile = "replication-offset-checkpoint";
 const cleanedOffsetsFile = "cleaner-offset-checkpoint";
+/** Ours; Kafka does not look at it. */
+const cleaningOffsetsFile = "timberline-cleaning-checkpoint";
 
 const formatKey = "timberline.format";
 
@@ -93,6 +95,8 @@ export interface FolderCheckpoints {
   readonly startOffsets: ReadonlyMap<string, number>;
   /** Of partitions with several replicas. */
   readonly highWatermarks: ReadonlyMap<string, number>;
+  /** Between segments that begin up to here compaction may have left holes. */
+  readonly holeEnds: ReadonlyMap<string, number>;
 }
 
 /** By folder name. A checkpoint that cannot be read counts as absent: then everything is checked. */
@@ -101,6 +105,7 @@ export function readCheckpoints(storage: Storage): FolderCheckpoints {
     recoveryPoints: readOffsets(storage, recoveryPointsFile),
     startOffsets: readOffsets(storage, startOffsetsFile),
     highWatermarks: readOffsets(storage, highWatermarksFile),
+    holeEnds: highest(readCleanedOffsets(storage), readCleaningOffsets(storage)),
   };
 }
 
@@ -125,6 +130,15 @@ export function writeCleanedOffsets(storage: Storage, entries: readonly OffsetCh
   storage.writeFile(cleanedOffsetsFile, encodeOffsets(entries));
 }
 
+/** Up to where compaction has come or is about to come, by folder name. */
+export function readCleaningOffsets(storage: Storage): ReadonlyMap<string, number> {
+  return readOffsets(storage, cleaningOffsetsFile);
+}
+
+export function writeCleaningOffsets(storage: Storage, entries: readonly OffsetCheckpoint[]): void {
+  storage.writeFile(cleaningOffsetsFile, encodeOffsets(entries));
+}
+
 function readOffsets(storage: Storage, file: string): ReadonlyMap<string, number> {
   const bytes = storage.readFile(file);
   if (bytes === undefined) return new Map();
@@ -136,6 +150,15 @@ function readOffsets(storage: Storage, file: string): ReadonlyMap<string, number
     if (error instanceof CheckpointError) return new Map();
     throw error;
   }
+}
+
+function highest(
+  a: ReadonlyMap<string, number>,
+  b: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
+  const all = new Map(a);
+  for (const [folder, offset] of b) all.set(folder, Math.max(offset, all.get(folder) ?? 0));
+  return all;
 }
 
 function text(bytes: Uint8Array): string {

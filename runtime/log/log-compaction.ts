@@ -22,6 +22,8 @@ export interface CompactionParts {
   readonly random: Random;
   /** Core memory for the map of keys. */
   readonly mapBytesMax: number;
+  /** Before the first segment is replaced: from then on there may be holes between segments that begin up to there. */
+  readonly holesUpTo: (endOffset: number) => void;
   /** Awaited after each piece of work; throws to end it all. */
   readonly rest: (work: Work) => Promise<void>;
 }
@@ -98,6 +100,7 @@ class CompactionRun {
     const bytesBefore = sum(segments);
     const transactions = this.#transactions(segments[0]!.baseOffset, planned);
     let bytesAfter = 0;
+    this.#parts.holesUpTo(planned);
     for (const group of groupSegments(segments, { segmentBytes, endOffset: planned })) {
       const bytes = await this.#clean(group, transactions, endOffset);
       if (bytes === undefined) return undefined;

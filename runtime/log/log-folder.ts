@@ -48,7 +48,7 @@ const highWatermarkIntervalMs = 5_000;
 /** Files of leader epochs written in one look: each is a sync that everything waits for. */
 const epochFilesAtOnce = 4;
 /** A new partition must not inherit the checkpoint of a deleted one of the same name. */
-const fromScratch = { recoveryPoint: 0, logStartOffset: 0, highWatermark: 0 };
+const fromScratch = { recoveryPoint: 0, logStartOffset: 0, highWatermark: 0, holesEnd: 0 };
 /** Partitions synced at once when closing. */
 const closesAtOnce = 4;
 
@@ -305,6 +305,7 @@ export class LogFolder {
       recoveryPoint: this.#checkpoints.recoveryPoints.get(folder) ?? 0,
       logStartOffset: this.#checkpoints.startOffsets.get(folder) ?? 0,
       highWatermark: this.#checkpoints.highWatermarks.get(folder) ?? 0,
+      holesEnd: this.#checkpoints.holeEnds.get(folder) ?? 0,
     };
   }
 

@@ -28,6 +28,8 @@ export interface RecoveryOptions {
   readonly recoveryPoint: number;
   /** From the checkpoint; 0 if unknown. */
   readonly logStartOffset: number;
+  /** Compaction may have left holes between segments that begin up to here; 0: nowhere. */
+  readonly holesEnd: number;
   /** Up to where readers may see; absent: the end. */
   readonly highWatermark?: number | undefined;
   readonly indexIntervalBytes: number;
@@ -136,15 +138,15 @@ function recoverSegments(
   const check: Check = { truncatedBytes: 0, checkedBytes: 0, nextOffset: undefined, epochs: [] };
   for (let i = 0; i < segments.length; i++) {
     const segment = segments[i]!;
-    const end = segments[i + 1]?.baseOffset ?? Infinity;
-    const isTrusted = options.wasClean || end <= options.recoveryPoint;
+    const end = segments[i + 1]?.baseOffset;
+    const isTrusted = options.wasClean || (end ?? Infinity) <= options.recoveryPoint;
     if (isTrusted && segment.open()) {
       check.nextOffset = undefined;
       continue;
     }
     replay.catchUp(segments.slice(0, i), segment.baseOffset);
     const cut = recoverSegment(options, segment, check, replay);
-    if (cut === 0) continue;
+    if (cut === 0 && !isHole(options, check.nextOffset, end)) continue;
     check.truncatedBytes += cut + dropAfter(options.place, segments, i);
     return check;
   }
@@ -170,6 +172,14 @@ function recoverSegment(
   });
   replay.endSegment(segment);
   return cut;
+}
+
+/**
+ * Whether batches are missing before the next segment: a power loss may keep its name, and whole batches at the end
+ * of the segment before it not.
+ */
+function isHole({ holesEnd }: RecoveryOptions, nextOffset = Infinity, nextBase = 0): boolean {
+  return nextBase > Math.max(nextOffset, holesEnd);
 }
 
 /** Records after a hole would get wrong neighbours: they were never acknowledged as durable. */

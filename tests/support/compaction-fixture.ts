@@ -1,6 +1,7 @@
 // A compacted partition, records of few keys for it, one pass of cleaning, and a plain model of what must be left.
 
 import { planCompaction } from "../../runtime/log/compaction-plan.ts";
+import { writeCleaningOffsets } from "../../runtime/log/folder-identity.ts";
 import { compactLog } from "../../runtime/log/log-compaction.ts";
 import type { Partition } from "../../runtime/log/partition.ts";
 import type { RecordInput } from "../../storage-wasm/core.ts";
@@ -74,7 +75,10 @@ export async function clean(log: LogFixture, partition: Partition, mapBytesMax =
   if (plan === undefined) return undefined;
   const { core, codecs: all, random } = platform;
   const rest = async () => {};
-  const parts = { core, codecs: all, clock: log.clock, random, mapBytesMax, rest };
+  const { topic, partition: number } = partition;
+  const holesUpTo = (offset: number) =>
+    writeCleaningOffsets(log.storage, [{ topic, partition: number, offset }]);
+  const parts = { core, codecs: all, clock: log.clock, random, mapBytesMax, holesUpTo, rest };
   return compactLog(parts, partition, plan);
 }
 

@@ -46,6 +46,22 @@ test("run() cleans compacted logs only, and remembers how far in Kafka's checkpo
   assert.is(log.metrics.log.cleanerRuns, 2, "a new process goes on where the last one was");
 });
 
+test("holes that cleaning leaves are told from lost records, also if its checkpoint was not written", async () => {
+  const log = new LogFixture();
+  const configs = { ...compact, "segment.bytes": String(1 << 20) };
+  const partition = log.partition(configs, "table");
+  // A segment each: what is left of two of them does not fit into one.
+  for (const [i, key] of ["a", "b", "a", "c"].entries()) {
+    partition.append(log.batch([`${i}`.repeat(600_000)], { key }), { waits: true });
+  }
+  partition.log.roll(log.clock.nowMs());
+  const left = async () => (await valuesOf(log.partition(configs, "table"))).map((all) => all[0]);
+  await run(log);
+  log.storage.remove("cleaner-offset-checkpoint");
+  log.reopen();
+  assert.equal(await left(), ["1", "2", "3"]);
+});
+
 test("run() does nothing below min.cleanable.dirty.ratio or when it is switched off", async () => {
   const log = new LogFixture();
   const partition = filled(log, { ...compact, "min.cleanable.dirty.ratio": "1.0" }, "table");

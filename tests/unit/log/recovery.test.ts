@@ -105,6 +105,35 @@ test("segments after a torn one are dropped, files and all", async () => {
   assert.is((await valuesOf(again.partition)).length, 2);
 });
 
+test("a segment after batches that are missing is dropped, though nothing is torn", async () => {
+  const storage = new MemoryStorage(Infinity);
+  const log = new LogFixture(storage);
+  const partition = log.partition({ "segment.bytes": String(1 << 20) });
+  const ends: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    partition.append(log.batch(["x".repeat(400_000)]), waits);
+    ends.push(partition.log.bytes);
+  }
+  const names = ["00000000000000000000.log", "00000000000000000002.log"];
+  assert.equal(
+    partition.log.segments.map(({ baseOffset }) => baseOffset),
+    [0, 2],
+  );
+  const whole = storage.readFile(firstLog)!;
+  for (const left of [whole.slice(0, ends[0]), new Uint8Array()]) {
+    for (const last of [storage.readFile(`${folder}/${names[1]}`)!, new Uint8Array()]) {
+      const lost = copyWith(copyWith(storage, firstLog, left), `${folder}/${names[1]}`, last);
+      const again = open(lost);
+      assert.is(again.partition.log.endOffset, left.length > 0 ? 1 : 0);
+      const logs = lost.list(folder).filter(({ name }) => name.endsWith(".log"));
+      assert.equal(
+        logs.map(({ name }) => name),
+        [names[0]],
+      );
+    }
+  }
+});
+
 test("indexes that are lost, torn or wrong are rebuilt, after a clean stop too", async () => {
   const storage = new MemoryStorage(Infinity);
   const log = new LogFixture(storage);
