@@ -22,6 +22,8 @@ const pages = readdirSync(join(projectFolder, manualFolder))
   .filter((name) => name.endsWith(".md") && name !== "README.md")
   .map((name) => `${manualFolder}/${name}`);
 const documents = ["README.md", ...pages];
+/** `MANUAL_PAGE=embed npm test -- manual` runs the blocks of that page alone. */
+const only = process.env.MANUAL_PAGE;
 const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
 const tools = { kcat: findTool("kcat"), nats: await natsServerProgram() };
 
@@ -47,7 +49,7 @@ async function runOf(document: string): Promise<PageRun> {
   return current.run;
 }
 
-for (const document of documents) {
+for (const document of documents.filter((path) => path.includes(only ?? ""))) {
   for (const { block, shown, starts } of stepsOf(blocksOf(read(document)))) {
     test(`${document}:${block.line} does what it says`, async () => {
       const run = await runOf(document);

@@ -84,13 +84,16 @@ export class PageRun {
     writeFileSync(join(this.#folder, "nats.pid"), `${this.#nats.process(0).pid}`);
   }
 
-  /** What the commands of a `sh` block printed. Each must end with 0; one of a `follow` block with Ctrl-C. */
+  /**
+   * What the commands of a `sh` block printed. Each must end with 0, and none be refused by the HTTP door unless its
+   * block says `refused`; one of a `follow` block ends with Ctrl-C.
+   */
   async runCommands(block: Block): Promise<string> {
     let printed = "";
     for (const { text, line } of commandsOf(block)) {
       const output = block.words.includes("follow")
         ? await this.#follow(text)
-        : await this.#run(text, line);
+        : await this.#run(text, line, block.words.includes("refused"));
       printed += output === "" || output.endsWith("\n") ? output : `${output}\n`;
     }
     return printed;
@@ -109,13 +112,13 @@ export class PageRun {
     return this.#there(ended.stdout);
   }
 
-  async #run(text: string, line: number): Promise<string> {
+  async #run(text: string, line: number, mayBeRefused: boolean): Promise<string> {
     const ended = await runProcess(this.#shell(text), {
       cwd: projectFolder,
       env: this.#env,
       limitMs: COMMAND_MS_MAX,
     });
-    const isRefused = ended.stdout.startsWith('{"error":');
+    const isRefused = ended.stdout.startsWith('{"error":') && !mayBeRefused;
     if (ended.code === 0 && !isRefused) return this.#there(ended.stdout);
     throw new Error(`line ${line}: ${text}\nexit ${ended.code}\n${ended.stdout}\n${ended.stderr}`);
   }
@@ -163,6 +166,7 @@ function resolved(_: string, specifier: string): string {
     timberline: "runtime/mod.ts",
     "timberline/client": "runtime/client/mod.ts",
   };
+  if (specifier.startsWith("node:")) return JSON.stringify(specifier);
   const path = own[specifier] ? join(projectFolder, own[specifier]) : require.resolve(specifier);
   return JSON.stringify(pathToFileURL(path).href);
 }
