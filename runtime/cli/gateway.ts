@@ -95,7 +95,7 @@ async function listen(opened: Gateway, flags: Flags): Promise<Listener> {
   const port = flags.integer("httpPort", { min: 0, max: portMax }) ?? httpPortDefault;
   try {
     const { http } = thePlatform();
-    return await http.listen({ host, port }, (request) => opened.fetch(request));
+    return await http.listen({ host, port }, opened.fetch);
   } catch (error) {
     if (!(error instanceof Error) || error instanceof ClientError) throw error;
     throw new CliError(`cannot listen at ${formatHostPort({ host, port })}: ${error.message}`, {

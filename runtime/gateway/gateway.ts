@@ -5,7 +5,7 @@
 import type { ClientOptions } from "../client/api.ts";
 import { createHttpApp } from "../http/app.ts";
 import { defaultHttpLimits, type HttpLimits } from "../http/limits.ts";
-import type { Platform } from "../platform.ts";
+import type { HttpHandler, Platform } from "../platform.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
@@ -28,7 +28,7 @@ export interface Gateway {
   readonly broker: GatewayBroker;
   /** Why the upstream cannot be reached; null when it can. */
   readonly failure: string | null;
-  fetch(request: Request): Promise<Response>;
+  readonly fetch: HttpHandler;
   close(): void;
 }
 
@@ -76,14 +76,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     get failure() {
       return upstream.view.failure;
     },
-    async fetch(request) {
+    async fetch(request, context) {
       // A topic may have been made a moment ago by somebody else.
       const { topics } = broker.cluster();
       const named = topicsIn(request.url);
       if (named.length > 0 && !named.some((name) => topics.has(name))) {
         await Promise.all(named.map((name) => upstream.view.look(name)));
       }
-      return app.fetch(request);
+      return app.fetch(request, context);
     },
     close() {
       closing.abort();

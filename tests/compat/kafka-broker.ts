@@ -28,6 +28,7 @@ export class KafkaBroker {
   static async start(
     tools: KafkaTools,
     more: Readonly<Record<string, string>> = {},
+    formatArgs: readonly string[] = [],
   ): Promise<KafkaBroker> {
     const folder = tempFolder("kafka-broker");
     const dataDir = join(folder, "data");
@@ -35,7 +36,14 @@ export class KafkaBroker {
     const settings = join(folder, "server.properties");
     writeFileSync(settings, propertiesOf({ dataDir, port, controllerPort }, more));
     const clusterId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
-    await tools.run("kafka.tools.StorageTool", "format", "-t", clusterId, "-c", settings);
+    await tools.run(
+      "kafka.tools.StorageTool",
+      "format",
+      `--cluster-id=${clusterId}`,
+      "-c",
+      settings,
+      ...formatArgs,
+    );
     const process = tools.start("kafka.Kafka", settings);
     await process.waitFor(/Kafka Server started/, startMsMax);
     return new KafkaBroker(dataDir, port, process);
@@ -47,19 +55,21 @@ export class KafkaBroker {
   }
 }
 
+/** `listeners` of `more` come beside the plain one. */
 function propertiesOf(
   given: { dataDir: string; port: number; controllerPort: number },
   more: Readonly<Record<string, string>>,
 ): string {
-  const listener = `PLAINTEXT://127.0.0.1:${given.port}`;
+  const { listeners = "", ...others } = more;
+  const open = `PLAINTEXT://127.0.0.1:${given.port}${listeners && `,${listeners}`}`;
   return Object.entries({
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.quorum.voters": `1@127.0.0.1:${given.controllerPort}`,
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    listeners: `${listener},CONTROLLER://127.0.0.1:${given.controllerPort}`,
-    "advertised.listeners": listener,
+    listeners: `${open},CONTROLLER://127.0.0.1:${given.controllerPort}`,
+    "advertised.listeners": open,
     "log.dirs": given.dataDir,
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "1",
@@ -67,14 +77,14 @@ function propertiesOf(
     "transaction.state.log.min.isr": "1",
     "transaction.state.log.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
-    ...more,
+    ...others,
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join("");
 }
 
 /** A port that was free a moment ago: Kafka must be told its ports. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", reject);
