@@ -4,6 +4,7 @@
 import type { Context } from "hono";
 import type { TopicPartition } from "../../broker.ts";
 import { type Door, pathParameter } from "../route.ts";
+import { noContent, restJson } from "./answer.ts";
 import {
   type Fields,
   fieldsOf,
@@ -36,7 +37,7 @@ import {
 } from "./instance-offsets.ts";
 import { InstanceReader } from "./instance-reader.ts";
 import { InstanceTable } from "./instance-table.ts";
-import { noContent, noRegistry, restJson } from "./media-type.ts";
+import { noRegistry } from "./media-type.ts";
 import { isOutside, Membership } from "./membership.ts";
 import { readRecords } from "./read-records.ts";
 
@@ -263,7 +264,9 @@ const instanceFields: readonly string[] = [
 function formatIn(body: Fields): Instance["format"] {
   const format = (textField(body, "format") ?? "binary").toLowerCase();
   if (format === "json" || format === "binary") return format;
-  if (registryFormats.includes(format)) throw unprocessable(noRegistry(format));
+  if (registryFormats.includes(format)) {
+    throw unprocessable(noRegistry(format, "format is json or binary"));
+  }
   throw unprocessable(`Invalid format type ${JSON.stringify(format)}: json or binary`);
 }
 

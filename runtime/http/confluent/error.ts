@@ -3,7 +3,7 @@
 
 import { BrokerError, type ErrorName } from "../../errors.ts";
 import { errorAnswer, HttpError } from "../error.ts";
-import { type ApiVersion, restJson } from "./media-type.ts";
+import { type ApiVersion, restJson } from "./answer.ts";
 
 /** What this API has a number for. */
 export const errorCodes = {
@@ -65,8 +65,10 @@ export interface RestFailure {
 }
 
 export function failureOf(thrown: unknown, version: ApiVersion): RestFailure {
-  const { status, body } = errorAnswer(thrown);
+  const { status: found, body } = errorAnswer(thrown);
   const { message } = body.error;
+  // What is there already is a bad request to clients of v3.
+  const status = version === "v3" && hasCode(thrown, "TOPIC_ALREADY_EXISTS") ? 400 : found;
   return { status, error_code: codeOf(thrown, status, version), message };
 }
 

@@ -2,14 +2,12 @@
 // them. Formats that need a schema registry are refused by name, with those there are.
 
 import type { Context } from "hono";
+import { plainV2 } from "./answer.ts";
 import { RestError } from "./error.ts";
-
-export type ApiVersion = "v2" | "v3";
 
 /** `json`: any JSON value, stored as its own text; `binary`: base64. */
 export type EmbeddedFormat = "json" | "binary";
 
-export const plainV2 = "application/vnd.kafka.v2+json";
 const embeddedPattern =
   /^application\/vnd\.kafka\.(json|binary|avro|protobuf|jsonschema)\.v2\+json$/;
 const jsonPattern = /^application\/(json|vnd\.kafka(\.[a-z0-9]+)*\+json)$/;
@@ -35,8 +33,9 @@ export function checkJsonBody(context: Context): void {
   throw new RestError(415, `content-type ${given}: send application/json or ${plainV2}`);
 }
 
-export function noRegistry(format: string): string {
-  return `format ${format} needs a schema registry, which there is none of here: ${inPlace}`;
+/** `instead`: what to do, where it is no media type. */
+export function noRegistry(format: string, instead = inPlace): string {
+  return `${format} needs a schema registry, which there is none of here: ${instead}`;
 }
 
 /** The format that `Accept` demands of records; null: any. Throws 406 for what never comes. */
@@ -60,16 +59,4 @@ function isAny(type: string): boolean {
 
 function mediaTypeOf(given: string): string {
   return given.split(";", 1)[0]!.trim().toLowerCase();
-}
-
-export function restJson(
-  value: unknown,
-  { version, status = 200 }: { version: ApiVersion; status?: number },
-): Response {
-  const headers = { "content-type": version === "v3" ? "application/json" : plainV2 };
-  return new Response(JSON.stringify(value), { status, headers });
-}
-
-export function noContent(): Response {
-  return new Response(null, { status: 204 });
 }

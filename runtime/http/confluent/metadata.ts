@@ -5,8 +5,8 @@ import type { PartitionRecord, TopicRecord } from "../../../cluster/control-plan
 import { BrokerError } from "../../errors.ts";
 import { internalTopics } from "../../topic-name.ts";
 import { type Door, pathParameter } from "../route.ts";
+import { restJson } from "./answer.ts";
 import { noPartition, noTopic } from "./error.ts";
-import { restJson } from "./media-type.ts";
 
 const v2 = { version: "v2" } as const;
 

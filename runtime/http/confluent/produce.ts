@@ -12,9 +12,10 @@ import { type ProducedRecord, readRecord } from "../record-input.ts";
 import { RecordWriter } from "../record-writer.ts";
 import { type Door, pathParameter } from "../route.ts";
 import { parseJson } from "../validation.ts";
+import { restJson } from "./answer.ts";
 import { fieldsOf, onlyFields } from "./body.ts";
 import { failureOf, noPartition, RestError, unprocessable } from "./error.ts";
-import { bodyFormat, type EmbeddedFormat, restJson } from "./media-type.ts";
+import { bodyFormat, type EmbeddedFormat } from "./media-type.ts";
 
 /** Of one record: where it is, or why it is nowhere. */
 export type Stored =

@@ -3,12 +3,11 @@
 
 import type { Context } from "hono";
 import { isUnexpected } from "../error.ts";
-import type { Door, Method, Route } from "../route.ts";
+import type { Door, Route } from "../route.ts";
+import type { Entry } from "./entry.ts";
 import { errorResponse } from "./error.ts";
-import type { HandlerName, Handlers } from "./handlers.ts";
+import type { Handlers } from "./handlers.ts";
 import { routesV3 } from "./v3/routes.ts";
-
-export type Entry = readonly [Method, string, HandlerName, string];
 
 /** How often it is looked whether there is somebody to look after. */
 const sweepMs = 3_000;
