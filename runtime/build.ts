@@ -9,7 +9,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build as bundle, type Metafile, type Plugin } from "esbuild";
 import { build as buildCore, distFolder as coreFolder, isUpToDate } from "../storage-wasm/build.ts";
-import { bundleWorker, edgeEntry } from "./edge/build.ts";
+import { bundleWorker, edgeEntry, listModules } from "./edge/build.ts";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(project, "dist");
@@ -37,7 +37,8 @@ for (const path of filesOf(dist)) if (path.endsWith(".d.ts")) rewriteEndings(pat
 for (const path of filesOf(coreFolder)) if (/\.(wasm|d\.ts)$/.test(path)) copyAsset(path);
 for (const folder of assetFolders) copyAssets(folder);
 // Ready to be run or uploaded, beside its configurations.
-await bundleWorker({ project, entry: edgeEntry, folder: join(dist, "runtime/deploy/workerd") });
+const edgeFolder = join(dist, "runtime/deploy/workerd");
+listModules(edgeFolder, await bundleWorker({ project, entry: edgeEntry, folder: edgeFolder }));
 writeFileSync(join(dist, "package.json"), `${JSON.stringify(scope(), null, 2)}\n`);
 chmodSync(join(dist, "runtime/cli/main.js"), 0o755);
 

@@ -2,7 +2,7 @@
 // its binary run, on Node, Deno, Bun and workerd.
 // Time limit: 170 s
 
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -131,7 +131,8 @@ console.log(JSON.stringify({ runtime: platform.runtime, offset }));
 test("the package brings a Worker that serves records in workerd, and is bundled for Workers", async () => {
   const folder = join(home, "worker");
   cpSync(join(installed, "dist/runtime/deploy/workerd"), folder, { recursive: true });
-  const modules = ["worker.js", "core.wasm"];
+  const rest = readdirSync(folder).filter((name) => /(?<!^worker)\.(js|wasm)$/.test(name));
+  const modules = ["worker.js", ...rest];
   const server = await WorkerdServer.start({ bundle: { folder, modules } });
   await request(`${server.http}/v1/topics/packed/records`, { body: { value: "from a tarball" } });
   const script = join(home, "worker-client.mjs");

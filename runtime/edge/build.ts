@@ -1,7 +1,12 @@
-// Bundles a Worker: one file of JavaScript and the WebAssembly files it imports, as workerd and the vendor's upload
-// take them. `runtime/build.ts` makes the Worker that is deployed with it, tests make others.
+// Bundles a Worker: its modules and the WebAssembly files it imports, as workerd and the vendor's upload take them.
+// `worker.js` is what every start needs; what the code imports late stays in modules of its own, which nobody reads
+// before. `runtime/build.ts` makes the Worker that is deployed with it, tests make others.
 
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { build } from "esbuild";
+
+const modulesList = /modules = \[[^\]]*\],/;
 
 /** The Worker that is deployed. */
 export const edgeEntry = "runtime/edge/worker.ts";
@@ -11,15 +16,20 @@ export interface WorkerBundle {
   readonly project: string;
   readonly entry: string;
   readonly folder: string;
+  /** All in one: a program that is imported by a handler may do only there what needs a request. */
+  readonly isOneModule?: boolean;
 }
 
 /** Writes `worker.js` and its modules into the folder; resolves to their names, `worker.js` first. */
-export async function bundleWorker({ project, entry, folder }: WorkerBundle): Promise<string[]> {
+export async function bundleWorker(options: WorkerBundle): Promise<string[]> {
+  const { project, entry, folder, isOneModule = false } = options;
   const { metafile } = await build({
     absWorkingDir: project,
     entryPoints: { worker: entry },
     outdir: folder,
+    chunkNames: "[name]-[hash]",
     bundle: true,
+    splitting: !isOneModule,
     minify: true,
     format: "esm",
     platform: "neutral",
@@ -34,4 +44,20 @@ export async function bundleWorker({ project, entry, folder }: WorkerBundle): Pr
   });
   const names = Object.keys(metafile.outputs).map((path) => path.slice(path.lastIndexOf("/") + 1));
   return names.sort((a) => (a === "worker.js" ? -1 : 1));
+}
+
+/** As items of the list `modules` in workerd's configuration, which embeds each file. */
+export function moduleItems(names: readonly string[]): string[] {
+  return names.map((name) => {
+    const kind = name.endsWith(".wasm") ? "wasm" : "esModule";
+    return `(name = "${name}", ${kind} = embed "${name}")`;
+  });
+}
+
+/** Writes the modules' names into the `config.capnp` that lies beside them. */
+export function listModules(folder: string, names: readonly string[]): void {
+  const configuration = join(folder, "config.capnp");
+  const items = moduleItems(names).map((item) => `    ${item},\n`);
+  const text = readFileSync(configuration, "utf8");
+  writeFileSync(configuration, text.replace(modulesList, `modules = [\n${items.join("")}  ],`));
 }

@@ -6,6 +6,7 @@ import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { listModules } from "../../runtime/edge/build.ts";
 import { findTool } from "../support/missing-tool.ts";
 import { runProcess, TestProcess } from "../support/processes.ts";
 import { projectFolder } from "../support/project.ts";
@@ -31,8 +32,9 @@ test.after(async () => {
 test("the page says how workerd is started on the packed configuration", async () => {
   const flags = blocks.map(({ text }) => serve.exec(text)?.[1]).find((found) => found);
   assert.is(flags, "--directory-path=disk=timberline-objects");
-  const { folder } = await bundleEdge();
+  const { folder, modules } = await bundleEdge();
   cpSync(join(projectFolder, deployment), folder, { recursive: true });
+  listModules(folder, modules);
   mkdirSync(objects);
   start(folder);
   await untilAnswered();

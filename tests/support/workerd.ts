@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { bundleWorker, edgeEntry } from "../../runtime/edge/build.ts";
+import { bundleWorker, edgeEntry, moduleItems } from "../../runtime/edge/build.ts";
 import { type ProcessEnd, TestProcess } from "./processes.ts";
 import { projectFolder } from "./project.ts";
 import type { TestRuntime } from "./runtimes.ts";
@@ -45,7 +45,8 @@ export async function workerdRuntime(script: string): Promise<TestRuntime> {
     },
   };`;
   writeFileSync(entry, wrapper);
-  const modules = await bundleWorker({ project: projectFolder, entry, folder });
+  const project = projectFolder;
+  const modules = await bundleWorker({ project, entry, folder, isOneModule: true });
   let runs = 0;
   const command = (asked: string, ...args: string[]): string[] => {
     if (asked !== script) throw new Error(`${asked} was not bundled for workerd`);
@@ -72,8 +73,6 @@ export interface WorkerConfig {
 export function workerdConfig(config: WorkerConfig): string {
   const { modules, objects = {}, variables = {}, dataDir, http, tcp } = config;
   const quoted = (text: string) => JSON.stringify(text);
-  const module = (name: string) =>
-    `(name = ${quoted(name)}, ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${quoted(name)})`;
   const bindings = [
     ...Object.entries(objects).map(
       ([name, className]) =>
@@ -105,8 +104,9 @@ const config :Workerd.Config = (
   sockets = ${list(sockets)},
 );
 const main :Workerd.Worker = (
-  modules = ${list(modules.map(module))},
+  modules = ${list(moduleItems(modules))},
   compatibilityDate = ${quoted(COMPATIBILITY_DATE)},
+  compatibilityFlags = ["new_module_registry"],
   durableObjectNamespaces = ${list(classes)},
   ${disk ? 'durableObjectStorage = (localDisk = "disk"),' : ""}
   bindings = ${list(bindings)},

@@ -24,6 +24,8 @@ const timberline :Workerd.Worker = (
     (name = "core.wasm", wasm = embed "core.wasm"),
   ],
   compatibilityDate = "2026-11-01",
+  # Modules that are imported late are compiled late: a start reads half of the code.
+  compatibilityFlags = ["new_module_registry"],
   durableObjectNamespaces = [
     (className = "TimberlineLog", uniqueKey = "timberline-log", enableSql = true),
   ],
