@@ -202,12 +202,21 @@ class HttpConnection implements Connection {
   }
 }
 
-/** The door's own words, if they are its: `{"error":{"code":…,"message":…}}`. */
 async function refusal(url: string, answer: Response): Promise<ClientError> {
-  const text = (await answer.text()).slice(0, messageCharsMax);
-  const said = /"message":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text.trim();
   const code: ClientErrorCode = finalStatuses.has(answer.status)
     ? "INVALID_REQUEST"
     : "NETWORK_EXCEPTION";
+  const said = messageIn(await answer.text()).slice(0, messageCharsMax);
   return new ClientError(code, `${url} answered ${answer.status}: ${said}`);
+}
+
+/** The door's own words, or those of whatever stands before it. */
+function messageIn(text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { error?: { message?: unknown } };
+    if (typeof error?.message === "string") return error.message;
+  } catch {
+    // No JSON: a proxy's page.
+  }
+  return text.trim();
 }

@@ -4,7 +4,9 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { createClient } from "../../runtime/client/mod.ts";
 import { EventStream, request, requestJson } from "../support/http-client.ts";
+import { platform } from "../support/log-fixture.ts";
 import { ClusterScene, eventually } from "./cluster-scene.ts";
 
 const topic = "seats";
@@ -257,6 +259,33 @@ test("a group's members are seen through every door, and keep their offsets from
     }
     await consumer.stop();
     await reading;
+  }));
+
+test("one broker's URL is enough for a client: groups, transactions and records of all brokers", () =>
+  withCluster(async (scene) => {
+    const client = createClient({ platform, bootstrap: doorOf(scene, 1), retryBackoffMs: 20 });
+    assert.is(new Set(leadersAt(scene, 1)).size, 3);
+    await client.transactionalProducer({ transactionalId: "seller" }).transaction((sold) => {
+      for (const partition of partitions) void sold.send({ topic, partition, value: "sold" });
+    });
+    const consumer = client.groupConsumer({
+      groupId: "sellers",
+      topics: [topic],
+      isolation: "read_committed",
+      offsetReset: "earliest",
+    });
+    const seen: number[] = [];
+    for await (const { partition } of consumer) {
+      seen.push(partition);
+      if (seen.length === partitions.length) break;
+    }
+    assert.equal(seen.sort(), partitions);
+    await client.close();
+    const kafka = `${doorOf(scene, 1)}/v1/kafka`;
+    const headers = { "content-type": "application/vnd.timberline.kafka" };
+    const body = Uint8Array.of(0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 255, 255);
+    const elsewhere = `${kafka}?broker=127.0.0.1:${new URL(kafka).port}`;
+    await request(elsewhere, { headers, body, status: 503 });
   }));
 
 interface DescribedTopic {
