@@ -255,6 +255,8 @@ export class Partition implements Flushable {
   }
 
   async flush(): Promise<void> {
+    // After a failed sync the next one may do nothing and still be fine: what it had to write is forgotten.
+    if (this.fault) return;
     const startedMs = this.#host.clock.monotonicMs();
     try {
       await this.log.flush();
@@ -391,10 +393,8 @@ export class Partition implements Flushable {
   }
 
   #flushFailed(cause: unknown): void {
-    const error =
-      cause instanceof StorageError
-        ? cause
-        : new StorageError("failed", `cannot sync ${this.topic}-${this.partition}`, { cause });
-    this.#host.fail(error);
+    const what = `cannot sync ${this.topic}-${this.partition}`;
+    const isKnown = cause instanceof StorageError;
+    this.#host.fail(isKnown ? cause : new StorageError("failed", what, { cause }));
   }
 }

@@ -116,4 +116,20 @@ test("a failed sync is never acknowledged and takes the whole directory offline"
   assert.is(storage.readFile(".kafka_cleanshutdown"), undefined, "no clean stop after that");
 });
 
+test("a sync after one that failed counts for nothing: the system may have forgotten what it had to write", async () => {
+  const storage = new MemoryStorage(Infinity);
+  const log = new LogFixture(storage);
+  const partition = log.partition({ "timberline.flush": "group" });
+  const answer = partition.append(log.batch(["a"]), waits) as Promise<Appended>;
+  const outcome = answer.catch((error: BrokerError) => error.code);
+  storage.fault = new StorageError("failed", "input/output error");
+  await log.clock.turn();
+  assert.is(await outcome, "KAFKA_STORAGE_ERROR");
+  storage.fault = undefined;
+  // As the flusher does for whoever asked while the first one was under way.
+  await partition.flush();
+  assert.is(partition.highWatermark, 0);
+  assert.is(partition.durableEnd, 0, "and no leader is told that it is safe here");
+});
+
 test.run();
