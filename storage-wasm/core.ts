@@ -9,6 +9,7 @@
 import { createInstance } from "./instance.ts";
 import { WasmCore } from "./wasm-core.ts";
 
+export { BatchBuilder, type BatchMemory } from "./batch-builder.ts";
 export { CoreMemoryFull, CorruptBatch } from "./errors.ts";
 export { RecordReader, type RecordsOrigin } from "./record-reader.ts";
 

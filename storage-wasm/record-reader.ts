@@ -30,7 +30,7 @@ export class RecordReader {
   #at = 0;
   #left: number;
   #offsetDelta = -1;
-  #timestampDelta = 0;
+  #ownTimestampMs = 0;
   #keyAt = 0;
   #keyLength = -1;
   #valueAt = 0;
@@ -102,7 +102,7 @@ export class RecordReader {
   }
 
   get timestampMs(): number {
-    return this.#origin.appendTimeMs ?? this.#origin.baseTimestamp + this.#timestampDelta;
+    return this.#origin.appendTimeMs ?? this.#ownTimestampMs;
   }
 
   get key(): Uint8Array | null {
@@ -128,7 +128,7 @@ export class RecordReader {
     if (length < 0 || end > this.#bytes.length) this.#fail();
     // Attributes: none are defined.
     this.#at++;
-    this.#timestampDelta = this.#varlong();
+    this.#ownTimestampMs = this.#timestamp();
     const delta = this.#varint();
     if (delta <= this.#offsetDelta) this.#fail();
     this.#offsetDelta = delta;
@@ -183,25 +183,28 @@ export class RecordReader {
     return this.#fail();
   }
 
-  #varlong(): number {
+  /** Base and delta, of which the sum may be exact although the delta is not. */
+  #timestamp(): number {
     const at = this.#at;
     let raw = 0;
     for (let i = 0; i < 4; i++) {
       const byte = this.#bytes[this.#at++]!;
       raw |= (byte & 127) << (7 * i);
-      if (byte < 128) return (raw >>> 1) ^ -(raw & 1);
+      if (byte < 128) return this.#origin.baseTimestamp + ((raw >>> 1) ^ -(raw & 1));
     }
     this.#at = at;
-    return this.#longVarlong();
+    const sum = BigInt(this.#origin.baseTimestamp) + this.#varlong();
+    const { MIN_SAFE_INTEGER: least, MAX_SAFE_INTEGER: most } = Number;
+    return Math.max(least, Math.min(most, Number(sum)));
   }
 
-  #longVarlong(): number {
+  #varlong(): bigint {
     let raw = 0n;
     for (let i = 0n; i < varlongBytesMax; i++) {
       const byte = this.#bytes[this.#at++];
       if (byte === undefined) break;
       raw |= BigInt(byte & 127) << (7n * i);
-      if (byte < 128) return clamped(Number(BigInt.asIntN(64, (raw >> 1n) ^ -(raw & 1n))));
+      if (byte < 128) return BigInt.asIntN(64, (raw >> 1n) ^ -(raw & 1n));
     }
     return this.#fail();
   }
@@ -210,9 +213,4 @@ export class RecordReader {
     const where = `a record after offset delta ${this.#offsetDelta}`;
     throw new CorruptBatch(`${where} does not add up`);
   }
-}
-
-function clamped(delta: number): number {
-  const { MIN_SAFE_INTEGER: least, MAX_SAFE_INTEGER: most } = Number;
-  return Math.max(least, Math.min(most, delta));
 }

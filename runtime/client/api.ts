@@ -138,7 +138,7 @@ export interface ProducerOptions {
   /** No duplicates and no reordering by retries; default unless acks is 0 or 1. */
   readonly idempotent?: boolean;
   readonly compression?: CodecName | "none";
-  /** A batch is sent when it has this many bytes (before compression), 64 KiB, … */
+  /** A batch is sent when it has this many bytes (before compression), 1 MB, … */
   readonly batchBytes?: number;
   /** … or this age. 0 (default): at once, with what else was sent in the same turn of the event loop. */
   readonly lingerMs?: number;

@@ -1,7 +1,13 @@
-// OutgoingBatch: records of one partition on their way to the broker, who waits for them, and their bytes once
-// encoded. `Delivery` is the waiting side: one record's promise, or one promise for a whole `sendBatch`.
+// OutgoingBatch: records of one partition on their way to the broker, as bytes from the beginning, and who waits for
+// them. `Delivery` is the waiting side: one record's promise, or one promise for a whole `sendBatch`.
 
-import type { RecordInput } from "../../storage-wasm/core.ts";
+import {
+  BatchBuilder,
+  type BatchMemory,
+  type Core,
+  type EncodeOptions,
+  type RecordInput,
+} from "../../storage-wasm/core.ts";
 import type { Sent, SentRange } from "./api.ts";
 import type { ClientError } from "./error.ts";
 
@@ -22,6 +28,8 @@ export interface Delivery {
   joined(share: Share): void;
   delivered(share: Share, batch: OutgoingBatch, baseOffset: number, appendTimeMs: number): void;
   failed(error: ClientError): void;
+  /** One of its records has joined a batch or failed. */
+  placed(): void;
   /** `share` became two because its batch was cut. */
   split(share: Share, parts: readonly [Share, Share]): void;
 }
@@ -33,7 +41,6 @@ export class OutgoingBatch {
   readonly order: number;
   readonly orderSpan: number;
   readonly createdMs: number;
-  readonly records: RecordInput[] = [];
   readonly shares: Share[] = [];
   /** Upper bound of the uncompressed size. */
   bytes = batchHeaderBytes;
@@ -46,6 +53,8 @@ export class OutgoingBatch {
   maybeAppended = false;
   /** Sent without waiting for more. */
   isDue = false;
+  readonly #memory: BatchMemory;
+  readonly #builder: BatchBuilder;
 
   constructor(place: {
     topic: string;
@@ -53,28 +62,47 @@ export class OutgoingBatch {
     order: number;
     orderSpan?: number;
     createdMs: number;
+    memory: BatchMemory;
+    /** What it will probably have. */
+    bytesHint: number;
   }) {
     this.topic = place.topic;
     this.partition = place.partition;
     this.order = place.order;
     this.orderSpan = place.orderSpan ?? 1;
     this.createdMs = place.createdMs;
+    this.#memory = place.memory;
+    this.#builder = new BatchBuilder(place.memory, place.bytesHint);
   }
 
+  get count(): number {
+    return this.#builder.count;
+  }
+
+  /** The record is copied: its bytes may change afterwards. */
   add(record: RecordInput, bytes: number, delivery: Delivery): void {
+    const first = this.#builder.count;
+    this.#builder.add(record);
     const last = this.shares.at(-1);
     if (last?.delivery === delivery) {
       last.count++;
     } else {
-      const share: Share = { delivery, first: this.records.length, count: 1 };
+      const share: Share = { delivery, first, count: 1 };
       this.shares.push(share);
       delivery.joined(share);
     }
-    this.records.push(record);
     this.bytes += bytes;
   }
 
+  /** Its bytes for the broker, made once for each identity. */
+  encode(core: Core, options: EncodeOptions): void {
+    this.encoded ??= this.#builder.seal(core, options);
+  }
+
+  /** The broker has answered for it, so nobody reads its memory any more. */
   delivered(baseOffset: number, appendTimeMs: number): void {
+    this.encoded = null;
+    this.#builder.release();
     for (const share of this.shares) {
       share.delivery.delivered(share, this, baseOffset, appendTimeMs);
     }
@@ -86,16 +114,18 @@ export class OutgoingBatch {
 
   /** Two halves in place of a batch that the broker finds too large. At least two records. */
   split(): [OutgoingBatch, OutgoingBatch] {
-    const middle = this.records.length >>> 1;
+    const middle = this.count >>> 1;
     const orderSpan = this.orderSpan / 2;
     const { topic, partition, order, createdMs } = this;
-    const first = new OutgoingBatch({ topic, partition, order, orderSpan, createdMs });
-    const later = order + orderSpan;
-    const second = new OutgoingBatch({ topic, partition, order: later, orderSpan, createdMs });
-    for (const [i, record] of this.records.entries()) {
+    const bytesHint = this.bytes / 2;
+    const place = { topic, partition, orderSpan, createdMs, memory: this.#memory, bytesHint };
+    const first = new OutgoingBatch({ ...place, order });
+    const second = new OutgoingBatch({ ...place, order: order + orderSpan });
+    const reader = this.#builder.reader();
+    for (let i = 0; reader.advance(); i++) {
       const half = i < middle ? first : second;
-      half.records.push(record);
-      half.bytes += recordBytes(record);
+      half.#builder.add(reader);
+      half.bytes += recordBytes(reader);
     }
     for (const share of this.shares) shareOut(share, middle, first, second);
     first.baseSequence = this.baseSequence;
@@ -143,20 +173,29 @@ function shareOut(share: Share, middle: number, first: OutgoingBatch, second: Ou
 export class RecordDelivery implements Delivery {
   readonly #resolve: (sent: Sent) => void;
   readonly #reject: (error: ClientError) => void;
+  readonly #timestampMs: number;
 
-  constructor(resolve: (sent: Sent) => void, reject: (error: ClientError) => void) {
+  /** `timestampMs`: the record's own. */
+  constructor(
+    timestampMs: number,
+    resolve: (sent: Sent) => void,
+    reject: (error: ClientError) => void,
+  ) {
+    this.#timestampMs = timestampMs;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
   joined(): void {}
 
+  placed(): void {}
+
   split(): void {}
 
   delivered(share: Share, batch: OutgoingBatch, baseOffset: number, appendTimeMs: number): void {
     const { topic, partition } = batch;
     const offset = baseOffset < 0 ? -1 : baseOffset + share.first;
-    const timestampMs = appendTimeMs >= 0 ? appendTimeMs : batch.records[share.first]!.timestampMs;
+    const timestampMs = appendTimeMs >= 0 ? appendTimeMs : this.#timestampMs;
     this.#resolve({ topic, partition, offset, timestampMs });
   }
 
@@ -172,19 +211,22 @@ export class GroupDelivery implements Delivery {
   /** In the order the records were given. */
   #shares: { share: Share; range: SentRange | null }[] = [];
   #open = 0;
-  #isComplete = false;
+  /** Records that have not joined a batch yet. */
+  #outside: number;
 
   constructor(
+    count: number,
     resolve: (ranges: readonly SentRange[]) => void,
     reject: (error: ClientError) => void,
   ) {
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#outside = count;
+    this.#settle();
   }
 
-  /** All records have joined a batch. */
-  complete(): void {
-    this.#isComplete = true;
+  placed(): void {
+    this.#outside--;
     this.#settle();
   }
 
@@ -214,7 +256,7 @@ export class GroupDelivery implements Delivery {
   }
 
   #settle(): void {
-    if (!this.#isComplete || this.#open > 0) return;
+    if (this.#outside > 0 || this.#open > 0) return;
     this.#resolve(this.#shares.flatMap(({ range }) => (range === null ? [] : [range])));
   }
 }

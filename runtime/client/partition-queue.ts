@@ -13,6 +13,10 @@ export class PartitionQueue {
   readonly inFlight = new Set<OutgoingBatch>();
   /** Sequence of the next batch that has none yet. */
   nextSequence = 0;
+  /** Larger ones were refused. */
+  batchBytesMax = Number.POSITIVE_INFINITY;
+  /** Of the batch before: the next one will be about as large. */
+  bytesHint = 0;
   /** Nothing is sent before, after a failure. */
   notBeforeMs = 0;
   /** A batch came back: the others on their way must come back too before order is certain. */
@@ -30,6 +34,7 @@ export class PartitionQueue {
   /** Closes the open batch for more records. */
   seal(): void {
     if (this.open === null) return;
+    this.bytesHint = this.open.bytes;
     this.waiting.push(this.open);
     this.open = null;
   }

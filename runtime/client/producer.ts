@@ -22,10 +22,12 @@ import {
   RecordDelivery,
   recordBytes,
 } from "./batch.ts";
+import { BatchPool } from "./batch-memory.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { type Context, closedError } from "./context.ts";
 import { asClientError, ClientError } from "./error.ts";
 import type { Metadata, TopicMetadata } from "./metadata.ts";
+import type { PartitionQueue } from "./partition-queue.ts";
 import type { Identity } from "./producer-id.ts";
 import { Sender } from "./sender.ts";
 
@@ -34,10 +36,12 @@ interface Waiting {
   readonly partition: number | undefined;
   readonly bytes: number;
   readonly delivery: Delivery;
-  /** Told when the record has joined a batch or failed. */
-  readonly placed: (() => void) | undefined;
 }
 
+/** Just below what brokers take by default (`max.message.bytes`). */
+const batchBytesDefault = 1_000_000;
+/** So much without a key goes to one partition before the next one's turn. */
+const stickyBytes = 65_536;
 /** A sender that only ever awaits `ready` must let what it queued leave before it queues more. */
 const turnBytesMax = 1_048_576;
 const encoder = new TextEncoder();
@@ -55,6 +59,7 @@ export class TopicProducer implements Producer {
   /** Records of topics whose partitions are not known yet, in order. */
   readonly #waiting = new Map<string, Waiting[]>();
   readonly #lookups = new Set<Promise<void>>();
+  readonly #memory = new BatchPool();
   readonly #unfinished = new Set<OutgoingBatch>();
   readonly #flushes = new Set<{ open: Set<OutgoingBatch>; done: () => void }>();
   #bufferedBytes = 0;
@@ -74,10 +79,10 @@ export class TopicProducer implements Producer {
     this.#context = context;
     this.#metadata = metadata;
     this.#pool = new ConnectionPool(context);
-    this.#batchBytes = options.batchBytes ?? 65_536;
+    this.#batchBytes = options.batchBytes ?? batchBytesDefault;
     this.#requestBytesMax = options.requestBytesMax ?? 1_048_576;
     this.#bufferBytesMax = options.bufferBytesMax ?? 33_554_432;
-    this.#partitioner = options.partitioner ?? defaultPartitioner(context, this.#batchBytes);
+    this.#partitioner = options.partitioner ?? defaultPartitioner(context);
     const acks = options.acks ?? -1;
     const idempotent = options.idempotent ?? acks === -1;
     if (idempotent && acks !== -1) {
@@ -100,20 +105,17 @@ export class TopicProducer implements Producer {
   send(record: OutgoingRecord): Promise<Sent> {
     return new Promise((resolve, reject) => {
       this.#assertAccepts();
-      this.#accept(record, new RecordDelivery(resolve, reject), undefined);
+      const timestampMs = record.timestampMs ?? this.#context.platform.clock.nowMs();
+      this.#accept(record, timestampMs, new RecordDelivery(timestampMs, resolve, reject));
     });
   }
 
   sendBatch(records: readonly OutgoingRecord[]): Promise<readonly SentRange[]> {
     return new Promise((resolve, reject) => {
       this.#assertAccepts();
-      const group = new GroupDelivery(resolve, reject);
-      let open = records.length;
-      const placed = () => {
-        if (--open === 0) group.complete();
-      };
-      for (const record of records) this.#accept(record, group, placed);
-      if (records.length === 0) group.complete();
+      const group = new GroupDelivery(records.length, resolve, reject);
+      const nowMs = this.#context.platform.clock.nowMs();
+      for (const record of records) this.#accept(record, record.timestampMs ?? nowMs, group);
     });
   }
 
@@ -163,28 +165,32 @@ export class TopicProducer implements Producer {
     );
   }
 
-  #accept(outgoing: OutgoingRecord, delivery: Delivery, placed: (() => void) | undefined): void {
+  #accept(outgoing: OutgoingRecord, timestampMs: number, delivery: Delivery): void {
     const record: RecordInput = {
-      key: bytesOf(outgoing.key ?? null),
+      key: bytesOf(outgoing.key),
       value: bytesOf(outgoing.value),
-      timestampMs: outgoing.timestampMs ?? this.#context.platform.clock.nowMs(),
+      timestampMs,
       headers: headersOf(outgoing),
     };
     const bytes = recordBytes(record);
     const { topic, partition } = outgoing;
     if (bytes + batchHeaderBytes > this.#requestBytesMax) {
       delivery.failed(recordTooLarge(topic, bytes, this.#requestBytesMax));
-      placed?.();
+      delivery.placed();
       return;
     }
     this.#bufferedBytes += bytes;
     this.#turnBytes += bytes;
-    const waiting = { record, partition, bytes, delivery, placed };
-    const queue = this.#waiting.get(topic);
+    const queue = this.#waiting.size === 0 ? undefined : this.#waiting.get(topic);
     const known = this.#metadata.known(topic);
+    const isKnown = known !== undefined && hasPartition(known, partition);
+    if (isKnown && queue === undefined) {
+      this.#place(known, record, partition, bytes, delivery);
+      return;
+    }
+    const waiting = { record: detached(record), partition, bytes, delivery };
     if (queue !== undefined) queue.push(waiting);
-    else if (known === undefined || !hasPartition(known, partition)) this.#lookUp(topic, waiting);
-    else this.#place(known, waiting);
+    else this.#lookUp(topic, waiting);
   }
 
   /** The topic is unknown, or was seen without this partition: asks, then places what gathered meanwhile. */
@@ -195,51 +201,66 @@ export class TopicProducer implements Producer {
     const lookup = this.#metadata.load(topic, { create: true }).then(
       (known) => {
         this.#waiting.delete(topic);
-        for (const waiting of queue) {
-          if (hasPartition(known, waiting.partition)) this.#place(known, waiting);
-          else this.#refuse(waiting, noPartition(known, waiting.partition));
+        for (const { record, partition, bytes, delivery } of queue) {
+          if (hasPartition(known, partition)) {
+            this.#place(known, record, partition, bytes, delivery);
+          } else this.#refuse(bytes, delivery, noPartition(known, partition));
         }
       },
       (error: unknown) => {
         this.#waiting.delete(topic);
         const reason = asClientError(error, `Producing to ${topic}`);
-        for (const waiting of queue) this.#refuse(waiting, reason);
+        for (const { bytes, delivery } of queue) this.#refuse(bytes, delivery, reason);
       },
     );
     this.#lookups.add(lookup);
     lookup.finally(() => this.#lookups.delete(lookup));
   }
 
-  #place(topic: TopicMetadata, waiting: Waiting): void {
-    const { record, bytes, delivery, placed } = waiting;
+  #place(
+    topic: TopicMetadata,
+    record: RecordInput,
+    wanted: number | undefined,
+    bytes: number,
+    delivery: Delivery,
+  ): void {
     const { name, available } = topic;
     const partitions = topic.partitions.length;
-    const key = record.key;
+    const { key } = record;
     const partition =
-      waiting.partition ??
-      this.#partitioner.choose({ topic: name, key, bytes, partitions, available });
-    if (!hasPartition(topic, partition)) {
-      this.#refuse(waiting, noPartition(topic, partition));
+      wanted ?? this.#partitioner.choose({ topic: name, key, bytes, partitions, available });
+    if (wanted === undefined && !hasPartition(topic, partition)) {
+      this.#refuse(bytes, delivery, noPartition(topic, partition));
       return;
     }
     const queue = this.#sender.queue(name, partition);
-    if (queue.open !== null && queue.open.bytes + bytes > this.#batchBytes) queue.seal();
+    const bytesMax = Math.min(this.#batchBytes, queue.batchBytesMax);
+    if (queue.open !== null && queue.open.bytes + bytes > bytesMax) queue.seal();
     const isNew = queue.open === null;
-    if (queue.open === null) {
-      const createdMs = this.#context.nowMs();
-      queue.open = new OutgoingBatch({ topic: name, partition, order: this.#order++, createdMs });
-      this.#unfinished.add(queue.open);
-    }
+    queue.open ??= this.#begin(queue, bytes);
     queue.open.add(record, bytes, delivery);
-    if (queue.open.bytes >= this.#batchBytes) queue.open.isDue = true;
+    if (queue.open.bytes >= bytesMax) queue.open.isDue = true;
     if (isNew || queue.open.isDue) this.#sender.wake(queue);
-    placed?.();
+    delivery.placed();
   }
 
-  #refuse({ bytes, delivery, placed }: Waiting, error: ClientError): void {
+  #begin({ topic, partition, bytesHint }: PartitionQueue, bytes: number): OutgoingBatch {
+    const batch = new OutgoingBatch({
+      topic,
+      partition,
+      order: this.#order++,
+      createdMs: this.#context.nowMs(),
+      memory: this.#memory,
+      bytesHint: Math.max(bytesHint, bytes + batchHeaderBytes),
+    });
+    this.#unfinished.add(batch);
+    return batch;
+  }
+
+  #refuse(bytes: number, delivery: Delivery, error: ClientError): void {
     this.#release(bytes);
     delivery.failed(error);
-    placed?.();
+    delivery.placed();
   }
 
   // ---- how it ended ----
@@ -282,13 +303,13 @@ function encoderOf(
   return (
     batch: OutgoingBatch,
     identity: { producerId: number; producerEpoch: number; baseSequence: number },
-  ): Uint8Array =>
-    core.encode(batch.records, { compression: compress, isTransactional, ...identity });
+  ): void => batch.encode(core, { compression: compress, isTransactional, ...identity });
 }
 
 /** By key among all partitions, without key sticky among those with a leader. */
-function defaultPartitioner(context: Context, batchBytes: number): Partitioner {
-  const sticky = new StickyPartitioner({ random: context.platform.random, batchBytes });
+function defaultPartitioner(context: Context): Partitioner {
+  const { random } = context.platform;
+  const sticky = new StickyPartitioner({ random, batchBytes: stickyBytes });
   return {
     choose({ topic, key, bytes, partitions, available }) {
       if (key !== null) return partitionForKey(key, partitions);
@@ -319,8 +340,25 @@ function headersOf({ headers }: OutgoingRecord): readonly RecordHeader[] {
   return headers.map(({ key, value }) => ({ key, value: bytesOf(value) }));
 }
 
-function bytesOf(value: Bytes | null): Uint8Array | null {
-  return typeof value === "string" ? encoder.encode(value) : value;
+function bytesOf(value: Bytes | null | undefined): Uint8Array | null {
+  if (typeof value === "string") return encoder.encode(value);
+  if (value instanceof Uint8Array) return value;
+  if (value === null || value === undefined) return null;
+  const what = "A key, value or header is neither text nor a Uint8Array: encode it first.";
+  throw new ClientError("INVALID_REQUEST", what);
+}
+
+/** With copies of the caller's bytes, which may change before they are sent. */
+function detached({ key, value, timestampMs, headers }: RecordInput): RecordInput {
+  return {
+    key: key && new Uint8Array(key),
+    value: value && new Uint8Array(value),
+    timestampMs,
+    headers: (headers ?? noHeaders).map((header) => ({
+      key: header.key,
+      value: header.value && new Uint8Array(header.value),
+    })),
+  };
 }
 
 function newRoom(): { promise: Promise<void>; resolve: () => void } {

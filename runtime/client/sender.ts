@@ -35,7 +35,7 @@ export interface SenderSettings {
   encode(
     batch: OutgoingBatch,
     identity: { producerId: number; producerEpoch: number; baseSequence: number },
-  ): Uint8Array;
+  ): void;
   /** Called once for each batch, after its deliveries were told. */
   finished(batch: OutgoingBatch): void;
   /** A batch too large for the broker became these. */
@@ -239,10 +239,10 @@ export class Sender {
     batch.attempts++;
     if (this.#settings.idempotent && batch.baseSequence < 0) {
       batch.baseSequence = queue.nextSequence;
-      queue.nextSequence = nextSequence(queue.nextSequence, batch.records.length);
+      queue.nextSequence = nextSequence(queue.nextSequence, batch.count);
       batch.producerId = this.#identity.id;
     }
-    batch.encoded ??= this.#settings.encode(batch, {
+    this.#settings.encode(batch, {
       producerId: batch.producerId,
       producerEpoch: this.#settings.idempotent ? this.#identity.epoch : -1,
       baseSequence: batch.baseSequence,
@@ -298,7 +298,7 @@ export class Sender {
     if (code === "DUPLICATE_SEQUENCE_NUMBER") {
       batch.delivered(-1, -1);
       this.#settings.finished(batch);
-    } else if (isTooLarge(code) && batch.records.length > 1) {
+    } else if (isTooLarge(code) && batch.count > 1) {
       this.#split(queue, batch);
     } else if (this.#settings.idempotent && isSequenceError(code)) {
       const isOvertaken = code === "OUT_OF_ORDER_SEQUENCE_NUMBER" && queue.hasOlder(batch);
@@ -324,6 +324,8 @@ export class Sender {
 
   #split(queue: PartitionQueue, batch: OutgoingBatch): void {
     const halves = batch.split();
+    // Or every batch would be sent in vain before it is cut.
+    queue.batchBytesMax = Math.min(queue.batchBytesMax, batch.bytes / 2);
     this.#settings.replaced(batch, halves);
     queue.putBack(halves);
     this.#active.add(queue);
