@@ -2,9 +2,12 @@
 // `client.ts` makes one; connections, metadata, producer, consumer and admin get it handed in.
 
 import type { Network, TlsOptions } from "../platform.ts";
+import { type Address, isHttpAddress, parseAddress } from "./address.ts";
 import type { ClientOptions, ClientPlatform, SaslOptions } from "./api.ts";
 import { asClientError, ClientError, type ClientErrorCode, retryWaitMsMax } from "./error.ts";
-import { httpNetwork, isHttpAddress } from "./http-network.ts";
+import { httpNetwork } from "./http-network.ts";
+
+export { type Address, addressText, parseAddress } from "./address.ts";
 
 /** Options whose platform is there: the user's own, or the runtime's. */
 export type OwnOptions = ClientOptions & { readonly platform: ClientPlatform };
@@ -22,11 +25,6 @@ export interface Settings {
   readonly sasl: SaslOptions | undefined;
 }
 
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
 export interface RetryOptions {
   /** Begins the error's sentence. */
   readonly where: string;
@@ -35,7 +33,6 @@ export interface RetryOptions {
   retry?(error: ClientError): boolean;
 }
 
-const defaultPort = 9092;
 const backoffDoublingsMax = 16;
 
 export class Context {
@@ -130,6 +127,11 @@ function listed(bootstrap: string | readonly string[]): readonly string[] {
 
 function networkTo(bootstrap: readonly Address[], options: OwnOptions): Pick<Network, "dial"> {
   const doors = bootstrap.filter(isHttpAddress);
+  if (doors.length > 0 && (options.sasl ?? options.tls) !== undefined) {
+    const what = "sasl and tls are for brokers' own addresses";
+    const how = "with a URL, write https and let fetch send what the door asks for";
+    throw new ClientError("INVALID_REQUEST", `${what}: ${how}.`);
+  }
   if (bootstrap.length > 0 && doors.length === 0) return options.platform.network;
   if (bootstrap.length > 0 && doors.length === bootstrap.length) {
     return httpNetwork(doors, options.fetch ?? ((url, init) => fetch(url, init)));
@@ -137,21 +139,4 @@ function networkTo(bootstrap: readonly Address[], options: OwnOptions): Pick<Net
   const what = doors.length === 0 ? "is empty" : 'mixes URLs with "host:port"';
   const how = 'give "host:port" of brokers, or URLs of HTTP doors';
   throw new ClientError("INVALID_REQUEST", `bootstrap ${what}: ${how}.`);
-}
-
-export function addressText({ host, port }: Address): string {
-  if (port === 0) return host;
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** "host", "host:port" or "[ipv6]:port"; or the URL of an HTTP door, whose port is part of it. */
-export function parseAddress(text: string): Address {
-  if (/^https?:\/\/./.test(text) && URL.canParse(text)) return { host: text, port: 0 };
-  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text.trim());
-  const host = match?.[1] ?? match?.[2];
-  const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
-  if (host === undefined || port < 1 || port > 65_535) {
-    throw new ClientError("INVALID_REQUEST", `"${text}" is no broker address: write host:port.`);
-  }
-  return { host, port };
 }

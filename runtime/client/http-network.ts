@@ -3,7 +3,7 @@
 // come meanwhile, keeps their order; whoever waits long (a consumer, a joining member) has a connection of its own.
 
 import type { Connection, Network } from "../platform.ts";
-import { type Address, addressText } from "./context.ts";
+import { type Address, addressText, isHttpAddress } from "./address.ts";
 import { ClientError, type ClientErrorCode } from "./error.ts";
 
 const framesMediaType = "application/vnd.timberline.kafka";
@@ -21,11 +21,6 @@ export interface FetchInit {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array<ArrayBuffer>;
   readonly signal: AbortSignal;
-}
-
-/** Whether a bootstrap address is that of an HTTP door; such an address has no port of its own. */
-export function isHttpAddress({ host, port }: Address): boolean {
-  return port === 0 && /^https?:/.test(host);
 }
 
 /** Brokers are reached through the first of `doors` that answers; the door itself is reached at its own address. */

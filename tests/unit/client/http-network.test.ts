@@ -3,10 +3,12 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parseAddress } from "../../../runtime/client/context.ts";
+import { parseAddress } from "../../../runtime/client/address.ts";
 import { ClientError } from "../../../runtime/client/error.ts";
 import { type FetchInit, httpNetwork } from "../../../runtime/client/http-network.ts";
+import { type ClientOptions, createClient } from "../../../runtime/client/mod.ts";
 import type { Connection } from "../../../runtime/platform.ts";
+import { clientPlatform } from "../../../runtime/platforms/client-node.ts";
 
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
 const broker = { host: "broker", port: 9092, timeoutMs: 1 };
@@ -150,6 +152,18 @@ test("an answer that breaks off closes the connection after what has come", asyn
   await soon();
   assert.is(closed[0]?.message, "cut");
   assert.ok(received.length <= 1);
+});
+
+test("createClient() takes URLs or addresses, and no security of TCP for URLs", () => {
+  const platform = clientPlatform();
+  const made = (options: Partial<ClientOptions>) => () =>
+    createClient({ platform, bootstrap: "http://door", ...options });
+  const sasl = { mechanism: "PLAIN", username: "u", password: "p" } as const;
+  assert.throws(made({ bootstrap: ["http://door", "broker:9092"] }), /mixes URLs/);
+  assert.throws(made({ bootstrap: [] }), /is empty/);
+  assert.throws(made({ sasl }), /let fetch send/);
+  assert.throws(made({ tls: {} }), /let fetch send/);
+  made({ bootstrap: ["http://door", "https://other/path"] })();
 });
 
 test("the next connection goes through the next door when one is away", async () => {
