@@ -158,7 +158,7 @@ test("createClient() takes URLs or addresses, and no security of TCP for URLs", 
   const platform = clientPlatform();
   const made = (options: Partial<ClientOptions>) => () =>
     createClient({ platform, bootstrap: "http://door", ...options });
-  const sasl = { mechanism: "PLAIN", username: "u", password: "p" } as const;
+  const sasl = { mechanism: "plain", username: "u", password: "p" } as const;
   assert.throws(made({ bootstrap: ["http://door", "broker:9092"] }), /mixes URLs/);
   assert.throws(made({ bootstrap: [] }), /is empty/);
   assert.throws(made({ sasl }), /let fetch send/);
