@@ -26,6 +26,7 @@ import {
   type Report,
   type Route,
 } from "./route.ts";
+import { SlowBodies } from "./slow-bodies.ts";
 import { topicRoutes } from "./topics.ts";
 
 export interface HttpAppOptions {
@@ -61,8 +62,9 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   const counters = options.counters ?? { sseStreams: 0, inflightBytes: 0 };
   const { limits } = config;
   const inflight = new InflightBudget({ clock: platform.clock, limits, counters });
+  const slowBodies = new SlowBodies(platform.clock);
   const { closing } = options;
-  const door: Door = { platform, broker, config, counters, inflight, report, closing };
+  const door: Door = { platform, broker, config, counters, inflight, slowBodies, report, closing };
   const operations = operationRoutes(door, {
     readiness: options.readiness,
     metrics: options.metrics,

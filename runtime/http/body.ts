@@ -112,7 +112,7 @@ export async function withText<T>(
   const waiting = door.inflight.acquire(declared);
   if (waiting !== undefined) await waiting;
   try {
-    const text = await reading(context.req.raw.text());
+    const text = await whole(door, declared, context.req.raw.text());
     if (text.includes("\ufffd")) checkReplaced(text, declared);
     return await use(text);
   } finally {
@@ -138,16 +138,24 @@ function checkReplaced(text: string, declared: number): void {
   throw new HttpError("INVALID_REQUEST", "body: not UTF-8 text");
 }
 
-/** The body's chunks as they come. A connection that breaks ends in one clear error. */
+/** A body of known length. */
+function whole<T>(door: Door, bytes: number, read: Promise<T>): Promise<T> {
+  const { bodyMsMax, bodyBytesPerSecond } = door.config.limits;
+  return door.slowBodies.within(bodyMsMax + (bytes / bodyBytesPerSecond) * 1000, read);
+}
+
+/** The body's chunks as they come. A connection that breaks or falls silent ends in one clear error. */
 export async function* bodyChunks(
+  door: Door,
   body: ReadableStream<Uint8Array> | null,
+  silenceMsMax = door.config.limits.bodySilenceMsMax,
 ): AsyncGenerator<Uint8Array, void, void> {
   if (body === null) return;
   const reader = body.getReader();
   let ended = false;
   try {
     for (;;) {
-      const { done, value } = await reading(reader.read());
+      const { done, value } = await door.slowBodies.within(silenceMsMax, reader.read());
       if (done) {
         ended = true;
         return;
@@ -176,7 +184,7 @@ async function readDeclared(
   const waiting = door.inflight.acquire(declared);
   if (waiting !== undefined) await waiting;
   lease.bytes = declared;
-  return new Uint8Array(await reading(context.req.raw.arrayBuffer()));
+  return new Uint8Array(await whole(door, declared, context.req.raw.arrayBuffer()));
 }
 
 async function readCounted(
@@ -187,7 +195,7 @@ async function readCounted(
   const { bodyBytesMax } = door.config.limits;
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of bodyChunks(context.req.raw.body)) {
+  for await (const chunk of bodyChunks(door, context.req.raw.body)) {
     length += chunk.length;
     if (length > bodyBytesMax) throw tooLarge(bodyBytesMax);
     while (lease.bytes < length) {
@@ -222,13 +230,4 @@ export function tooLarge(bytesMax: number): HttpError {
       "send application/x-ndjson, which has no total limit, or several requests",
     { details: { limit_bytes: bytesMax } },
   );
-}
-
-function reading<T>(read: Promise<T>): Promise<T> {
-  return read.catch((cause: unknown) => {
-    throw new HttpError("NETWORK_EXCEPTION", "body: the connection ended before the body did", {
-      status: 400,
-      cause,
-    });
-  });
 }

@@ -12,6 +12,12 @@ export interface HttpLimits {
   readonly inflightBytesMax: number;
   /** How long a body may wait for that budget before 503. */
   readonly inflightWaitMsMax: number;
+  /** A body that is read whole has so long to come, and a second more for each `bodyBytesPerSecond`; else 408. */
+  readonly bodyMsMax: number;
+  readonly bodyBytesPerSecond: number;
+  /** Silence of a body that is read as it comes, and of an NDJSON stream, before 408. */
+  readonly bodySilenceMsMax: number;
+  readonly linesSilenceMsMax: number;
   /** Records are gathered into batches of about this size, or of the topic's max.message.bytes if less. */
   readonly batchBytesMax: number;
   /** A record of a slow stream waits at most this long for others to join its batch. */
@@ -59,6 +65,10 @@ export const defaultHttpLimits: HttpLimits = {
   lineBytesMax: 16 * MiB,
   bodyRecordsMax: 500_000,
   inflightBytesMax: 256 * MiB,
+  bodyMsMax: 30_000,
+  bodyBytesPerSecond: 64 * KiB,
+  bodySilenceMsMax: 30_000,
+  linesSilenceMsMax: 600_000,
   inflightWaitMsMax: 30_000,
   batchBytesMax: 256 * KiB,
   batchLingerMs: 10,

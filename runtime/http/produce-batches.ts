@@ -28,7 +28,7 @@ export async function produceBatches(
   await door.inflight.acquire(streamLeaseBytes);
   let index = 0;
   try {
-    for await (const bytes of wholeBatches(context.req.raw.body, door.config.limits.bodyBytesMax)) {
+    for await (const bytes of wholeBatches(door, context.req.raw.body)) {
       const { recordCount, maxTimestampMs: timestampMs } = readBatchFacts(bytes);
       appends.send({ partition, bytes, recordCount, timestampMs, firstIndex: index++ });
       if (appends.isFull) await appends.room();
@@ -46,13 +46,14 @@ export async function produceBatches(
 
 /** Cuts a stream into batches by their length fields. Throws CORRUPT_MESSAGE for a tail that is none. */
 async function* wholeBatches(
+  door: Door,
   body: ReadableStream<Uint8Array> | null,
-  bytesMax: number,
 ): AsyncGenerator<Uint8Array, void, void> {
+  const bytesMax = door.config.limits.bodyBytesMax;
   let held: Uint8Array[] = [];
   let heldBytes = 0;
   let wanted = batchHeaderBytes;
-  for await (const chunk of bodyChunks(body)) {
+  for await (const chunk of bodyChunks(door, body)) {
     // Copied: appends may still be under way when the sender uses the chunk's memory again.
     held.push(chunk.slice());
     heldBytes += chunk.length;

@@ -61,7 +61,7 @@ async function writeLines(
     await room();
   };
   try {
-    for await (const chunk of bodyChunks(body)) {
+    for await (const chunk of bodyChunks(door, body, door.config.limits.linesSilenceMsMax)) {
       await take(splitter.add(chunk));
       if (appends.failure !== null) break;
     }

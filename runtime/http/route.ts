@@ -7,6 +7,7 @@ import type { RoutableBroker } from "../routable-broker.ts";
 import type { InflightBudget } from "./body.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { SchemaName } from "./schemas.ts";
+import type { SlowBodies } from "./slow-bodies.ts";
 
 export interface HttpConfig {
   /** `timberline.http.cors.origins`: empty turns CORS off. `*` allows every origin. */
@@ -31,6 +32,7 @@ export interface Door {
   readonly config: HttpConfig;
   readonly counters: HttpCounters;
   readonly inflight: InflightBudget;
+  readonly slowBodies: SlowBodies;
   readonly report: Report;
   /** Aborted when the server stops; absent: never. */
   readonly closing?: AbortSignal | undefined;

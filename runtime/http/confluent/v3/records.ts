@@ -67,7 +67,7 @@ async function* answerTexts(
   const { producer, clusterId } = given;
   const values = new JsonValues(door.config.limits.lineBytesMax);
   try {
-    for await (const chunk of bodyChunks(given.body)) {
+    for await (const chunk of bodyChunks(door, given.body, door.config.limits.linesSilenceMsMax)) {
       const inputs = values.add(chunk).map((bytes) => inputOf(door, producer, bytes));
       if (inputs.length > 0) yield await stored(door, inputs, { producer, clusterId });
     }
