@@ -29,8 +29,10 @@ const code = {
 
 /** The whole of it: runtime, buffers of 256 MiB for requests on their way, one unpacked batch. */
 const memoryMiBMax = 512;
-/** What a record of the client beside may take at most, on a busy machine. */
-const besideMsMax = 5_000;
+/** What the broker may do for others while a record of the client beside waits. Of the machine's other work nothing is known. */
+const besideCpuMsMax = 1_000;
+/** What such a record may take at all: the machine may be busy, but nothing waits for a timeout. */
+const besideMsMax = 15_000;
 
 let server: TestServer;
 let beside: Bystander;
@@ -298,7 +300,9 @@ test("all of that took bounded memory", async () => {
 /** The client beside worked on, quickly, and lost nothing. */
 async function finishBeside(): Promise<void> {
   await beside.finish();
-  assert.ok(beside.slowestMs < besideMsMax, `one record took ${Math.round(beside.slowestMs)} ms`);
+  const { slowestMs, slowestCpuMs } = beside;
+  const took = `one record took ${Math.round(slowestMs)} ms, ${slowestCpuMs} ms of them work`;
+  assert.ok(slowestMs < besideMsMax && slowestCpuMs < besideCpuMsMax, took);
 }
 
 async function endOffset(topic: string): Promise<number> {

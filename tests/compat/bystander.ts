@@ -10,16 +10,20 @@ const pauseMs = 10;
 
 export class Bystander {
   readonly #topic: string;
+  readonly #pid: number;
   readonly #client: Client;
   readonly #working: Promise<void>;
   readonly acknowledged: string[] = [];
   /** The longest that one record took to be acknowledged. */
   slowestMs = 0;
+  /** The most that the server's event loop worked meanwhile: what others made a record wait for, however busy the machine. */
+  slowestCpuMs = 0;
   #firstOffset = 0;
   #isOver = false;
 
   constructor(server: TestServer, topic: string) {
     this.#topic = topic;
+    this.#pid = server.process.pid;
     this.#client = createClient({ platform: createPlatform(), bootstrap: [server.bootstrap] });
     this.#working = this.#work();
     this.#working.catch(() => {});
@@ -55,13 +59,28 @@ export class Bystander {
     for (let i = 0; !this.#isOver; i += 1) {
       const value = `record ${i}`;
       const startMs = performance.now();
+      const startCpuMs = mainThreadCpuMs(this.#pid);
       const { offset } = await producer.send({ topic: this.#topic, value });
       if (i === 0) this.#firstOffset = offset;
       this.slowestMs = Math.max(this.slowestMs, performance.now() - startMs);
+      this.slowestCpuMs = Math.max(this.slowestCpuMs, mainThreadCpuMs(this.#pid) - startCpuMs);
       this.acknowledged.push(value);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
     await producer.close();
+  }
+}
+
+const msPerTick = 10;
+
+/** What a process' event loop has worked since its start, as far as the system tells; else 0. */
+function mainThreadCpuMs(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * msPerTick;
+  } catch {
+    return 0;
   }
 }
 
