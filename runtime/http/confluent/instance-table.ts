@@ -2,6 +2,7 @@
 // and fails if that is not so any more; whoever decides, decides again.
 
 import { partitionForKey } from "../../partitioner.ts";
+import { offsetsTopic } from "../../topic-name.ts";
 import { busy } from "../body.ts";
 import type { Door } from "../route.ts";
 import { errorCodes, hasCode, RestError } from "./error.ts";
@@ -159,9 +160,11 @@ export class InstanceTable {
       ["cleanup.policy", "compact"],
       ["segment.bytes", String(segmentBytes)],
     ]);
-    const layout = { partitions, replicationFactor: -1 };
+    // As safe as the offsets of their groups, which are there by now.
+    const offsets = broker.cluster().topics.get(offsetsTopic);
+    const replicationFactor = offsets?.partitions[0]?.replicas.length ?? -1;
     try {
-      await broker.createTopic({ name: instancesTopic, ...layout, configs });
+      await broker.createTopic({ name: instancesTopic, partitions, replicationFactor, configs });
     } catch (error) {
       if (!hasCode(error, "TOPIC_ALREADY_EXISTS")) throw error;
     }
