@@ -13,10 +13,12 @@ import type {
   TopicPartition,
 } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
-import type { Clock } from "../platform.ts";
+import type { Platform } from "../platform.ts";
 import type { DescribedPartition, RoutableBroker } from "../routable-broker.ts";
 import { inBrokersWords } from "../router/brokers-words.ts";
+import { ConditionalAppends } from "./conditional-appends.ts";
 import { Feeds } from "./feeds.ts";
+import { GatewayConfigs } from "./gateway-configs.ts";
 import { GatewayGroups } from "./gateway-groups.ts";
 import { GatewayTopics } from "./gateway-topics.ts";
 import type { Upstream } from "./upstream.ts";
@@ -26,11 +28,17 @@ export class GatewayBroker implements RoutableBroker {
   readonly groups: GatewayGroups;
   readonly feeds: Feeds;
   readonly #upstream: Upstream;
+  readonly configs: GatewayConfigs;
   readonly #topics: GatewayTopics;
+  readonly #conditional: ConditionalAppends;
 
-  constructor(clock: Clock, upstream: Upstream) {
+  constructor({ clock, core }: Pick<Platform, "clock" | "core">, upstream: Upstream) {
     this.#upstream = upstream;
-    this.#topics = new GatewayTopics(clock, upstream);
+    const host = { clock, core, upstream };
+    this.configs = new GatewayConfigs(host);
+    upstream.configsOf = (topicId) => this.configs.of(topicId);
+    this.#conditional = new ConditionalAppends(host);
+    this.#topics = new GatewayTopics(clock, upstream, this.configs);
     this.groups = new GatewayGroups(upstream);
     this.feeds = new Feeds({
       clock,
@@ -41,6 +49,7 @@ export class GatewayBroker implements RoutableBroker {
 
   close(): void {
     this.feeds.close();
+    this.configs.close();
     this.#upstream.close();
   }
 
@@ -51,9 +60,17 @@ export class GatewayBroker implements RoutableBroker {
   // ---- records ----
 
   append(request: AppendRequest): Promise<Appended> {
-    if (request.expectedOffset !== undefined || request.fence !== undefined) throw noConditions();
     // It may have to be sent again, and the caller's buffer is not ours then.
-    return this.#upstream.append({ ...request, batch: request.batch.slice() });
+    const own = { ...request, batch: request.batch.slice() };
+    const { expectedOffset } = own;
+    if (own.fence !== undefined) return this.#appendFenced(own);
+    if (expectedOffset === undefined) return this.#upstream.append(own);
+    return this.#conditional.append({ ...own, expectedOffset });
+  }
+
+  async #appendFenced(request: AppendRequest): Promise<Appended> {
+    if (!(await this.#upstream.isTimberline())) throw noFences();
+    return this.#upstream.append(request);
   }
 
   fetch(request: FetchRequest): Promise<readonly FetchedPartition[]> {
@@ -68,8 +85,9 @@ export class GatewayBroker implements RoutableBroker {
     return this.#upstream.deleteRecords(request);
   }
 
-  async takeFence(_: TakeFenceRequest): Promise<number> {
-    throw noConditions();
+  async takeFence(request: TakeFenceRequest): Promise<number> {
+    if (!(await this.#upstream.isTimberline())) throw noFences();
+    return this.#upstream.takeFence(request);
   }
 
   endOffset(): undefined {
@@ -119,8 +137,8 @@ export class GatewayBroker implements RoutableBroker {
   }
 }
 
-function noConditions(): BrokerError {
-  const what = "the upstream cluster knows no conditional appends: only Timberline brokers do";
+function noFences(): BrokerError {
+  const what = "the upstream cluster knows no fences: only Timberline brokers do";
   return new BrokerError("UNSUPPORTED_VERSION", what);
 }
 

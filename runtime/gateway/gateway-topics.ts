@@ -1,6 +1,7 @@
 // GatewayTopics: topics and configs of the upstream, changed there and awaited until the gateway's view has them, so
 // that the next request finds what the last one made.
 
+import type { TopicRecord } from "../../cluster/control-plane.ts";
 import type {
   Broker,
   ConfigEntry,
@@ -13,6 +14,8 @@ import { BrokerError } from "../errors.ts";
 import { metadata as metadataApi } from "../kafka/apis/metadata.ts";
 import type { Clock } from "../platform.ts";
 import { checkTopicName } from "../topic-name.ts";
+import type { GatewayConfigs } from "./gateway-configs.ts";
+import { altered, type Configs, splitConfigs, splitOperations } from "./stream-configs.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** How long a change may take until every broker that is asked tells of it. */
@@ -32,17 +35,21 @@ interface KnownConfigs {
 export class GatewayTopics {
   readonly #clock: Clock;
   readonly #upstream: Upstream;
+  readonly #known: GatewayConfigs;
   readonly #configs = new Map<string, KnownConfigs>();
 
-  constructor(clock: Clock, upstream: Upstream) {
+  constructor(clock: Clock, upstream: Upstream, known: GatewayConfigs) {
     this.#clock = clock;
     this.#upstream = upstream;
+    this.#known = known;
   }
 
   async create(request: CreateTopicRequest): Promise<CreatedTopic> {
     const { name, partitions, replicationFactor, assignments, validateOnly = false } = request;
     checkTopicName(name);
-    const configs = Object.fromEntries(request.configs);
+    const isTimberline = await this.#upstream.isTimberline();
+    const { kafkas, own } = splitConfigs(request.configs);
+    const configs = Object.fromEntries(isTimberline ? request.configs : kafkas);
     const layout = assignments === undefined ? { partitions, replicationFactor } : { assignments };
     const { admin, view } = this.#upstream;
     await this.#upstream.ask(() =>
@@ -51,6 +58,7 @@ export class GatewayTopics {
     if (validateOnly) return { name, id: "", partitions, replicationFactor, configs: [] };
     await this.#visible(name, () => view.cluster().topics.has(name));
     const topic = view.cluster().topics.get(name)!;
+    if (own.size > 0) await this.#describe(topic, isTimberline ? null : own);
     return {
       name,
       id: topic.id,
@@ -58,6 +66,19 @@ export class GatewayTopics {
       replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
       configs: await this.describeConfigs({ kind: "topic", name }, null),
     };
+  }
+
+  /** What makes a stream of a new topic is known when it can be used. */
+  async #describe(topic: TopicRecord, own: Configs | null): Promise<void> {
+    if (own === null) return this.#known.know(topic);
+    try {
+      await this.#known.streams.set(topic.id, own);
+    } catch (error) {
+      // Without it the topic would be a stream of another kind.
+      const { admin } = this.#upstream;
+      await this.#upstream.ask(() => admin.deleteTopic(topic.name)).catch(() => {});
+      throw error;
+    }
   }
 
   /** Only if the upstream makes topics that are asked for. */
@@ -94,6 +115,8 @@ export class GatewayTopics {
     const { admin, view } = this.#upstream;
     const id = view.cluster().topics.get(name)?.id;
     await this.#upstream.ask(() => admin.deleteTopic(name));
+    const { streams } = this.#known;
+    if (id !== undefined && streams.of(id).size > 0) await streams.set(id, new Map());
     this.#configs.clear();
     await this.#visible(name, () => view.cluster().topics.get(name)?.id !== id);
   }
@@ -137,10 +160,20 @@ export class GatewayTopics {
     operations: readonly ConfigOperation[],
     options: { validateOnly: boolean },
   ): Promise<void> {
-    await this.#upstream.ask(() =>
-      this.#upstream.admin.alterConfigs(resource, operations, options),
-    );
+    const { admin, view } = this.#upstream;
+    const { own, kafkas } = splitOperations(operations);
+    const topic = resource.kind === "topic" ? view.cluster().topics.get(resource.name) : undefined;
+    const isKept = topic !== undefined && own.length > 0 && !(await this.#upstream.isTimberline());
+    const theirs = isKept ? kafkas : operations;
+    if (theirs.length > 0) {
+      await this.#upstream.ask(() => admin.alterConfigs(resource, theirs, options));
+    }
     this.#configs.clear();
+    if (options.validateOnly || topic === undefined) return;
+    const { streams } = this.#known;
+    if (isKept) return streams.set(topic.id, altered(streams.of(topic.id), own));
+    this.#known.forget(topic.id);
+    if (own.length > 0) await this.#known.know(topic);
   }
 
   async #visible(name: string, isThere: () => boolean): Promise<void> {

@@ -3,6 +3,7 @@
 // `edge/gateway-worker.ts` in a Worker.
 
 import type { ClientOptions } from "../client/api.ts";
+import { BrokerError } from "../errors.ts";
 import { createHttpApp } from "../http/app.ts";
 import { defaultHttpLimits, type HttpLimits } from "../http/limits.ts";
 import type { HttpHandler, Platform } from "../platform.ts";
@@ -42,7 +43,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       else logger.warn("upstream-away", `the upstream cluster does not answer: ${failure}`);
     },
   });
-  const broker = new GatewayBroker(platform.clock, upstream);
+  const broker = new GatewayBroker(platform, upstream);
   const metrics = new Metrics(platform.clock);
   const closing = new AbortController();
   const stopProbe = metrics.probeLoop();
@@ -78,11 +79,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
     async fetch(request, context) {
       // A topic may have been made a moment ago by somebody else.
-      const { topics } = broker.cluster();
-      const named = topicsIn(request.url);
-      if (named.length > 0 && !named.some((name) => topics.has(name))) {
-        await Promise.all(named.map((name) => upstream.view.look(name)));
-      }
+      const { names, isStream } = topicsIn(request.url);
+      if (names.length > 0)
+        await prepare(upstream, broker, { names, isStream, method: request.method });
       return app.fetch(request, context);
     },
     close() {
@@ -91,4 +90,25 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       broker.close();
     },
   };
+}
+
+/** What the routes ask for without waiting: the topics of a request, and what makes a stream of one. */
+async function prepare(
+  upstream: Upstream,
+  { configs }: GatewayBroker,
+  request: { names: readonly string[]; isStream: boolean; method: string },
+): Promise<void> {
+  const { names, isStream, method } = request;
+  const known = () => names.map((name) => upstream.view.cluster().topics.get(name));
+  if (known().every((topic) => topic === undefined)) {
+    await Promise.all(names.map((name) => upstream.view.look(name)));
+  }
+  if (!isStream || upstream.view.failure !== null) return;
+  try {
+    if (method === "DELETE") return await configs.knowAll();
+    await Promise.all(known().map((topic) => topic && configs.know(topic)));
+  } catch (error) {
+    // The route meets it again, and tells it.
+    if (!(error instanceof BrokerError)) throw error;
+  }
 }

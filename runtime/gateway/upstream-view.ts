@@ -33,6 +33,8 @@ type ToldTopic = Response["topics"][number];
 export interface UpstreamViewOptions {
   readonly clock: Clock;
   readonly metadata: Metadata;
+  /** What was set for a topic, as far as the gateway needs it; `setConfigs` tells of changes. */
+  readonly configsOf: (topicId: string) => ReadonlyMap<string, string>;
   /** Told when the upstream goes away or comes back. */
   readonly noteChange: (failure: string | null) => void;
 }
@@ -158,7 +160,8 @@ export class UpstreamView {
       const { name } = told;
       // A topic that is being made or deleted, or that must not be seen: what was known of it stays.
       if (name === null || told.errorCode !== errorCodes.NONE) return [];
-      return [topicRecord(name, told, this.#state.topics.get(name))];
+      const topic = topicRecord(name, told, this.#state.topics.get(name));
+      return [{ ...topic, configs: this.#options.configsOf(topic.id) }];
     });
   }
 
@@ -198,7 +201,7 @@ function topicRecord(name: string, told: ToldTopic, known: TopicRecord | undefin
   const partitions = [...told.partitions]
     .sort((a, b) => a.partitionIndex - b.partitionIndex)
     .map((each, i) => newerOf(partitionRecord(each), before?.partitions[i]));
-  return { name, id, partitions, configs: before?.configs ?? noConfigs };
+  return { name, id, partitions, configs: noConfigs };
 }
 
 function partitionRecord(told: ToldTopic["partitions"][number]): PartitionRecord {

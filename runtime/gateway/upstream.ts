@@ -8,6 +8,7 @@ import type {
   FetchedPartition,
   FetchPartition,
   ListedOffset,
+  TakeFenceRequest,
   TopicPartition,
 } from "../broker.ts";
 import { ClusterAdmin } from "../client/admin.ts";
@@ -17,6 +18,7 @@ import { ConnectionPool } from "../client/connection-pool.ts";
 import { addressText, Context } from "../client/context.ts";
 import { GroupCalls } from "../client/group-calls.ts";
 import { Metadata } from "../client/metadata.ts";
+import { TransactionCalls } from "../client/transaction-calls.ts";
 import { BrokerError } from "../errors.ts";
 import { noRecords } from "../records.ts";
 import { inBrokersWords } from "../router/brokers-words.ts";
@@ -33,6 +35,8 @@ const operationTimeoutMs = 10_000;
 const reconnectMs = 50;
 const reconnectMsMax = 500;
 
+const noConfigs: ReadonlyMap<string, string> = new Map();
+
 export interface UpstreamOptions
   extends Pick<ClientOptions, "bootstrap" | "clientId" | "tls" | "sasl"> {
   readonly platform: ClientPlatform;
@@ -43,11 +47,14 @@ export class Upstream {
   readonly view: UpstreamView;
   readonly admin: ClusterAdmin;
   readonly groups: GroupCalls;
+  /** Set by who keeps them. */
+  configsOf: (topicId: string) => ReadonlyMap<string, string> = () => noConfigs;
   readonly calls: ClusterCalls;
   readonly leaders: Leaders;
   readonly #context: Context;
   readonly #pool: ConnectionPool;
   readonly #leaderCalls: LeaderCalls;
+  #isTimberline: Promise<boolean> | null = null;
 
   constructor(options: UpstreamOptions) {
     const { platform } = options;
@@ -60,10 +67,34 @@ export class Upstream {
     this.view = new UpstreamView({
       clock: platform.clock,
       metadata,
+      configsOf: (topicId) => this.configsOf(topicId),
       noteChange: options.noteChange,
     });
     this.#leaderCalls = new LeaderCalls(platform, this.view, this.#newContext(options));
     this.leaders = new Leaders(platform.clock, this.view, (place) => this.view.noteStale(place));
+  }
+
+  /** Of one transactional id. */
+  transactions(id: string): TransactionCalls {
+    return new TransactionCalls(id, this.calls, this.#pool);
+  }
+
+  /** Whether its brokers are Timberline's: they take our configs and conditions. Asked once per cluster. */
+  isTimberline(): Promise<boolean> {
+    this.#isTimberline ??= this.#askKind().catch((error: unknown) => {
+      this.#isTimberline = null;
+      throw error;
+    });
+    return this.#isTimberline;
+  }
+
+  async #askKind(): Promise<boolean> {
+    const broker = this.view.cluster().brokers.keys().next().value ?? null;
+    const names = ["timberline.http.long.poll.ms"];
+    const found = await this.ask(() =>
+      this.admin.describeConfigs({ kind: "broker", broker }, { names }),
+    );
+    return found.length > 0;
   }
 
   get addresses(): string {
@@ -114,6 +145,12 @@ export class Upstream {
 
   deleteRecords(asked: TopicPartition & { offset: number }): Promise<number> {
     return this.#atLeader(asked, ({ leader }) => this.#leaderCalls.deleteRecords(leader!, asked));
+  }
+
+  takeFence(request: TakeFenceRequest): Promise<number> {
+    return this.#atLeader(request, ({ leader }) =>
+      this.#leaderCalls.ask(leader!, "fence", request),
+    );
   }
 
   /** What the client library asks: its errors in a broker's words, and one that says that nobody answers. */

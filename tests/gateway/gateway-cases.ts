@@ -127,6 +127,66 @@ export function gatewayCases(gateway: () => string): void {
   });
 }
 
+/** The Durable Streams door, whose writers count on conditions that another Kafka does not know. */
+export function streamCases(gateways: () => readonly [string, string]): void {
+  test("gateway: a stream is made, written by a numbered writer, read, closed and removed", async () => {
+    const [door] = gateways();
+    const url = `${door}/v1/stream/journal`;
+    const json = { "content-type": "application/json" };
+    await request(url, { method: "PUT", headers: json, status: 201 });
+    await request(url, { method: "PUT", headers: json, status: 200 });
+    await request(url, { method: "PUT", headers: { "content-type": "text/plain" }, status: 409 });
+    for (const seq of [0, 1, 1, 2]) {
+      const headers = { ...json, ...writer(seq) };
+      await request(url, { method: "POST", headers, body: JSON.stringify([{ seq }]) });
+    }
+    const gap = { method: "POST", headers: { ...json, ...writer(7) }, body: "[{}]", status: 409 };
+    await request(url, gap);
+    assert.equal(await streamed(url), [{ seq: 0 }, { seq: 1 }, { seq: 2 }]);
+    await request(url, { method: "POST", headers: { "stream-closed": "true" } });
+    await request(url, { method: "POST", headers: json, body: "[{}]", status: 409 });
+    await request(url, { method: "DELETE" });
+    await request(url, { status: 404 });
+  });
+
+  test("gateway: two gateways write to one stream, and nothing is lost or stored twice", async () => {
+    const [first, second] = gateways();
+    const json = { "content-type": "application/json" };
+    await request(`${first}/v1/stream/shared`, { method: "PUT", headers: json, status: 201 });
+    // In blocks: each turn costs the other gateway's ownership.
+    for (let turn = 0; turn < 6; turn++) {
+      const url = `${turn % 2 === 0 ? first : second}/v1/stream/shared`;
+      for (let i = 0; i < 5; i++) {
+        const seq = turn * 5 + i;
+        const headers = { ...json, ...writer(seq) };
+        await request(url, { method: "POST", headers, body: JSON.stringify([{ seq }]) });
+        // Sent again, as after an answer that was lost.
+        if (i === 4)
+          await request(url, { method: "POST", headers, body: JSON.stringify([{ seq }]) });
+      }
+    }
+    const all = Array.from({ length: 30 }, (_, seq) => ({ seq }));
+    assert.equal(await streamed(`${second}/v1/stream/shared`), all);
+    assert.equal(await streamed(`${first}/v1/stream/shared`), all);
+  });
+}
+
+function writer(seq: number): Record<string, string> {
+  return { "producer-id": "w", "producer-epoch": "0", "producer-seq": String(seq) };
+}
+
+/** All messages of a JSON stream. */
+async function streamed(url: string): Promise<unknown[]> {
+  const messages: unknown[] = [];
+  for (let offset = "-1"; ; ) {
+    const answer = await request(`${url}?offset=${offset}`);
+    messages.push(...((await answer.json()) as unknown[]));
+    const next = answer.headers.get("stream-next-offset") ?? offset;
+    if (answer.headers.has("stream-up-to-date") || next === offset) return messages;
+    offset = next;
+  }
+}
+
 async function upstreamFetches(door: string): Promise<number> {
   const text = await (await request(`${door}/metrics`)).text();
   const counts = text.matchAll(/^timberline_gateway_upstream_fetches_total\S* (\d+)$/gm);

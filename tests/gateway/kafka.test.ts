@@ -11,7 +11,7 @@ import { createClient } from "../../runtime/client/mod.ts";
 import { KafkaTools } from "../compat/kafka-tools.ts";
 import { request, requestJson } from "../support/http-client.ts";
 import { tempFolder } from "../support/temp-folder.ts";
-import { gatewayCases } from "./gateway-cases.ts";
+import { gatewayCases, streamCases } from "./gateway-cases.ts";
 import { TestGateway } from "./gateway-process.ts";
 import { type SecureKafka, sessionMs, startSecureKafka, user } from "./secure-kafka.ts";
 
@@ -19,7 +19,9 @@ const tools = KafkaTools.find();
 if (tools !== undefined) {
   const kafka = await startSecureKafka(tools);
   const gateway = await TestGateway.start(kafka.kafka.bootstrap);
+  const other = await TestGateway.start(kafka.kafka.bootstrap);
   gatewayCases(() => gateway.http);
+  streamCases(() => [gateway.http, other.http]);
   securityCases(kafka);
 }
 
