@@ -31,6 +31,7 @@ const ownUrl = "import.meta.url";
 if (!isUpToDate()) await buildCore(coreFolder);
 rmSync(dist, { recursive: true, force: true });
 await bundleSources();
+for (const path of filesOf(dist)) if (path.endsWith(".js")) dropBareImports(path);
 declareTypes();
 for (const path of filesOf(dist)) if (path.endsWith(".d.ts")) rewriteEndings(path);
 // The core's glue is part of a chunk; its types are named by ours.
@@ -103,6 +104,12 @@ function demandOwnUrlsInChunks({ outputs }: Metafile): void {
       }
     }
   }
+}
+
+/** Chunks are imported for what they export alone; for nothing, other bundlers would warn of each. */
+function dropBareImports(path: string): void {
+  const text = readFileSync(path, "utf8");
+  writeFileSync(path, text.replaceAll(/^import "\.{1,2}\/[^"]+\.js";\n/gm, ""));
 }
 
 function declareTypes(): void {

@@ -1,7 +1,7 @@
 // Builds the storage core: AssemblyScript → core module → component (its WIT embedded) → jco's
 // glue, all into `dist/`. Run by `npm install` (script `prepare`); does nothing when the inputs
 // have not changed. `dist/core.wasm` is the core module that a platform compiles,
-// `dist/core-inline.js` the same as text for those that can read no file, `dist/core.js` the
+// `dist/core-inline.js` the same, gzip in base64, for those that can read no file, `dist/core.js` the
 // component's glue.
 
 import { execFileSync } from "node:child_process";
@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
 
 const folder = dirname(fileURLToPath(import.meta.url));
 export const distFolder = join(folder, "dist");
@@ -52,9 +53,10 @@ export async function build(into: string): Promise<void> {
     writeFileSync(path, name === "core.js" ? pureGlue(new TextDecoder().decode(bytes)) : bytes);
   }
   writeFileSync(join(into, "core.component.wasm"), component);
-  const text = Buffer.from(readFileSync(join(into, "core.wasm"))).toString("base64");
-  writeFileSync(join(into, "core-inline.js"), `export const coreBase64 = "${text}";\n`);
-  writeFileSync(join(into, "core-inline.d.ts"), "export declare const coreBase64: string;\n");
+  const packed = gzipSync(readFileSync(join(into, "core.wasm")), { level: 9 });
+  const text = packed.toString("base64");
+  writeFileSync(join(into, "core-inline.js"), `export const corePacked = "${text}";\n`);
+  writeFileSync(join(into, "core-inline.d.ts"), "export declare const corePacked: string;\n");
   writeFileSync(join(into, "inputs.sha256"), `${inputsHash()}\n`);
 }
 

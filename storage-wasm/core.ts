@@ -16,7 +16,7 @@ export { RecordReader, type RecordsOrigin } from "./record-reader.ts";
 /**
  * The compiled core module, for runtimes that read files: `new WebAssembly.Module(bytes of this)`.
  * Where wasm must be imported statically, it is `storage-wasm/dist/core.wasm`, and where there is
- * neither, `storage-wasm/dist/core-inline.js` has it as text. (Some bundles have no
+ * neither, `storage-wasm/dist/core-inline.js` has it as text (gzip in base64). (Some bundles have no
  * `import.meta.url`.)
  */
 export const coreModuleUrl: URL = /* @__PURE__ */ new URL(

@@ -2,7 +2,7 @@
 // brokers are reached over HTTP. The core is part of the program: no file to be found, no await before the first call.
 
 import { createCore } from "../../storage-wasm/core.ts";
-import { coreBase64 } from "../../storage-wasm/dist/core-inline.js";
+import { corePacked } from "../../storage-wasm/dist/core-inline.js";
 import { ownCodecs } from "../compression/own-codecs.ts";
 import type { ClientPlatform, Clock, Network, Timer } from "../platform.ts";
 import { webRandom } from "./web-random.ts";
@@ -10,13 +10,16 @@ import { webRandom } from "./web-random.ts";
 /** Longest delay a timer takes (2^31 − 1 ms); more would fire at once. */
 const timerDelayMsMax = 0x7fffffff;
 
+/** Far above what the core is. */
+const coreBytesMax = 1024 * 1024;
+
 let made: ClientPlatform | undefined;
 
 export function clientPlatform(): ClientPlatform {
   made ??= {
     clock: new WebClock(),
     random: webRandom,
-    core: createCore(new WebAssembly.Module(bytesOf(coreBase64))),
+    core: createCore(new WebAssembly.Module(unpacked(corePacked))),
     codecs: ownCodecs,
     network,
   };
@@ -66,9 +69,7 @@ class WebClock implements Clock {
   }
 }
 
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+function unpacked(base64: string): BufferSource {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  return ownCodecs.gzip.decompress(bytes, coreBytesMax) as Uint8Array<ArrayBuffer>;
 }
