@@ -96,6 +96,8 @@ export interface HttpContext {
    * when the client is gone. Absent: the handler answers with `pushedBody`.
    */
   push?(source: BodySource): void;
+  /** Of a GET that came with a body, which a web request cannot have. */
+  readonly bodyOfGet?: AsyncIterable<Uint8Array> | undefined;
 }
 
 export interface HttpServer {

@@ -88,6 +88,12 @@ class RequestContext implements HttpContext {
   push(source: BodySource): void {
     this.source = source;
   }
+
+  get bodyOfGet(): AsyncIterable<Uint8Array> | undefined {
+    const { headers, method } = this.to.req;
+    const length = headers["content-length"] ?? headers["transfer-encoding"];
+    return method !== "GET" || length === undefined || length === "0" ? undefined : this.to.req;
+  }
 }
 
 function push(response: Response, { to, source }: RequestContext): Response {

@@ -296,7 +296,7 @@ async function askedPlaces(
   context: Context,
   { held }: Instance,
 ): Promise<TopicPartition[]> {
-  const body = await bodyOfGet(door, context);
+  const body = await bodyOfGet(context);
   if (body !== undefined) return placesField(fieldsOf(body, "body"), "partitions", () => ({}));
   const topic = context.req.query("topic");
   if (topic === undefined) return held.map(({ topic, partition }) => ({ topic, partition }));

@@ -2,14 +2,14 @@
 // the request, where their runtime lets them; clients that cannot send one use the query.
 
 import type { Context } from "hono";
+import type { HttpContext } from "../../platform.ts";
 import { concat, tooLarge } from "../body.ts";
-import type { Door } from "../route.ts";
 import { parseJson } from "../validation.ts";
 
 const bytesMax = 1024 * 1024;
 
 /** Undefined where there is none. */
-export async function bodyOfGet(_door: Door, context: Context): Promise<unknown> {
+export async function bodyOfGet(context: Context): Promise<unknown> {
   const source = context.req.raw.body ?? beside(context);
   if (source === undefined) return undefined;
   const chunks: Uint8Array[] = [];
@@ -23,7 +23,6 @@ export async function bodyOfGet(_door: Door, context: Context): Promise<unknown>
   return text.trim() === "" ? undefined : parseJson(text);
 }
 
-function beside(context: Context): AsyncIterable<Uint8Array> | undefined {
-  const env: { readonly bodyOfGet?: AsyncIterable<Uint8Array> } = context.env ?? {};
-  return env.bodyOfGet;
+function beside({ env }: Context): AsyncIterable<Uint8Array> | undefined {
+  return (env as HttpContext | undefined)?.bodyOfGet;
 }
