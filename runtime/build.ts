@@ -9,7 +9,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build as bundle, type Metafile, type Plugin } from "esbuild";
 import { build as buildCore, distFolder as coreFolder, isUpToDate } from "../storage-wasm/build.ts";
-import { bundleWorker, edgeEntry, listModules } from "./edge/build.ts";
+import { bundleWorker, edgeEntry, gatewayEntry, listModules } from "./edge/build.ts";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(project, "dist");
@@ -19,6 +19,7 @@ const entryPoints = [
   "runtime/client/mod.ts",
   "runtime/cli/main.ts",
   "runtime/edge/worker.ts",
+  "runtime/edge/gateway-worker.ts",
   ...["node", "deno", "bun", "workerd"].map((name) => `runtime/platforms/${name}.ts`),
   ...["node", "deno-bun", "workerd", "web"].map((name) => `runtime/platforms/client-${name}.ts`),
 ];
@@ -38,8 +39,10 @@ for (const path of filesOf(dist)) if (path.endsWith(".d.ts")) rewriteEndings(pat
 for (const path of filesOf(coreFolder)) if (/\.(wasm|d\.ts)$/.test(path)) copyAsset(path);
 for (const folder of assetFolders) copyAssets(folder);
 // Ready to be run or uploaded, beside its configurations.
-const edgeFolder = join(dist, "runtime/deploy/workerd");
-listModules(edgeFolder, await bundleWorker({ project, entry: edgeEntry, folder: edgeFolder }));
+for (const [name, entry] of Object.entries({ workerd: edgeEntry, gateway: gatewayEntry })) {
+  const folder = join(dist, "runtime/deploy", name);
+  listModules(folder, await bundleWorker({ project, entry, folder }));
+}
 writeFileSync(join(dist, "package.json"), `${JSON.stringify(scope(), null, 2)}\n`);
 chmodSync(join(dist, "runtime/cli/main.js"), 0o755);
 

@@ -10,6 +10,8 @@ const modulesList = /modules = \[[^\]]*\],/;
 
 /** The Worker that is deployed. */
 export const edgeEntry = "runtime/edge/worker.ts";
+/** The Worker of a gateway. */
+export const gatewayEntry = "runtime/edge/gateway-worker.ts";
 
 export interface WorkerBundle {
   /** Of paths in the other options. */
