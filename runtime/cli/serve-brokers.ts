@@ -135,7 +135,7 @@ function checkPorts(count: number, kafkaPort: number, httpPort: number): void {
 
 async function openMetadata(config: BrokerConfig): Promise<Listener | undefined> {
   if (config.list("timberline.nats.servers").length > 0) return undefined;
-  const { serveMetadata } = await import("../platforms/cluster-member.ts");
+  const { serveMetadata } = await import("../platforms/served-metadata.ts");
   const platform = thePlatform();
   return serveMetadata(platform, platform.openStorage(join(config.dataDir, "metadata")));
 }

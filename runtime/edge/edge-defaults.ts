@@ -15,3 +15,14 @@ export const edgeDefaults: Readonly<Record<string, string>> = {
   TIMBERLINE_FETCH_MAX_BYTES: String(8 * 1024 * 1024),
   TIMBERLINE_HTTP_BODY_MAX_BYTES: String(16 * 1024 * 1024),
 };
+
+/** Of one of several brokers: an object's storage is replicated already, and objects of one process end together. */
+export const fleetDefaults: Readonly<Record<string, string>> = {
+  TIMBERLINE_DEFAULT_REPLICATION_FACTOR: "1",
+  TIMBERLINE_OFFSETS_TOPIC_REPLICATION_FACTOR: "1",
+  TIMBERLINE_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: "1",
+  TIMBERLINE_TRANSACTION_STATE_LOG_MIN_ISR: "1",
+  /** Objects share a thread: one that waits for it is not dead. */
+  TIMBERLINE_BROKER_HEARTBEAT_INTERVAL_MS: "1000",
+  TIMBERLINE_BROKER_SESSION_TIMEOUT_MS: "10000",
+};

@@ -1,17 +1,9 @@
-// How a broker becomes one of several: through a metadata log over NATS, or one that its parent process keeps. The
-// other half, the parent's, is here too. Loaded only by brokers that are not alone.
+// How a broker becomes one of several: through a metadata log over NATS, or one that its parent process keeps. Loaded
+// only by brokers that are not alone.
 
-import { openLogClient } from "../../cluster/log-client.ts";
-import { serveLog } from "../../cluster/log-server.ts";
-import { type ClusterMember, openClusterMember } from "../../cluster/member.ts";
 import type { MemberSettings } from "../../cluster/member-parts.ts";
-import type { MetadataLog } from "../../cluster/metadata-log.ts";
-import type { Peers } from "../../cluster/peer.ts";
-import { SharedLogStore } from "../../cluster/shared-log.ts";
-import type { Listener, Platform } from "../platform.ts";
-import type { Storage } from "../storage/storage.ts";
-import { clusterFiles } from "./cluster-files.ts";
-import { lineWire } from "./line-wire.ts";
+import type { Platform } from "../platform.ts";
+import { memberJoiner, openServedLog } from "./served-metadata.ts";
 
 /** Where the metadata of a cluster is. */
 export type MetadataPlace =
@@ -33,67 +25,11 @@ export function clusterJoiner(
   place: MetadataPlace,
   settings: Partial<MemberSettings>,
   alarmed: (alarm: string | null) => void,
-) {
-  return async (own: {
-    readonly storage: Storage;
-    readonly brokerId: number;
-    readonly clusterId: string | undefined;
-    readonly peers: Peers;
-  }) => {
-    const { storage, brokerId, clusterId, peers } = own;
-    const log = await openLog(platform, place);
-    try {
-      const member = await openClusterMember({
-        ...{ log, peers, brokerId, settings, alarmed },
-        clock: platform.clock,
-        random: platform.random,
-        files: clusterFiles(storage),
-        ...(clusterId === undefined ? {} : { clusterId }),
-      });
-      return membership(member, log);
-    } catch (error) {
-      await log.close();
-      throw error;
-    }
+): ReturnType<typeof memberJoiner> {
+  const openLog = async () => {
+    if (place.kind === "parent") return openServedLog(platform, place);
+    const { openNatsLog } = await import("../../cluster/nats-log.ts");
+    return openNatsLog({ ...place, clock: platform.clock }, place.cluster);
   };
-}
-
-/** Keeps the metadata of brokers on this machine in `storage`, and serves it to them on a loopback port. */
-export async function serveMetadata(platform: Platform, storage: Storage): Promise<Listener> {
-  const store = new SharedLogStore(clusterFiles(storage));
-  const listener = await platform.network.listen({ host: "127.0.0.1", port: 0 }, (connection) =>
-    serveLog(store.open(), lineWire(connection)),
-  );
-  return {
-    host: listener.host,
-    port: listener.port,
-    async close() {
-      await listener.close();
-      await store.close();
-    },
-  };
-}
-
-async function openLog(platform: Platform, place: MetadataPlace): Promise<MetadataLog> {
-  const { clock, network } = platform;
-  if (place.kind === "parent") {
-    const { host, port } = place;
-    const dial = async () => lineWire(await network.dial({ host, port, timeoutMs: 1_000 }));
-    return openLogClient({ dial, clock });
-  }
-  const { openNatsLog } = await import("../../cluster/nats-log.ts");
-  return openNatsLog({ ...place, clock }, place.cluster);
-}
-
-/** The member, whose end is also the end of its log. */
-function membership(member: ClusterMember, log: MetadataLog) {
-  const close = member.close.bind(member);
-  member.close = async () => {
-    await close();
-    await log.close();
-  };
-  return {
-    controlPlane: member,
-    answer: (question: unknown, fromId: number) => member.answer(question, fromId),
-  };
+  return memberJoiner(platform, openLog, settings, alarmed);
 }

@@ -146,11 +146,16 @@ export const httpCases: readonly Case[] = [
       await createTopic(http, "counted");
       await produce(http, "counted", ["1", "2"]);
       const accept = "application/openmetrics-text; version=1.0.0";
-      const answer = await request(`${http}/metrics`, { headers: { accept } });
-      assert.match(answer.headers.get("content-type") ?? "", /openmetrics-text/);
-      const text = await answer.text();
-      assert.match(text, /# EOF\n?$/);
-      assert.match(text, /^timberline_topic_records_total\{.*topic="counted".*\} 2$/m);
+      const { brokers } = await requestJson<{ brokers: { id: number }[] }>(`${http}/v1/cluster`);
+      let all = "";
+      for (const { id } of brokers) {
+        const answer = await request(`${http}/metrics?broker=${id}`, { headers: { accept } });
+        assert.match(answer.headers.get("content-type") ?? "", /openmetrics-text/);
+        const text = await answer.text();
+        assert.match(text, /# EOF\n?$/);
+        all += text;
+      }
+      assert.match(all, /^timberline_topic_records_total\{.*topic="counted".*\} 2$/m);
     },
   },
   {

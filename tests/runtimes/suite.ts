@@ -9,12 +9,15 @@ import { TestServer } from "../support/server.ts";
 import type { Case, Given, RunningServer } from "./case.ts";
 import { clientCases } from "./client-cases.ts";
 import { httpCases } from "./http-cases.ts";
-import { kafkaCases } from "./kafka-cases.ts";
+import { kafkaCases, oneBrokerCases } from "./kafka-cases.ts";
 import { commandCases, lifeCases } from "./life-cases.ts";
 
 /** Queues the cases; the file that calls it calls `test.run()`. */
 export function onRuntime(label: string, runtime: TestRuntime): void {
-  queueCases(label, runtime, () => TestServer.start({ runtime }), commandCases);
+  queueCases(label, runtime, () => TestServer.start({ runtime }), [
+    ...commandCases,
+    ...oneBrokerCases,
+  ]);
 }
 
 /** The same for a server that is not started by our command line; `more` are cases of its own. */

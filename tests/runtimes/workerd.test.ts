@@ -10,6 +10,7 @@ import * as assert from "uvu/assert";
 import { projectFolder } from "../support/project.ts";
 import { WorkerdServer, workerdRuntime } from "../support/workerd.ts";
 import type { Case } from "./case.ts";
+import { oneBrokerCases } from "./kafka-cases.ts";
 import { createTopic, fetchAll, produce, values } from "./steps.ts";
 import { queueCases } from "./suite.ts";
 
@@ -58,6 +59,6 @@ const workerdCases: readonly Case[] = [
   },
 ];
 
-queueCases("workerd", runtime, () => WorkerdServer.start(), workerdCases);
+queueCases("workerd", runtime, () => WorkerdServer.start(), [...workerdCases, ...oneBrokerCases]);
 
 test.run();

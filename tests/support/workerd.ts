@@ -17,6 +17,7 @@ export const COMPATIBILITY_DATE = "2026-11-01";
 
 const READY_MS_MAX = 30_000;
 const READY_EVERY_MS = 20;
+const PORT_ROWS_TRIED_MAX = 50;
 
 /** The vendor's binary: the platform's package has it, whether or not install scripts ran. */
 export function workerdBinary(): string {
@@ -66,12 +67,13 @@ export interface WorkerConfig {
   readonly variables?: Readonly<Record<string, string>>;
   readonly dataDir?: string;
   readonly http?: number;
-  readonly tcp?: number;
+  /** One for each broker. */
+  readonly tcp?: readonly number[];
 }
 
 /** The configuration of one Worker, as text. */
 export function workerdConfig(config: WorkerConfig): string {
-  const { modules, objects = {}, variables = {}, dataDir, http, tcp } = config;
+  const { modules, objects = {}, variables = {}, dataDir, http, tcp = [] } = config;
   const quoted = (text: string) => JSON.stringify(text);
   const bindings = [
     ...Object.entries(objects).map(
@@ -89,8 +91,10 @@ export function workerdConfig(config: WorkerConfig): string {
   const sockets = [
     http !== undefined &&
       `(name = "http", address = "127.0.0.1:${http}", http = (), service = "main")`,
-    tcp !== undefined &&
-      `(name = "kafka", address = "127.0.0.1:${tcp}", tcp = (), service = "main")`,
+    ...tcp.map(
+      (port) =>
+        `(name = "kafka-${port}", address = "127.0.0.1:${port}", tcp = (), service = "main")`,
+    ),
   ];
   const list = (items: readonly (string | false | undefined | "")[]) =>
     `[${items.filter((item) => item).join(", ")}]`;
@@ -120,6 +124,8 @@ export interface WorkerdServerOptions {
   /** Configuration of the broker, TIMBERLINE_…. */
   readonly variables?: Readonly<Record<string, string>>;
   readonly dataDir?: string;
+  /** Default: one, in one object with everything. */
+  readonly brokers?: number;
   /** Default: true. */
   readonly awaitReady?: boolean;
 }
@@ -130,9 +136,15 @@ export class WorkerdServer {
   readonly kafka: Address;
   readonly http: string;
   readonly #config: string;
+  readonly #brokers: number;
   #process: TestProcess | undefined;
 
-  private constructor(config: string, dataDir: string, ports: { http: number; kafka: number }) {
+  private constructor(
+    config: string,
+    dataDir: string,
+    ports: { readonly http: number; readonly kafka: number; readonly brokers: number },
+  ) {
+    this.#brokers = ports.brokers;
     this.#config = config;
     this.dataDir = dataDir;
     this.kafka = { host: "127.0.0.1", port: ports.kafka };
@@ -141,20 +153,24 @@ export class WorkerdServer {
 
   static async start(options: WorkerdServerOptions = {}): Promise<WorkerdServer> {
     const bundle = options.bundle ?? (await bundleEdge());
-    const [http = 0, kafka = 0] = await freePorts(2);
+    const { brokers } = options;
+    const [http = 0] = await freePorts(1);
+    const tcp = await freePortRow(brokers ?? 1);
+    const [kafka = 0] = tcp;
     const dataDir = options.dataDir ?? tempFolder("objects");
     mkdirSync(dataDir, { recursive: true });
     const variables = {
       COMPATIBILITY_DATE,
       TIMBERLINE_ADVERTISED_LISTENERS: `PLAINTEXT://127.0.0.1:${kafka}`,
+      ...(brokers === undefined ? {} : { BROKERS: String(brokers), KAFKA_PORT: String(kafka) }),
       ...options.variables,
     };
     const objects = { LOG: "TimberlineLog" };
     const { modules, folder } = bundle;
-    const text = workerdConfig({ modules, objects, variables, dataDir, http, tcp: kafka });
+    const text = workerdConfig({ modules, objects, variables, dataDir, http, tcp });
     const config = join(folder, `config-${http}.capnp`);
     writeFileSync(config, text);
-    const server = new WorkerdServer(config, dataDir, { http, kafka });
+    const server = new WorkerdServer(config, dataDir, { http, kafka, brokers: brokers ?? 1 });
     if (options.awaitReady === false) server.spawn();
     else await server.restart();
     return server;
@@ -177,10 +193,19 @@ export class WorkerdServer {
   async restart(): Promise<void> {
     this.spawn();
     const deadline = performance.now() + READY_MS_MAX;
-    while (!(await this.firstAnswer("/readyz")).ok) {
+    while (!(await this.#isReady())) {
       if (performance.now() > deadline) throw new Error(`not ready:\n${this.process.stderr}`);
       await new Promise((resolve) => setTimeout(resolve, READY_EVERY_MS));
     }
+  }
+
+  /** All brokers are in the cluster. */
+  async #isReady(): Promise<boolean> {
+    if (!(await this.firstAnswer("/readyz")).ok) return false;
+    if (this.#brokers === 1) return true;
+    const answer = await this.firstAnswer("/v1/cluster");
+    const { brokers } = (await answer.json()) as { brokers: { fenced: boolean }[] };
+    return brokers.filter(({ fenced }) => !fenced).length === this.#brokers;
   }
 
   /** The same, without waking the object. */
@@ -226,6 +251,24 @@ export async function bundleEdge(
 ): Promise<{ folder: string; modules: string[] }> {
   const folder = tempFolder("worker");
   return { folder, modules: await bundleWorker({ project: projectFolder, entry, folder }) };
+}
+
+/** So many free ports, one after the other. */
+async function freePortRow(count: number): Promise<number[]> {
+  for (let attempt = 0; attempt < PORT_ROWS_TRIED_MAX; attempt++) {
+    const [first = 0] = await freePorts(1);
+    const row = Array.from({ length: count }, (_, index) => first + index);
+    if ((await Promise.all(row.map(isFree))).every((free) => free)) return row;
+  }
+  throw new Error(`no ${count} free ports in a row`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 export async function freePorts(count: number): Promise<number[]> {
