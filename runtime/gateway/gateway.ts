@@ -12,6 +12,7 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
 import { GatewayBroker } from "./gateway-broker.ts";
 import { GatewayMetrics } from "./gateway-metrics.ts";
+import { gatewayTunnel } from "./gateway-tunnel.ts";
 import { topicsIn } from "./request-topics.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -62,6 +63,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       feedBytes: broker.feeds.bytes,
     })),
     docs: () => platform.manual(),
+    kafka: gatewayTunnel(upstream.connecting, () => broker.cluster()),
     report: (error, context) =>
       logger.error("request-failed", context, {
         error: error instanceof Error ? error : new Error(String(error)),

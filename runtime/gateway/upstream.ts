@@ -15,7 +15,7 @@ import { ClusterAdmin } from "../client/admin.ts";
 import type { ClientOptions, ClientPlatform } from "../client/api.ts";
 import { ClusterCalls } from "../client/cluster-calls.ts";
 import { ConnectionPool } from "../client/connection-pool.ts";
-import { addressText, Context } from "../client/context.ts";
+import { addressText, Context, type OwnOptions } from "../client/context.ts";
 import { GroupCalls } from "../client/group-calls.ts";
 import { Metadata } from "../client/metadata.ts";
 import { TransactionCalls } from "../client/transaction-calls.ts";
@@ -44,6 +44,8 @@ export interface UpstreamOptions
 }
 
 export class Upstream {
+  /** How each connection is made. */
+  readonly connecting: OwnOptions;
   readonly view: UpstreamView;
   readonly admin: ClusterAdmin;
   readonly groups: GroupCalls;
@@ -58,7 +60,8 @@ export class Upstream {
 
   constructor(options: UpstreamOptions) {
     const { platform } = options;
-    this.#context = this.#newContext(options);
+    this.connecting = connectingOf(options);
+    this.#context = new Context(this.connecting);
     this.#pool = new ConnectionPool(this.#context);
     const metadata = new Metadata(this.#context, this.#pool);
     this.calls = new ClusterCalls(this.#context, metadata, this.#pool);
@@ -70,7 +73,7 @@ export class Upstream {
       configsOf: (topicId) => this.configsOf(topicId),
       noteChange: options.noteChange,
     });
-    this.#leaderCalls = new LeaderCalls(platform, this.view, this.#newContext(options));
+    this.#leaderCalls = new LeaderCalls(platform, this.view, new Context(this.connecting));
     this.leaders = new Leaders(platform.clock, this.view, (place) => this.view.noteStale(place));
   }
 
@@ -182,21 +185,21 @@ export class Upstream {
     const what = `the upstream cluster (${this.addresses}) does not answer: ${this.view.failure}`;
     return new BrokerError("BROKER_NOT_AVAILABLE", `${what} Try again later`);
   }
+}
 
-  #newContext({ platform, bootstrap, clientId, tls, sasl }: UpstreamOptions): Context {
-    return new Context({
-      platform,
-      bootstrap,
-      ...(tls === undefined ? {} : { tls }),
-      ...(sasl === undefined ? {} : { sasl }),
-      clientId: clientId ?? "timberline-gateway",
-      connectTimeoutMs,
-      requestTimeoutMs,
-      operationTimeoutMs,
-      retryBackoffMs: reconnectMs,
-      retryBackoffMsMax: reconnectMsMax,
-    });
-  }
+function connectingOf({ platform, bootstrap, clientId, tls, sasl }: UpstreamOptions): OwnOptions {
+  return {
+    platform,
+    bootstrap,
+    ...(tls === undefined ? {} : { tls }),
+    ...(sasl === undefined ? {} : { sasl }),
+    clientId: clientId ?? "timberline-gateway",
+    connectTimeoutMs,
+    requestTimeoutMs,
+    operationTimeoutMs,
+    retryBackoffMs: reconnectMs,
+    retryBackoffMsMax: reconnectMsMax,
+  };
 }
 
 function failed({ topic, partition }: TopicPartition, error: BrokerError): FetchedPartition {

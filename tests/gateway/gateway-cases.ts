@@ -2,6 +2,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { createClient } from "../../runtime/client/mod.ts";
 import { EventStream, request, requestJson } from "../support/http-client.ts";
 
 interface Page {
@@ -107,6 +108,21 @@ export function gatewayCases(gateway: () => string): void {
       rest.map(({ data }) => (JSON.parse(data) as { value: string }).value),
       ["b", "c"],
     );
+  });
+
+  test("gateway: Kafka's own protocol goes through it over HTTP", async () => {
+    const client = createClient({ bootstrap: gateway() });
+    try {
+      await client.admin().createTopic({ name: "tunnelled", partitions: 1 });
+      await client.producer().send({ topic: "tunnelled", value: "through" });
+      const consumer = client.consumer();
+      await consumer.assign([{ topic: "tunnelled", partition: 0, offset: "earliest" }]);
+      const batch = await consumer.poll(10_000);
+      const [first] = [...(batch?.records ?? [])];
+      assert.is(new TextDecoder().decode(first?.value ?? undefined), "through");
+    } finally {
+      await client.close();
+    }
   });
 
   test("gateway: offsets of groups are moved and told, groups are listed and forgotten", async () => {
