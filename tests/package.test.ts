@@ -4,6 +4,8 @@
 
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { request, requestJson } from "./support/http-client.ts";
@@ -15,6 +17,8 @@ import { tempFolder } from "./support/temp-folder.ts";
 import { WorkerdServer, workerdRuntime } from "./support/workerd.ts";
 
 const NPM_MS_MAX = 120_000;
+/** All of the client, minified and packed: producers, consumers, groups, transactions, admin, four codecs, the core. */
+const CLIENT_BYTES_MAX = 80_000;
 const RUNTIMES = [currentNode(), deno(), bun()];
 
 const home = tempFolder("package");
@@ -86,14 +90,16 @@ test("the package's types check in a strict project that imports it", async () =
 const EMBEDDED = `
 import { createPlatform, startServer } from "timberline";
 import { createClient } from "timberline/client";
-const platform = createPlatform();
-const server = await startServer({ dataDir: "memory", kafkaPort: 0, httpPort: false });
-const bootstrap = [server.kafka.host + ":" + server.kafka.port];
-const client = createClient({ platform, bootstrap });
-const { offset } = await client.producer().send({ topic: "embedded", value: "record" });
-await client.close();
+const server = await startServer({ dataDir: "memory", kafkaPort: 0, httpPort: 0 });
+const offsets = [];
+for (const [scheme, { host, port }] of [["", server.kafka], ["http://", server.http]]) {
+  const client = createClient({ bootstrap: scheme + host + ":" + port });
+  const { offset } = await client.producer().send({ topic: "embedded", value: "record" });
+  offsets.push(offset);
+  await client.close();
+}
 await server.close();
-console.log(JSON.stringify({ runtime: platform.runtime, offset }));
+console.log(JSON.stringify({ runtime: createPlatform().runtime, offsets }));
 `;
 
 for (const runtime of RUNTIMES) {
@@ -102,7 +108,7 @@ for (const runtime of RUNTIMES) {
     writeFileSync(script, EMBEDDED);
     const ran = await runProcess(runtime.command(script), { cwd: home });
     assert.is(ran.code, 0, ran.stderr);
-    assert.equal(JSON.parse(ran.stdout), { runtime: runtime.name, offset: 0 });
+    assert.equal(JSON.parse(ran.stdout), { runtime: runtime.name, offsets: [0, 1] });
   });
 
   test(`the package's binary serves records on ${runtime.name}`, async () => {
@@ -119,13 +125,25 @@ for (const runtime of RUNTIMES) {
   });
 }
 
-const WORKER_CLIENT = `
-import { createClient, createPlatform } from "timberline";
-const platform = createPlatform();
-const client = createClient({ platform, bootstrap: [process.argv[2]] });
-const { offset } = await client.producer().send({ topic: "packed", value: "record" });
-await client.close();
-console.log(JSON.stringify({ runtime: platform.runtime, offset }));
+/** Writes one record to each address, and reads what the topic then has. */
+const CLIENT = `
+import { createClient } from "timberline/client";
+const text = (bytes) => new TextDecoder().decode(bytes);
+let seen;
+for (const bootstrap of process.argv.slice(2)) {
+  const client = createClient({ bootstrap });
+  const producer = client.producer({ compression: "gzip" });
+  const { offset } = await producer.send({ topic: "packed", value: bootstrap.slice(0, 4) });
+  const consumer = client.consumer();
+  await consumer.assign([{ topic: "packed", partition: 0, offset: 0 }]);
+  seen = [];
+  for await (const record of consumer) {
+    seen.push(text(record.value));
+    if (record.offset === offset) break;
+  }
+  await client.close();
+}
+console.log(JSON.stringify(seen));
 `;
 
 test("the package brings a Worker that serves records in workerd, and is bundled for Workers", async () => {
@@ -135,14 +153,40 @@ test("the package brings a Worker that serves records in workerd, and is bundled
   const modules = ["worker.js", ...rest];
   const server = await WorkerdServer.start({ bundle: { folder, modules } });
   await request(`${server.http}/v1/topics/packed/records`, { body: { value: "from a tarball" } });
-  const script = join(home, "worker-client.mjs");
-  writeFileSync(script, WORKER_CLIENT);
+  const script = join(home, "client.mjs");
+  writeFileSync(script, CLIENT);
   const program = await workerdRuntime(script);
   const address = `${server.kafka.host}:${server.kafka.port}`;
-  const ran = await runProcess(program.command(script, address), { cwd: home });
+  const ran = await runProcess(program.command(script, address, server.http), { cwd: home });
   assert.is(ran.code, 0, ran.stderr);
-  assert.equal(JSON.parse(ran.stdout), { runtime: "workerd", offset: 1 });
+  assert.equal(JSON.parse(ran.stdout), ["from a tarball", address.slice(0, 4), "http"]);
   await server.kill();
+});
+
+test("the client is bundled for browsers without a word, within its size, and needs no bundler's help", async () => {
+  const script = join(home, "client.mjs");
+  writeFileSync(script, CLIENT);
+  for (const [platform, conditions] of [
+    ["browser", []],
+    ["neutral", ["edge-light", "browser"]],
+  ] as const) {
+    const outfile = join(home, `client.${platform}.js`);
+    const done = await build({
+      ...{ entryPoints: [script], outfile, platform, conditions: [...conditions] },
+      ...{ bundle: true, minify: true, format: "esm", logLevel: "silent" },
+    });
+    assert.equal(done.warnings, []);
+    const bytes = gzipSync(readFileSync(outfile), { level: 9 }).length;
+    assert.ok(bytes <= CLIENT_BYTES_MAX, `${bytes} bytes`);
+  }
+  const server = await TestServer.start();
+  for (const runtime of RUNTIMES) {
+    const bundled = join(home, "client.browser.js");
+    const ran = await runProcess(runtime.command(bundled, server.http), { cwd: home });
+    assert.is(ran.code, 0, ran.stderr);
+    assert.is(JSON.parse(ran.stdout).at(-1), "http");
+  }
+  await server.stop();
 });
 
 async function npm(cwd: string, ...args: string[]) {

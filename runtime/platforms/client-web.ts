@@ -37,18 +37,7 @@ function noSockets(): Error {
 
 class WebClock implements Clock {
   #soon: (() => void)[] = [];
-  readonly #channel = new MessageChannel();
-
-  constructor() {
-    const { port1 } = this.#channel;
-    port1.onmessage = () => {
-      const due = this.#soon;
-      this.#soon = [];
-      for (const run of due) run();
-    };
-    // Some runtimes keep a process alive for an open port.
-    if ("unref" in port1 && typeof port1.unref === "function") port1.unref();
-  }
+  #channel: MessageChannel | undefined;
 
   nowMs(): number {
     return Date.now();
@@ -65,7 +54,23 @@ class WebClock implements Clock {
 
   /** By a message: timers of nested calls wait 4 ms in browsers, and a second in tabs that nobody looks at. */
   soon(run: () => void): void {
-    if (this.#soon.push(run) === 1) this.#channel.port2.postMessage(null);
+    if (this.#soon.push(run) > 1) return;
+    this.#channel ??= this.#open();
+    this.#channel.port2.postMessage(null);
+  }
+
+  /** Closed when nothing is left to run: some runtimes do not end while a channel is open. */
+  #open(): MessageChannel {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => {
+      const due = this.#soon;
+      this.#soon = [];
+      for (const run of due) run();
+      if (this.#soon.length > 0) return;
+      channel.port1.close();
+      this.#channel = undefined;
+    };
+    return channel;
   }
 }
 
