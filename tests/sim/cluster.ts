@@ -2,12 +2,15 @@
 
 import type { PartitionRecord } from "../../cluster/control-plane.ts";
 import { type ClusterMember, openClusterMember } from "../../cluster/member.ts";
+import type { TopicPartition } from "../../runtime/broker.ts";
 import { BrokerConfig } from "../../runtime/config.ts";
+import { logSuffix, partitionOf } from "../../runtime/log/log-files.ts";
 import { clusterFiles } from "../../runtime/platforms/cluster-files.ts";
 import { createServer, type JoinCluster, type Server } from "../../runtime/server.ts";
 import { Log } from "../../runtime/telemetry/logger.ts";
+import type { LookedAt } from "./committed-checks.ts";
 import { type DiskFaults, healthyDisk, SimDisk } from "./disk.ts";
-import { type CrashKind, DiskState } from "./disk-state.ts";
+import { type CrashKind, DiskState, folderOf } from "./disk-state.ts";
 import { type Host, SimProcess } from "./process.ts";
 import { Kind } from "./scheduler.ts";
 import { simPlatform } from "./sim-platform.ts";
@@ -95,6 +98,8 @@ export interface BrokersOptions {
   readonly count: number;
   readonly hasSpare: boolean;
   readonly configs: Readonly<Record<string, string>>;
+  /** Absent: drawn. */
+  readonly sessionMs?: number | undefined;
 }
 
 export interface IsrNews {
@@ -110,6 +115,10 @@ export class Brokers {
   readonly all: readonly BrokerHost[];
   /** Told of each ISR that a broker hears of, and of the one before. */
   heardOf: ((host: BrokerHost, change: IsrNews) => void) | undefined;
+  /** For those who only look: each record heard of, each log that got shorter, each broker about to die. */
+  onHeard: ((place: TopicPartition, record: PartitionRecord) => void) | undefined;
+  onCut: ((place: TopicPartition) => void) | undefined;
+  onCrash: ((host: LookedAt) => void) | undefined;
   readonly #world: World;
   readonly #configs: Readonly<Record<string, string>>;
   readonly #sessionMs: number;
@@ -118,7 +127,8 @@ export class Brokers {
     const { count, hasSpare, configs } = options;
     this.#world = world;
     this.#configs = configs;
-    this.#sessionMs = world.random.fork("session").pick([400, 1_500]);
+    const drawnMs = world.random.fork("session").pick([400, 1_500]);
+    this.#sessionMs = options.sessionMs ?? drawnMs;
     const machines = count + (hasSpare ? 1 : 0);
     this.all = Array.from({ length: machines }, (_, index) => new BrokerHost(index + 1));
     for (const host of this.all) host.isMember = host.id <= count;
@@ -148,6 +158,7 @@ export class Brokers {
     const number = host.id;
     const process = new SimProcess(world.scheduler, { name: host.name, number, host, random });
     const disk = host.newDisk(process);
+    disk.onCut = (path) => this.#cut(path);
     host.take(process, disk);
     world.trace(host.name, `starts (${host.incarnation})`);
     world.scheduler.after(0, process, Kind.test, () => {
@@ -174,6 +185,7 @@ export class Brokers {
   crash(host: BrokerHost, kind: CrashKind): void {
     const { process } = host;
     if (process === undefined) return;
+    this.onCrash?.(host);
     this.#world.trace(host.name, kind === "power" ? "loses its power" : "is killed");
     if (kind === "power") {
       host.isUp = false;
@@ -244,6 +256,11 @@ export class Brokers {
     });
   }
 
+  #cut(path: string): void {
+    const place = path.endsWith(logSuffix) ? partitionOf(folderOf(path)) : undefined;
+    if (place) this.onCut?.(place);
+  }
+
   #joiner(host: BrokerHost, process: SimProcess): JoinCluster {
     return async ({ peers, clusterId, storage, brokerId }) => {
       const member = await openClusterMember({
@@ -272,6 +289,7 @@ export class Brokers {
         const before = known.get(key);
         if (before === record) continue;
         known.set(key, record);
+        this.onHeard?.({ topic: name, partition: record.partition }, record);
         const { partition, leader, leaderEpoch, isr, elr } = record;
         if (this.#world.isTraced) {
           const what = `${key} leader ${leader} epoch ${leaderEpoch}`;

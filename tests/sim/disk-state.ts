@@ -16,6 +16,8 @@ export class Inode {
   syncedSize = 0;
   /** … unless it was cut off and not synced since: then that may come back. */
   cut: { readonly at: number; readonly bytes: Uint8Array } | undefined;
+  /** Pages that a failed sync gave up: in the page cache until the power is lost, never on the disk. */
+  hole: { readonly from: number; readonly end: number } | undefined;
   readonly #syncing = new Set<{ size: number }>();
 
   constructor(path: string, capacity = 256) {
@@ -43,6 +45,7 @@ export class Inode {
       this.syncedSize = size;
     }
     this.size = size;
+    if (this.hole && size <= this.hole.from) this.hole = undefined;
     for (const sync of this.#syncing) sync.size = Math.min(sync.size, size);
   }
 
@@ -57,6 +60,11 @@ export class Inode {
     };
   }
 
+  /** A sync failed: the system takes for written what it could not write. */
+  forget(): void {
+    if (this.size > this.syncedSize) this.hole ??= { from: this.syncedSize, end: this.size };
+  }
+
   /** The file as the next process finds it. */
   after(kind: CrashKind, random: SeededRandom): Inode {
     const next = new Inode(this.path, Math.max(256, this.size));
@@ -64,6 +72,7 @@ export class Inode {
       next.append(this.bytes.subarray(0, this.size));
       next.syncedSize = this.syncedSize;
       next.cut = this.cut;
+      next.hole = this.hole;
       return next;
     }
     if (this.cut && random.chance(0.5)) {
@@ -73,6 +82,7 @@ export class Inode {
       next.append(this.bytes.subarray(0, this.#keptSize(random)));
       if (next.size > this.syncedSize) this.#spoil(next, random);
     }
+    if (this.hole) next.bytes.fill(0, this.hole.from, Math.min(this.hole.end, next.size));
     next.syncedSize = next.size;
     return next;
   }

@@ -15,6 +15,8 @@ import { Kind } from "./scheduler.ts";
 export interface DiskFaults {
   syncMs: readonly [from: number, to: number];
   isFull: boolean;
+  /** So many of the next syncs fail, and what they had to write never gets to the disk. */
+  syncsToFail: number;
   isBroken: boolean;
 }
 
@@ -22,7 +24,7 @@ const usualSyncMs = [0.2, 2] as const;
 const diskBytes = 1 << 30;
 
 export function healthyDisk(): DiskFaults {
-  return { syncMs: usualSyncMs, isFull: false, isBroken: false };
+  return { syncMs: usualSyncMs, isFull: false, syncsToFail: 0, isBroken: false };
 }
 
 export class SimDisk implements Storage {
@@ -30,6 +32,8 @@ export class SimDisk implements Storage {
   readonly process: SimProcess;
   readonly faults: DiskFaults;
   state: DiskState;
+  /** Told of each file that got shorter. */
+  onCut: ((path: string) => void) | undefined;
   #crash: { steps: number; kind: CrashKind; die: () => void } | undefined;
   /** What the machine's disk held when the process died. */
   #left: DiskState | undefined;
@@ -182,6 +186,11 @@ class SimFile implements StorageFile {
       process.scheduler.after(delayMs, process, Kind.disk, () => {
         try {
           this.#disk.step(0);
+          if (faults.syncsToFail > 0) {
+            faults.syncsToFail--;
+            this.#inode.forget();
+            throw new StorageError("failed", `cannot sync ${this.path}: input/output error`);
+          }
           synced();
           state.syncFolder(folderOf(this.#inode.path));
           resolve();
@@ -196,6 +205,7 @@ class SimFile implements StorageFile {
     this.#open();
     this.#disk.step(0);
     this.#inode.truncate(size);
+    this.#disk.onCut?.(this.#inode.path);
   }
 
   close(): void {

@@ -13,8 +13,10 @@ export interface Mutant extends Edit {
   readonly also?: Edit;
   /** 1: a broker that is alone must keep it. */
   readonly brokers?: 1;
-  /** Another rule that holds the line alone: then nothing is found, and that is as it should be. */
-  readonly behind?: string;
+  /** Another rule that holds the line alone: only with both broken anything can be found. */
+  readonly behind?: Edit & { readonly rule: string };
+  /** The plot of all seeds; absent: each seed is what it is. */
+  readonly plot?: string;
 }
 
 const leaderState = "runtime/replication/leader-state.ts";
@@ -53,13 +55,19 @@ export const mutants: readonly Mutant[] = [
     file: "runtime/replication/replication-waits.ts",
     find: "const tooFew = this.#options.tooFew();\n    for",
     replace: "const tooFew = undefined;\n    for",
-    behind: "the high watermark stands still",
+    behind: {
+      rule: "the high watermark stands still below it",
+      file: leaderState,
+      find: "if (this.inSyncCount < inSyncMin) return false;",
+      replace: "if (inSyncMin < 0) return false;",
+    },
   },
   {
     rule: "a new leader knows nothing of its followers",
     file: leaderState,
     find: "      logEnd: -1,\n      lastFetchMs",
     replace: "      logEnd: isInSync ? this.startOffset : -1,\n      lastFetchMs",
+    plot: "one is slower",
   },
   {
     rule: "a follower joins only when it has all that is committed",
@@ -78,6 +86,7 @@ export const mutants: readonly Mutant[] = [
     file: "cluster/decisions/isr-changes.ts",
     find: "if (broker.epoch !== epoch) return",
     replace: "if (broker.epoch < 0) return",
+    plot: "another one joins",
   },
   {
     rule: "a follower cuts its log by epochs",
@@ -96,6 +105,7 @@ export const mutants: readonly Mutant[] = [
     file: "runtime/replication/followed-partition.ts",
     find: "this.partition.truncate(Math.max(offset, 0));",
     replace: "this.partition.truncate(Math.min(offset, this.partition.highWatermark));",
+    plot: "one is slower",
   },
   {
     rule: "a new leader writes where its epoch begins",
@@ -103,12 +113,25 @@ export const mutants: readonly Mutant[] = [
     find: "if (role !== undefined && this.epochs.assign(this.#leaderEpoch, this.log.endOffset)) {",
     replace:
       "if (role === undefined && this.epochs.assign(this.#leaderEpoch, this.log.endOffset)) {",
+    behind: {
+      rule: "so does its first record",
+      file: "runtime/log/batch-writer.ts",
+      find: "if (this.#target.epochs.latest() === this.#target.leaderEpoch) return;",
+      replace: "if (this.#target.epochs.latest() <= this.#target.leaderEpoch) return;",
+    },
   },
   {
     rule: "an answer from an epoch that is over is dropped",
     file: "runtime/replication/fetcher.ts",
     find: "followed?.leaderEpoch !== item.leaderEpoch) continue;",
     replace: "followed === undefined) continue;",
+    plot: "an answer of long ago",
+    behind: {
+      rule: "a request under way is broken off when an epoch begins",
+      file: "runtime/replication/fetcher.ts",
+      find: "} else if (this.#isFetching && !this.#wasInterrupted) {",
+      replace: "} else if (this.#isFetching && !this.#wasInterrupted && this.size < 0) {",
+    },
   },
   {
     rule: "a follower says that it has only what is synced",
@@ -128,6 +151,7 @@ export const mutants: readonly Mutant[] = [
     file: "cluster/decisions/brokers.ts",
     find: "...(wasClean ? {} : { lost: id })",
     replace: "...(wasClean || id > 0 ? {} : { lost: id })",
+    plot: "one is left",
   },
   {
     rule: "who was fenced leaves the ISR",
@@ -158,6 +182,7 @@ export const mutants: readonly Mutant[] = [
     file: "cluster/decisions/isr-changes.ts",
     find: "if (now.partitionEpoch !== wish.partitionEpoch) {",
     replace: "if (now.partitionEpoch < 0) {",
+    plot: "a leader of yesterday",
   },
   {
     rule: "a start checks what was not synced",
@@ -165,6 +190,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (isTrusted && segment.open()) {",
     replace: "if ((isTrusted || segment.bytes > 0) && segment.open()) {",
     brokers: 1,
+    plot: "torn after a clean stop",
   },
   {
     rule: "a fetch counts only in the leader's own epoch",
@@ -176,6 +202,7 @@ export const mutants: readonly Mutant[] = [
       find: "currentLeaderEpoch < 0 || currentLeaderEpoch === partition.leaderEpoch",
       replace: "currentLeaderEpoch < 0 || partition.leaderEpoch >= 0",
     },
+    plot: "the same leader again",
   },
   {
     rule: "every new epoch is reconciled again, also of the same leader",
@@ -189,19 +216,34 @@ export const mutants: readonly Mutant[] = [
     find: "this.#highWatermark = Math.max(startOffset, Math.min(this.#highWatermark, endOffset));",
     replace:
       "this.#highWatermark = Math.max(startOffset, this.#highWatermark + (endOffset - endOffset));",
+    behind: {
+      rule: "a log is cut before its high watermark rises",
+      file: "runtime/replication/followed-partition.ts",
+      find: "    if (answer.diverging !== undefined) {",
+      replace:
+        "    if (answer.diverging) this.partition.raiseHighWatermark(Infinity);\n" +
+        "    if (answer.diverging !== undefined) {",
+    },
   },
   {
     rule: "a log whose sync failed takes nothing more",
     file: partition,
-    find: "    this.#host.fail(error);\n",
-    replace: "    if (error.message === '') this.#host.fail(error);\n",
+    find: "this.#host.fail(isKnown ?",
+    replace: "if (what === '') this.#host.fail(isKnown ?",
+    plot: "a sync that failed",
+    brokers: 1,
   },
   {
     rule: "min.insync.replicas is looked at before an append",
     file: partition,
     find: 'options.acks !== "leader") this.#role.checkInSync();',
     replace: 'options.acks !== "leader" && !this.#role) return;',
-    behind: "the high watermark stands still",
+    behind: {
+      rule: "the high watermark stands still below it",
+      file: leaderState,
+      find: "if (this.inSyncCount < inSyncMin) return false;",
+      replace: "if (inSyncMin < 0) return false;",
+    },
   },
   {
     rule: "before it is registered, a restarted broker leads nothing",
@@ -225,6 +267,13 @@ export const mutants: readonly Mutant[] = [
     file: "runtime/replication/isr-changes.ts",
     find: 'if (fault !== null && fault !== "stale-partition-epoch" && fault !== "fenced-leader-epoch") {',
     replace: "if (fault !== null) {",
+    plot: "the answer is lost",
+    behind: {
+      rule: "an answer counts when its change is in the asker's view",
+      file: "cluster/change-asker.ts",
+      find: "await view.until(() => view.image.version >= version, restMs);",
+      replace: "await view.until(() => view.image.version >= -version, restMs);",
+    },
   },
   {
     rule: "a copy starts with the high watermark that was written down, not with its end",

@@ -15,10 +15,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { type Edit, type Mutant, mutants } from "./mutant-list.ts";
 import { hashOfSources, project, simulated } from "./sources.ts";
 
-const seedsMax = 200;
 const secondsMax = 1_200;
 const resultsPath = join(project, "tests/sim/results/mutants.json");
 const readmePath = join(project, "tests/sim/README.md");
@@ -29,7 +29,11 @@ interface Found {
   readonly finding: string;
 }
 
-const words = process.argv.slice(2);
+const { values, positionals: words } = parseArgs({
+  allowPositionals: true,
+  options: { seeds: { type: "string", default: "200" } },
+});
+const seedsMax = Number(values.seeds);
 const chosen = mutants.filter(
   ({ rule }) => words.length === 0 || words.some((w) => rule.includes(w)),
 );
@@ -39,7 +43,7 @@ let survivors = 0;
 for (const mutant of chosen) {
   results[mutant.rule] ??= hunt(mutant);
   const found = results[mutant.rule]!;
-  if (found.seeds === undefined && mutant.behind === undefined) survivors++;
+  if (found.seeds === undefined) survivors++;
   console.log(rowOf(mutant, found));
   if (words.length === 0) store();
 }
@@ -55,8 +59,10 @@ function hunt(mutant: Mutant): Found {
     symlinkSync(join(project, "node_modules"), join(folder, "node_modules"));
     breakRule(folder, mutant.rule, mutant);
     if (mutant.also) breakRule(folder, mutant.rule, mutant.also);
+    if (mutant.behind) breakRule(folder, mutant.rule, mutant.behind);
     const counts = ["--seeds", String(seedsMax), "--failures-max", "1"];
-    const args = ["tests/sim/run.ts", ...counts, "--brokers", String(mutant.brokers ?? 3)];
+    const plot = mutant.plot === undefined ? [] : ["--plot", mutant.plot];
+    const args = ["tests/sim/run.ts", ...counts, "--brokers", String(mutant.brokers ?? 3), ...plot];
     const { stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", ...args], {
       cwd: folder,
       encoding: "utf8",
@@ -65,8 +71,8 @@ function hunt(mutant: Mutant): Found {
     const told = /^(\d+) seeds, (\d+) failed/m.exec(stdout);
     if (told === null) return { finding: stderr.trim().slice(0, 200) || "no end" };
     if (told[2] === "0") return { finding: "" };
-    const rules = [...stdout.matchAll(/^ {2}([a-z-]+): (not in)?/gm)].map(([, rule, late]) =>
-      late ? "not in sync again" : rule!,
+    const rules = [...stdout.matchAll(/^ {2}([a-z-]+): (Error: not in)?/gm)].map(
+      ([, rule, late]) => (late ? "not in sync again" : rule!),
     );
     return { seeds: Number(told[1]), finding: [...new Set(rules)].join(", ") };
   } finally {
@@ -88,9 +94,9 @@ function breakRule(folder: string, rule: string, { file, find, replace }: Edit):
 
 // ---- what is written down ----
 
-function rowOf({ rule, behind }: Mutant, { seeds, finding }: Found): string {
-  const why = behind === undefined ? finding : `held by: ${behind}`;
-  return `| ${rule} | ${seeds ?? `not in ${seedsMax}`} | ${seeds ? finding : why} |`;
+function rowOf({ rule, plot, behind }: Mutant, { seeds, finding }: Found): string {
+  const name = behind === undefined ? rule : `${rule}; and ${behind.rule}`;
+  return `| ${name} | ${plot ?? ""} | ${seeds ?? `not in ${seedsMax}`} | ${finding} |`;
 }
 
 /** Of these very sources: otherwise they say nothing. */
@@ -108,8 +114,9 @@ function store(): void {
 
 function writeTable(): void {
   const rows = mutants.map((mutant) => rowOf(mutant, results[mutant.rule]!));
-  const table = ["| rule | seeds | what broke |", "|---|---|---|", ...rows].join("\n");
+  const head = ["| rule | plot | seeds | what broke |", "|---|---|---|---|"];
+  const table = [...head, ...rows].join("\n");
   const readme = readFileSync(readmePath, "utf8");
-  const next = readme.replace(/\| rule \| seeds \| what broke \|\n(\|.*\n)+/, () => `${table}\n`);
+  const next = readme.replace(/\| rule \|.* what broke \|\n(\|.*\n)+/, () => `${table}\n`);
   writeFileSync(readmePath, next);
 }

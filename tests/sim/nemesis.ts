@@ -2,7 +2,9 @@
 
 import type { BrokerHost, Brokers } from "./cluster.ts";
 import { faults, growth } from "./faults.ts";
+import type { Plot } from "./plots.ts";
 import type { SeededRandom } from "./seeded-random.ts";
+import { Stage } from "./stage.ts";
 import { isSettled } from "./state-checks.ts";
 import { layTraps } from "./traps.ts";
 import type { World } from "./world.ts";
@@ -17,9 +19,15 @@ const restoreLookMs = 300;
 const calmMs = [100, 1_500] as const;
 const hecticMs = [10, 500] as const;
 
+/** A plot is played for so long, at least once. */
+const playMs = 2_500;
+const settleMsMax = 4_000;
+
 export interface NemesisOptions {
   /** Unsynced bytes may be lost: only where an acknowledgement means synced. */
   readonly mayLosePower: boolean;
+  /** Instead of faults by chance. */
+  readonly plot?: Plot | undefined;
 }
 
 export class Nemesis {
@@ -43,6 +51,27 @@ export class Nemesis {
   }
 
   begin(): void {
+    const { plot } = this.options;
+    if (plot === undefined) this.#beginByChance();
+    else this.#play(plot).catch((error) => this.world.after(0, () => Promise.reject(error)));
+  }
+
+  async #play(plot: Plot): Promise<void> {
+    const stage = new Stage(this);
+    const { scheduler } = this.world;
+    const endMs = scheduler.nowMs + playMs;
+    do {
+      const isReady = () => this.brokers.hosts.length === 1 || isSettled(this.brokers);
+      await stage.until(isReady, settleMsMax);
+      await stage.wait(100, 400);
+      await plot.play(stage);
+      this.#mendAll();
+      for (const host of this.brokers.all) this.brokers.start(host);
+    } while (scheduler.nowMs < endMs);
+    this.isOver = true;
+  }
+
+  #beginByChance(): void {
     // Seeds differ in what they are about: a few kinds each, rather than a bit of everything.
     const kinds = Object.entries(faults).filter(() => this.random.chance(0.4));
     // Where there is room to grow.
@@ -117,12 +146,17 @@ export class Nemesis {
 
   /** `mend` runs after a while, and at the end at the latest. */
   for(fromMs: number, toMs: number, mend: () => void): void {
+    this.world.after(this.random.between(fromMs, toMs), this.until(mend));
+  }
+
+  /** `mend` runs once when what this returns is called, and at the end at the latest. */
+  until(mend: () => void): () => void {
     const once = () => {
       if (!this.#mend.delete(once)) return;
       mend();
     };
     this.#mend.add(once);
-    this.world.after(this.random.between(fromMs, toMs), once);
+    return once;
   }
 
   /** A broker that runs, rather one that leads something. */

@@ -24,6 +24,7 @@ export class SimNetwork {
   readonly wire: Owner = { name: "wire", number: 15, isAlive: true };
   readonly #ports = new Map<string, Port>();
   #nextPort = 40_000;
+  readonly #pairs = new Set<readonly [SimSocket, SimSocket]>();
 
   constructor(scheduler: Scheduler, links: Links) {
     this.scheduler = scheduler;
@@ -89,7 +90,18 @@ export class SimNetwork {
     const far = new SimSocket(this, b, { host: a.host.name, port });
     near.connect(far);
     far.connect(near);
+    for (const pair of this.#pairs)
+      if (pair.every(({ isOver }) => isOver)) this.#pairs.delete(pair);
+    this.#pairs.add([near, far]);
     return [near, far];
+  }
+
+  /** All connections between two machines break, as when something between them forgets them. */
+  reset(a: string, b: string): void {
+    for (const pair of this.#pairs) {
+      const names = pair.map(({ process }) => process.host.name);
+      if (names.includes(a) && names.includes(b) && a !== b) for (const end of pair) end.breakOff();
+    }
   }
 }
 
@@ -127,6 +139,18 @@ class SimSocket implements Connection {
     this.remoteAddress = remote.host;
     this.remotePort = remote.port;
     process.onEnd(() => this.#processEnded());
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** What was on its way is lost. */
+  breakOff(): void {
+    if (this.#isOver) return;
+    this.#sent.length = 0;
+    this.#arrived.length = 0;
+    this.#take({ atMs: 0, chunks: [], bytes: 0, end: "reset" });
   }
 
   connect(peer: SimSocket): void {

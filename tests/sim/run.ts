@@ -16,6 +16,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     minutes: { type: "string", default: "1000000" },
     brokers: { type: "string", default: "3" },
+    plot: { type: "string" },
     trace: { type: "boolean", default: false },
     store: { type: "boolean", default: false },
     "failures-max": { type: "string", default: "5" },
@@ -59,7 +60,7 @@ async function runAll(): Promise<void> {
   const cpuBefore = process.cpuUsage();
   for (let seed = first + totals.seeds; seed < first + count; seed++) {
     if ((seed - first) % seedsPerCore === 0) core = newCore();
-    add(await simulate({ seed, brokers, core, print }));
+    add(await simulate({ seed, brokers, core, print, plot: values.plot }));
     const { user, system } = process.cpuUsage(cpuBefore);
     totals.cpuS = before.cpuS + (user + system) / 1e6;
     totals.wallS = before.wallS + (performance.now() - startedMs) / 1_000;

@@ -36,6 +36,7 @@ export class Scheduler {
   #order = 0;
   readonly #heap: Event[] = [];
   #failure: unknown;
+  #before: (() => void)[] = [];
 
   get hash(): string {
     return (this.#hash >>> 0).toString(16).padStart(8, "0");
@@ -55,6 +56,11 @@ export class Scheduler {
         event.run = undefined;
       },
     };
+  }
+
+  /** No event: whoever only looks changes nothing. All that the event under way causes at once is done by then. */
+  beforeNext(look: () => void): void {
+    this.#before.push(look);
   }
 
   /** Runs until `isDone` or `endMs`; rejects with what an event threw. */
@@ -92,6 +98,7 @@ export class Scheduler {
   }
 
   #step(): void {
+    if (this.#before.length > 0) for (const look of this.#before.splice(0)) look();
     const event = pop(this.#heap)!;
     const { atMs, owner, what } = event;
     this.nowMs = Math.max(this.nowMs, atMs);

@@ -4,8 +4,10 @@ import type { Core } from "../../storage-wasm/core.ts";
 import { balanceTopic } from "./balances.ts";
 import { checkHistory } from "./checker.ts";
 import { Brokers, brokerPort } from "./cluster.ts";
+import { CommittedWatch } from "./committed-checks.ts";
 import { History, type TopicHistory, type Violation } from "./history.ts";
 import { Nemesis } from "./nemesis.ts";
+import { plotOf, plots } from "./plots.ts";
 import type { SimProcess } from "./process.ts";
 import { readToEnd } from "./read-to-end.ts";
 import { drawScenario, groupOf, type Scenario, topicsOf, work } from "./scenario.ts";
@@ -20,6 +22,8 @@ export interface SimulationOptions {
   readonly brokers?: number;
   readonly core?: Core;
   readonly print?: ((line: string) => void) | undefined;
+  /** Name of the plot that is played; absent: as the seed says. */
+  readonly plot?: string | undefined;
 }
 
 export interface Outcome {
@@ -59,12 +63,14 @@ class Simulation {
   readonly #workload: Workload;
   readonly #nemesis: Nemesis;
   readonly #watch: StateWatch;
+  readonly #committed: CommittedWatch;
   readonly #scenario: Scenario;
 
-  constructor({ seed, brokers = 3, core = newCore(), print }: SimulationOptions) {
+  constructor({ seed, brokers = 3, core = newCore(), print, plot }: SimulationOptions) {
     const world = new World({ seed, core, print });
     this.#world = world;
-    this.#scenario = drawScenario(world.random.fork("plan"));
+    const played = plot === undefined ? plotOf(seed, brokers) : plots[plot];
+    this.#scenario = { ...drawScenario(world.random.fork("plan")), ...played?.scenario };
     const { isFlushedByOs, lagMsMax, hasSpare } = this.#scenario;
     const configs = {
       "timberline.flush": isFlushedByOs ? "os" : "group",
@@ -77,11 +83,18 @@ class Simulation {
       "replica.lag.time.max.ms": lagMsMax,
     };
     const hasGrowth = hasSpare && brokers === 3;
-    this.#brokers = new Brokers(world, { count: brokers, hasSpare: hasGrowth, configs });
+    this.#brokers = new Brokers(world, {
+      count: brokers,
+      hasSpare: hasGrowth,
+      configs,
+      sessionMs: played?.sessionMs,
+    });
     const bootstrap = this.#brokers.all.map(({ name }) => `${name}:${brokerPort}`);
     this.#workload = new Workload(world, bootstrap, this.#history);
-    this.#nemesis = new Nemesis(world, this.#brokers, { mayLosePower: !isFlushedByOs });
+    const mayLosePower = !isFlushedByOs;
+    this.#nemesis = new Nemesis(world, this.#brokers, { mayLosePower, plot: played });
     this.#watch = new StateWatch(world, this.#brokers);
+    this.#committed = new CommittedWatch(world, this.#brokers);
   }
 
   async run(): Promise<void> {
@@ -90,6 +103,8 @@ class Simulation {
     await this.#until("the brokers start", () => this.#areAllRunning(), startMsMax);
     await this.#createTopics();
     this.#watch.start();
+    this.#committed.start();
+    this.#workload.onAcknowledged = (place) => this.#committed.lookSoon(place);
     work(this.#workload, this.#scenario);
     this.#nemesis.begin();
     await scheduler.run(() => this.#nemesis.isOver, scheduler.nowMs + startMsMax);
@@ -99,6 +114,7 @@ class Simulation {
     await this.#readAll();
     this.violations.push(
       ...this.#watch.violations,
+      ...this.#committed.violations,
       ...checkReplicas(this.#brokers, this.#world.core),
       ...checkHistory(this.#history),
       ...this.#workload.failures.map((what) => ({ rule: "client-failure", what })),

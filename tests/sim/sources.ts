@@ -10,7 +10,7 @@ export const project = fileURLToPath(new URL("../..", import.meta.url));
 /** Files and folders that a simulation needs. */
 export const simulated = [
   ...["cluster", "runtime", "storage-wasm", "tests/sim"],
-  ...["package.json", "tsconfig.json"],
+  ...["tests/support/stored-batches.ts", "package.json", "tsconfig.json"],
 ];
 
 /** Texts and results change nothing. */
@@ -22,7 +22,7 @@ export function hashOfSources(): string {
     hash.update(readFileSync(join(project, path)));
   };
   for (const path of simulated) {
-    if (path.endsWith(".json")) add(path);
+    if (/\.(ts|json)$/.test(path)) add(path);
     else for (const file of filesBelow(path)) add(file);
   }
   return hash.digest("hex").slice(0, 16);

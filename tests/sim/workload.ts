@@ -44,6 +44,8 @@ export class Workload {
   readonly #world: World;
   readonly #bootstrap: readonly string[];
   isOver = false;
+  /** Told of each record that was acknowledged with acks=all. */
+  onAcknowledged: ((place: { topic: string; partition: number }) => void) | undefined;
   #underWay = 0;
   readonly #ends: (() => Promise<void>)[] = [];
   readonly #failures: string[] = [];
@@ -203,6 +205,7 @@ export class Workload {
       const { offset } = await producer.send({ topic: to, key, value, partition });
       entry.outcome = "ok";
       entry.offset = offset;
+      if (entry.acks === -1) this.onAcknowledged?.({ topic: to, partition });
       if (this.#world.isTraced)
         this.#world.trace(entry.producer, `${value} is at ${partition}@${offset}`);
     } catch (error) {

@@ -56,6 +56,15 @@ export class World {
     this.scheduler.after(delayMs, this.director, 6, run);
   }
 
+  beforeNext(look: () => void): void {
+    this.scheduler.beforeNext(look);
+  }
+
+  /** The metadata service has forgotten some of what was decided. */
+  get hasGoneBack(): boolean {
+    return this.metadata.epoch > 0;
+  }
+
   trace(who: string, what: string): void {
     const time = this.scheduler.nowMs.toFixed(2).padStart(9);
     const line = `${time} ${who.padEnd(4)} ${what}`;

@@ -2,6 +2,7 @@
 
 export interface StoredBatch {
   readonly lastOffset: number;
+  readonly leaderEpoch: number;
   readonly bytes: Uint8Array;
 }
 
@@ -11,13 +12,17 @@ const lengthEnd = 12;
 
 /** Views of the file's bytes. The file must end with a whole batch, or with less than a header. */
 export function storedBatches(file: Uint8Array): StoredBatch[] {
+  return [...eachStoredBatch(file)];
+}
+
+/** The same one by one, for who looks for one of them. */
+export function* eachStoredBatch(file: Uint8Array): Generator<StoredBatch> {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
-  const found: StoredBatch[] = [];
   for (let at = 0; at + headerBytes <= file.length; ) {
     const length = lengthEnd + view.getInt32(at + 8);
     const lastOffset = Number(view.getBigInt64(at)) + view.getInt32(at + 23);
-    found.push({ lastOffset, bytes: file.subarray(at, at + length) });
+    const leaderEpoch = view.getInt32(at + 12);
+    yield { lastOffset, leaderEpoch, bytes: file.subarray(at, at + length) };
     at += length;
   }
-  return found;
 }
