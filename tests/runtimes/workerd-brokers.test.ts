@@ -7,12 +7,13 @@ import { join } from "node:path";
 import { test } from "uvu";
 import { projectFolder } from "../support/project.ts";
 import { WorkerdServer, workerdRuntime } from "../support/workerd.ts";
+import { brokerObjectCases } from "./broker-object-cases.ts";
 import { queueCases } from "./suite.ts";
 
 const BROKERS = 3;
 
 const runtime = await workerdRuntime(join(projectFolder, "tests/runtimes/client-program.ts"));
 
-queueCases("workerd", runtime, () => WorkerdServer.start({ brokers: BROKERS }), []);
+queueCases("workerd", runtime, () => WorkerdServer.start({ brokers: BROKERS }), brokerObjectCases);
 
 test.run();
