@@ -7,13 +7,14 @@ import { BrokerError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
 import type { RoutableBroker } from "../routable-broker.ts";
 import { InflightBudget } from "./body.ts";
-import { confluentRoutes } from "./confluent/routes.ts";
+import { type ConfluentDoor, confluentDoor } from "./confluent/routes.ts";
 import { exposedHeaders } from "./durable-streams/answer-headers.ts";
 import { durableStreamRoutes } from "./durable-streams/routes.ts";
 import { errorAnswer, HttpError, isUnexpected } from "./error.ts";
 import { fetchRoutes } from "./fetch.ts";
 import { groupRoutes } from "./groups.ts";
 import { type KafkaTunnel, kafkaTunnelRoutes } from "./kafka-tunnel.ts";
+import { LargeAnswers } from "./large-answers.ts";
 import { offsetRoutes } from "./offsets.ts";
 import { type Manual, type MetricsSource, operationRoutes, type Readiness } from "./operations.ts";
 import { produceRoutes } from "./produce.ts";
@@ -63,14 +64,26 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   const { limits } = config;
   const inflight = new InflightBudget({ clock: platform.clock, limits, counters });
   const slowBodies = new SlowBodies(platform.clock);
+  const pages = new LargeAnswers(limits);
   const { closing } = options;
-  const door: Door = { platform, broker, config, counters, inflight, slowBodies, report, closing };
+  const door: Door = {
+    platform,
+    broker,
+    config,
+    counters,
+    inflight,
+    slowBodies,
+    pages,
+    report,
+    closing,
+  };
   const operations = operationRoutes(door, {
     readiness: options.readiness,
     metrics: options.metrics,
     manual: options.docs,
-    routes: () => routes,
+    routes: () => [...routes, ...confluent.routes()],
   });
+  const confluent = confluentDoor(door);
   const routes = [
     ...produceRoutes(door),
     ...fetchRoutes(door),
@@ -78,7 +91,6 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     ...offsetRoutes(door),
     ...groupRoutes(door),
     ...durableStreamRoutes(door),
-    ...confluentRoutes(door),
     ...(options.kafka ? kafkaTunnelRoutes(door, options.kafka) : []),
     ...operations,
   ];
@@ -90,7 +102,26 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   for (const route of routes) {
     app.on(route.method, route.path, handlerOf(route, options));
   }
+  registerLate(app, confluent, options);
   return app;
+}
+
+/** Routes of an API that most servers never hear are made by the first request below their paths. */
+function registerLate(app: Hono, door: ConfluentDoor, options: HttpAppOptions): void {
+  let late: Hono | undefined;
+  const make = () => {
+    const made = new Hono({ strict: false });
+    made.onError((error, context) => door.failed(error, context));
+    made.notFound((context) => door.failed(notFound(context, door.routes()), context));
+    for (const route of door.routes()) made.on(route.method, route.path, handlerOf(route, options));
+    return made;
+  };
+  for (const path of door.paths) {
+    app.all(path, (context) => {
+      late ??= make();
+      return late.fetch(context.req.raw, context.env);
+    });
+  }
 }
 
 /** Browsers ask before each write; this long they know the answer, if they remember it at all. */

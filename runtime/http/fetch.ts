@@ -6,13 +6,14 @@ import type { FetchedPartition, FetchRequest } from "../broker.ts";
 import { HttpError } from "./error.ts";
 import { eventsMediaType } from "./event-stream.ts";
 import { decodeFetched } from "./fetched-records.ts";
+import { pageAnswer } from "./large-answers.ts";
 import { LiveRecords } from "./live-records.ts";
 import { readPartition } from "./partition-read.ts";
 import { checkPartitionExists, resolveStart } from "./position.ts";
 import { partitionNumber } from "./producer.ts";
 import { batchesAnswer } from "./raw-batches.ts";
 import { recordJson } from "./record-output.ts";
-import { type Door, jsonText, pathParameter, type Route } from "./route.ts";
+import { type Door, pathParameter, type Route } from "./route.ts";
 import type { Parsed } from "./schemas.ts";
 import { batchesMediaType, linesMediaType } from "./stored.ts";
 import { partitionStream, topicStream } from "./streams.ts";
@@ -92,9 +93,9 @@ async function fetchPartition(door: Door, live: LiveRecords, context: Context): 
     fallback: "earliest",
     isolation,
   });
-  const request = { topic, partition, offset, isolation };
-  const fetched = await fetchOnce(door, context, { ...request, query, format });
-  if (format === "json") return jsonAnswer(door, fetched, { offset, query });
+  const request = { topic, partition, offset, isolation, query };
+  if (format === "json") return jsonPage(door, context, request);
+  const fetched = await fetchOnce(door, context, request, door.config.limits.fetchBytesMax);
   if (fetched.error !== null) {
     fetched.records.release();
     throw fetched.error;
@@ -120,16 +121,15 @@ interface OneFetch {
   readonly offset: number;
   readonly isolation: FetchRequest["isolation"];
   readonly query: FetchQuery;
-  readonly format: Format;
 }
 
 function fetchOnce(
   door: Door,
   context: Context,
-  { topic, partition, offset, isolation, query, format }: OneFetch,
+  { topic, partition, offset, isolation, query }: OneFetch,
+  most: number,
 ): Promise<FetchedPartition> {
   const { limits } = door.config;
-  const most = format === "json" ? limits.decodeBytesMax : limits.fetchBytesMax;
   const bytesMax = Math.min(query.max_bytes ?? limits.fetchBytes, most);
   const waitMs = Math.min(query.wait ?? 0, limits.fetchWaitMsMax);
   // Asking for the signal costs; only a wait needs it.
@@ -137,22 +137,41 @@ function fetchOnce(
   return readPartition(door, { topic, partition, offset, bytesMax, waitMs, isolation, signal });
 }
 
-async function jsonAnswer(
+/** A page as large as was asked for, or as there is room for while others take theirs. */
+async function jsonPage(door: Door, context: Context, request: OneFetch): Promise<Response> {
+  const { query } = request;
+  const { fetchBytes, decodeBytesMax } = door.config.limits;
+  const asked = Math.min(query.max_bytes ?? fetchBytes, decodeBytesMax);
+  let lease = door.pages.take(asked);
+  try {
+    // Whoever waits for a record holds nothing yet.
+    if (query.wait !== undefined) lease.release();
+    const fetched = await fetchOnce(door, context, request, lease.bytesMax);
+    if (query.wait !== undefined) lease = door.pages.take(fetched.records.length);
+    const text = await pageText(door, fetched, request);
+    return pageAnswer(text, lease, () => context.req.raw.signal);
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+}
+
+async function pageText(
   door: Door,
   fetched: FetchedPartition,
-  { offset, query }: { offset: number; query: FetchQuery },
-): Promise<Response> {
+  { offset, query }: OneFetch,
+): Promise<string> {
   const { limits } = door.config;
   const recordsMax = Math.min(query.max_records ?? limits.fetchRecords, limits.fetchRecordsMax);
   const range = { offset, endOffset: Number.POSITIVE_INFINITY, recordsMax };
   const { records, nextOffset } = await decodeFetched(door, fetched, range);
   const { topic, partition, highWatermark, lastStableOffset, logStartOffset } = fetched;
   const view = { keyEncoding: query.key_encoding, valueEncoding: query.value_encoding };
-  return jsonText(
+  return (
     `{"topic":${JSON.stringify(topic)},"partition":${partition},"records":[` +
-      records.map((record) => recordJson(record, partition, view)).join(",") +
-      `],"next_offset":${nextOffset},"high_watermark":${highWatermark},` +
-      `"last_stable_offset":${lastStableOffset},"log_start_offset":${logStartOffset}}`,
+    records.map((record) => recordJson(record, partition, view)).join(",") +
+    `],"next_offset":${nextOffset},"high_watermark":${highWatermark},` +
+    `"last_stable_offset":${lastStableOffset},"log_start_offset":${logStartOffset}}`
   );
 }
 

@@ -34,6 +34,9 @@ export interface HttpLimits {
   readonly fetchBytesMax: number;
   /** Upper limit of `max_bytes` when records are decoded in memory. */
   readonly decodeBytesMax: number;
+  /** JSON pages on their way to readers: as this fills, `max_bytes` shrinks, down to `pageBytesMin`. */
+  readonly pagesBytesMax: number;
+  readonly pageBytesMin: number;
   /** `max_records` of a JSON fetch that does not say, and its upper limit. */
   readonly fetchRecords: number;
   readonly fetchRecordsMax: number;
@@ -78,6 +81,8 @@ export const defaultHttpLimits: HttpLimits = {
   fetchBytes: MiB,
   fetchBytesMax: 55 * MiB,
   decodeBytesMax: 16 * MiB,
+  pagesBytesMax: 64 * MiB,
+  pageBytesMin: 64 * KiB,
   fetchRecords: 1000,
   fetchRecordsMax: 100_000,
   fetchWaitMsMax: 30_000,

@@ -5,6 +5,7 @@ import type { Context } from "hono";
 import type { Platform } from "../platform.ts";
 import type { RoutableBroker } from "../routable-broker.ts";
 import type { InflightBudget } from "./body.ts";
+import type { LargeAnswers } from "./large-answers.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { SchemaName } from "./schemas.ts";
 import type { SlowBodies } from "./slow-bodies.ts";
@@ -33,6 +34,7 @@ export interface Door {
   readonly counters: HttpCounters;
   readonly inflight: InflightBudget;
   readonly slowBodies: SlowBodies;
+  readonly pages: LargeAnswers;
   readonly report: Report;
   /** Aborted when the server stops; absent: never. */
   readonly closing?: AbortSignal | undefined;
