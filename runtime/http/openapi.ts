@@ -40,7 +40,8 @@ export async function openApiDocument(
 
 function routeOptions(doc: RouteDoc): DescribeRouteOptions {
   const { tag, summary, body, answers } = doc;
-  const failed = { description: "Any error", content: { "application/json": "error" } } as const;
+  const error = tag === "kafka-rest" ? "restError" : "error";
+  const failed = { description: "Any error", content: { "application/json": error } } as const;
   const responses = Object.entries({ ...answers, default: failed }).map(([status, answer]) => [
     status,
     {

@@ -72,6 +72,8 @@ const errorDetail = v.looseObject({
   status: v.number(),
 });
 const error = v.looseObject({ error: errorDetail });
+/** Of Confluent's REST API. */
+const restError = v.object({ error_code: v.number(), message: v.string() });
 
 const partition = v.object({
   partition: v.number(),
@@ -393,6 +395,7 @@ export const schemas = {
   cluster,
   health,
   error,
+  restError,
 };
 
 export type SchemaName = keyof typeof schemas;

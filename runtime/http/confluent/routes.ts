@@ -42,27 +42,44 @@ const routesV2: readonly Entry[] = [
   ["GET", `${instance}/records`, "records", "Read on (v2)"],
 ];
 
-export function confluentRoutes(door: Door): Route[] {
+export interface ConfluentDoor {
+  /** Everything below them is this door's. */
+  readonly paths: readonly string[];
+  /** Made when somebody asks for one of them, or for their list. */
+  routes(): readonly Route[];
+  failed(error: unknown, context: Context): Response;
+}
+
+export function confluentDoor(door: Door): ConfluentDoor {
   let loading: Promise<Handlers> | undefined;
   const load = () => {
     loading ??= import("./handlers.ts").then(({ createHandlers }) => createHandlers(door));
     return loading;
   };
+  let routes: readonly Route[] | undefined;
+  const failed = (error: unknown, { req }: Context) => {
+    if (isUnexpected(error)) door.report(error, `${req.method} ${req.routePath}`);
+    return errorResponse(error, req.path.startsWith("/v3/") ? "v3" : "v2");
+  };
   sweepUntil(door, async () => (await load()).sweep());
-  return [...routesV2, ...routesV3].map(([method, path, name, summary]): Route => {
-    const version = path.startsWith("/v3/") ? "v3" : "v2";
-    const handle = async (context: Context): Promise<Response> => {
-      try {
-        const { routes } = await load();
-        return await routes[name](context);
-      } catch (error) {
-        if (isUnexpected(error)) door.report(error, `${method} ${path}`);
-        return errorResponse(error, version);
-      }
-    };
-    const answers = { 200: { description: "As Confluent's REST API answers it" } };
-    return { method, path, doc: { tag: "kafka-rest", summary, answers }, handle };
-  });
+  return {
+    paths: ["/topics/*", "/brokers", "/consumers/*", "/v3/*"],
+    routes() {
+      routes ??= [...routesV2, ...routesV3].map(([method, path, name, summary]): Route => {
+        const answers = { 200: { description: "As Confluent's REST API answers it" } };
+        const handle = async (context: Context): Promise<Response> => {
+          try {
+            return await (await load()).routes[name](context);
+          } catch (error) {
+            return failed(error, context);
+          }
+        };
+        return { method, path, doc: { tag: "kafka-rest", summary, answers }, handle };
+      });
+      return routes;
+    },
+    failed,
+  };
 }
 
 function sweepUntil({ broker, platform, closing }: Door, sweep: () => Promise<void>): void {

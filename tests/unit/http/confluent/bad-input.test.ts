@@ -2,7 +2,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { confluentRoutes } from "../../../../runtime/http/confluent/routes.ts";
+import { confluentDoor } from "../../../../runtime/http/confluent/routes.ts";
 import type { Door } from "../../../../runtime/http/route.ts";
 import { call, openDoor, platform, type TestDoor } from "../door.ts";
 
@@ -149,9 +149,8 @@ test("consumer instances: configurations that cannot be", async () => {
 
 test("every route of an instance says when there is none", async () => {
   const door = await doorWithTopic();
-  const routes = confluentRoutes({ ...door, platform } as unknown as Door & TestDoor).filter(
-    ({ path }) => path.includes(":instance"),
-  );
+  const all = confluentDoor({ ...door, platform } as unknown as Door).routes();
+  const routes = all.filter(({ path }) => path.includes(":instance"));
   const bodies: Record<string, unknown> = {
     subscription: { topics: ["t"] },
     assignments: { partitions: [{ topic: "t", partition: 0 }] },
@@ -167,6 +166,17 @@ test("every route of an instance says when there is none", async () => {
     await check(door, { path, method, ...given, status: 404, code: 40403 });
   }
   assert.is(routes.length, 12);
+});
+
+test("wrong paths and methods, and pages of strangers, are told in the same shape", async () => {
+  const door = await doorWithTopic();
+  await check(door, { path: "/v3/no", status: 404, code: 404 });
+  await check(door, { path: "/consumers/g/no", status: 404, code: 404 });
+  await check(door, { path: "/brokers", method: "POST", status: 405, code: 405, message: /GET/ });
+  await check(door, { path: `${v3}/topics/t`, method: "PUT", status: 405, code: 405 });
+  const headers = { origin: "http://elsewhere", ...jsonType };
+  await check(door, { path: "/topics/t", body: record, headers, status: 403, code: 403 });
+  assert.is(door.broker.appends.length, 0);
 });
 
 test.run();
