@@ -22,8 +22,9 @@ test.after(async () => {
   await Promise.all(servers.map((server) => server.kill()));
 });
 
-async function start(variables: Record<string, string>): Promise<WorkerdServer> {
-  const server = await WorkerdServer.start({ bundle, variables });
+async function start(variables: Record<string, string>, brokers?: number): Promise<WorkerdServer> {
+  const several = brokers === undefined ? {} : { brokers };
+  const server = await WorkerdServer.start({ bundle, variables, ...several });
   servers.push(server);
   return server;
 }
@@ -34,30 +35,60 @@ test("the Worker with its WebAssembly is small", () => {
   assert.ok(total <= WORKER_GZIP_BYTES_MAX, `${total} bytes gzipped`);
 });
 
-test("the alarm wakes an object that nobody calls, and retention is applied", async () => {
-  const server = await start({
-    TIMBERLINE_LOG_RETENTION_CHECK_INTERVAL_MS: "1000",
-    TIMBERLINE_LOG_SEGMENT_DELETE_DELAY_MS: "0",
-  });
-  const { http } = server;
-  await createTopic(http, "expiring", 1, { "retention.ms": "1500" });
-  await produce(http, "expiring", ["short-lived"]);
-  await server.kill();
-  await server.spawn();
-  const deadline = performance.now() + ALARM_MS_MAX;
-  while (!server.process.stderr.includes("server-ready") && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.match(server.process.stderr, /server-ready/, "woken without a request");
-  let start_offset = 0;
-  while (start_offset === 0 && performance.now() < deadline) {
-    const { offsets } = await requestJson<{ offsets: { offset: number }[] }>(
-      `${http}/v1/topics/expiring/offsets?at=earliest`,
+for (const brokers of [undefined, 2]) {
+  const who = brokers === undefined ? "an object" : `each of ${brokers} brokers`;
+  test(`the alarm wakes ${who} that nobody calls, and retention is applied`, async () => {
+    const server = await start(
+      {
+        TIMBERLINE_LOG_RETENTION_CHECK_INTERVAL_MS: "1000",
+        TIMBERLINE_LOG_SEGMENT_DELETE_DELAY_MS: "0",
+      },
+      brokers,
     );
-    start_offset = offsets[0]?.offset ?? 0;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { http } = server;
+    const partitions = brokers ?? 1;
+    await createTopic(http, "expiring", partitions, { "retention.ms": "1500" });
+    for (let partition = 0; partition < partitions; partition++) {
+      await request(recordsUrl(http, "expiring", partition), { body: { value: "short-lived" } });
+    }
+    await server.kill();
+    await server.spawn();
+    const deadline = performance.now() + ALARM_MS_MAX;
+    while (readyCount(server) < partitions && performance.now() < deadline) await pause();
+    assert.is(readyCount(server), partitions, "woken without a request");
+    let starts: number[] = [];
+    while (!starts.every((offset) => offset === 1) || starts.length === 0) {
+      assert.ok(performance.now() < deadline, `the records are gone: ${starts}`);
+      await pause();
+      const url = `${http}/v1/topics/expiring/offsets?at=earliest`;
+      const { offsets } = await requestJson<{ offsets: { offset?: number }[] }>(url);
+      starts = offsets.map(({ offset = 0 }) => offset);
+    }
+  });
+}
+
+function readyCount({ process }: WorkerdServer): number {
+  return process.stderr.split("server-ready").length - 1;
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+test("brokers together hold more than one object may, and a full one hinders no other", async () => {
+  const { http } = await start({ OBJECT_BYTES_MAX: "2000000" }, 2);
+  await createTopic(http, "shared", 2);
+  const value = "x".repeat(300_000);
+  const stored = [0, 0];
+  for (const partition of [0, 1]) {
+    let answer: Response;
+    do {
+      answer = await post(recordsUrl(http, "shared", partition), { value });
+      if (answer.ok) stored[partition]!++;
+    } while (answer.ok && stored[partition]! < 10);
+    assert.match(await answer.text(), /object is full/);
   }
-  assert.is(start_offset, 1, "the record is gone");
+  assert.ok(Math.min(...stored) >= 4, `${stored} records of 300 KB in objects of 2 MB`);
 });
 
 test("a full object refuses records with one clear sentence, reads on, and recovers", async () => {
