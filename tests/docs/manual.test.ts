@@ -79,16 +79,18 @@ function stepsOf(blocks: readonly Block[]): Step[] {
 /** What a page has its reader start: lines of their own in a block without language. */
 function startsIn({ language, text }: Block): string[] {
   if (language !== "") return [];
-  return Array.from(text.matchAll(/^(npm start --|nats-server) .+$/gm), ([line]) =>
-    line.replace(/\s+#.*$/, ""),
-  );
+  const starts = /^(npm start --|npm run -s timberline -- gateway|nats-server) .+$/gm;
+  return Array.from(text.matchAll(starts), ([line]) => line.replace(/\s+#.*$/, ""));
 }
 
-/** NATS first; brokers at once, as their terminals would. */
+/** NATS first; brokers at once, as their terminals would; then gateways. */
 async function startAll(run: PageRun, starts: readonly string[]): Promise<void> {
   const isNats = (line: string) => line.startsWith("nats-server");
   for (const line of starts.filter(isNats)) await run.start(line);
-  await Promise.all(starts.filter((line) => !isNats(line)).map((line) => run.start(line)));
+  const isGateway = (line: string) => line.includes(" gateway ");
+  const brokers = starts.filter((line) => !isNats(line) && !isGateway(line));
+  await Promise.all(brokers.map((line) => run.start(line)));
+  for (const line of starts.filter(isGateway)) await run.start(line);
 }
 
 test("pages name only npm scripts that exist", () => {

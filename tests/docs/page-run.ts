@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { TestGateway } from "../gateway/gateway-process.ts";
 import { natsServerProgram, TestNats } from "../support/nats-server.ts";
 import { runProcess, TestProcess } from "../support/processes.ts";
 import { projectFolder } from "../support/project.ts";
@@ -30,14 +31,19 @@ const NPM_CALL = "npm run -s timberline --";
 
 export class PageRun {
   readonly #servers: TestServer[] = [];
+  readonly #gateways: TestGateway[] = [];
   readonly #folder = tempFolder("manual");
   /** What the page calls something, and what it is here. */
   readonly #names: (readonly [page: string, here: string])[] = [];
   #nats: TestNats | undefined;
   #scripts = 0;
 
-  /** A line of the page that starts something, `npm start -- FLAGS` or `nats-server …`: here, under the page's names. */
+  /**
+   * A line of the page that starts something, `npm start -- FLAGS`, `npm run -s timberline -- gateway FLAGS` or
+   * `nats-server …`: here, under the page's names.
+   */
   async start(line: string): Promise<void> {
+    if (line.startsWith(`${NPM_CALL} gateway `)) return this.#startGateway(line);
     const [program, ...words] = line.split(/\s+/);
     if (program === "nats-server") await this.#startNats();
     else await this.startServer(words.slice(2));
@@ -64,7 +70,16 @@ export class PageRun {
     this.#names.push([placeOf("--data-dir"), server.dataDir]);
   }
 
+  async #startGateway(line: string): Promise<void> {
+    const [, port = placesOfPage["--http-port"]] = / --http-port (\d+)/.exec(line) ?? [];
+    const [, bootstrap = ""] = / --bootstrap (\S+)/.exec(line) ?? [];
+    const gateway = await TestGateway.start(this.#here(bootstrap));
+    this.#gateways.push(gateway);
+    this.#names.push([`http://127.0.0.1:${port}`, gateway.http]);
+  }
+
   async end(): Promise<void> {
+    await Promise.all(this.#gateways.map(({ process }) => process.stop("SIGTERM")));
     await Promise.all(this.#servers.map((server) => server.stop()));
     await this.#nats?.stop();
   }
