@@ -111,6 +111,10 @@ rule("runtimeNameFaults()", rules.runtimeNameFaults, {
   ],
 });
 
+rule("loadedErrorFaults()", rules.loadedErrorFaults, {
+  "runtime/x.ts": ['const gone = new BrokerError("RESOURCE_NOT_FOUND", "gone");'],
+});
+
 rule("openingFaults()", rules.openingFaults, {
   "runtime/x.ts": ["const a = 1;\n", "// short\nconst a = 1;\n"],
 });

@@ -56,10 +56,12 @@ export function moduleItems(names: readonly string[]): string[] {
   });
 }
 
-/** Writes the modules' names into the `config.capnp` that lies beside them. */
+/** Writes the modules' names into the configurations that lie beside them. */
 export function listModules(folder: string, names: readonly string[]): void {
-  const configuration = join(folder, "config.capnp");
   const items = moduleItems(names).map((item) => `    ${item},\n`);
-  const text = readFileSync(configuration, "utf8");
-  writeFileSync(configuration, text.replace(modulesList, `modules = [\n${items.join("")}  ],`));
+  for (const name of ["config.capnp", "brokers.capnp"]) {
+    const path = join(folder, name);
+    const text = readFileSync(path, "utf8");
+    writeFileSync(path, text.replace(modulesList, `modules = [\n${items.join("")}  ],`));
+  }
 }

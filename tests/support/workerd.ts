@@ -254,7 +254,7 @@ export async function bundleEdge(
 }
 
 /** So many free ports, one after the other. */
-async function freePortRow(count: number): Promise<number[]> {
+export async function freePortRow(count: number): Promise<number[]> {
   for (let attempt = 0; attempt < PORT_ROWS_TRIED_MAX; attempt++) {
     const [first = 0] = await freePorts(1);
     const row = Array.from({ length: count }, (_, index) => first + index);

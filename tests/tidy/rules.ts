@@ -66,6 +66,15 @@ export function runtimeNameFaults(source: Source): string[] {
   ];
 }
 
+/** An error takes down where it was made, for which workerd reads the whole module again: 20 ms of every start. */
+export function loadedErrorFaults(source: Source): string[] {
+  if (matches(SCRIPTS, source.path)) return [];
+  return source.text.split("\n").flatMap((line, index) => {
+    const isMade = /^(export )?(const|let) .*= new \w*Error\(/.test(line);
+    return isMade ? [`${source.path}:${index + 1} makes an error while it is loaded`] : [];
+  });
+}
+
 export function openingFaults(source: Source): string[] {
   const text = source.text.replace(/^#!.*\n/, "");
   const opening = /^(\/\/.*\n)+|^\/\*[\s\S]*?\*\//.exec(text)?.[0] ?? "";
