@@ -102,6 +102,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["--host <host>", "address to listen on (127.0.0.1)"],
       ["--http-port <port>", "port of the HTTP door, 0 picks a free one (8080)"],
       ["--cors-origin <origin...>", "web pages that may use it, * for all"],
+      ["--set <name=value...>", "a limit of the HTTP door: timberline.http.long.poll.ms=5000"],
       ["--tls", "connect to the cluster by TLS"],
       ["--tls-ca <file>", "certificates to trust, PEM, instead of the system's; means --tls"],
       ["--sasl-mechanism <name>", "plain, scram-sha-256 or scram-sha-512"],

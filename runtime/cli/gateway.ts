@@ -7,11 +7,12 @@ import type { ClientOptions } from "../client/api.ts";
 import { ClientError } from "../client/error.ts";
 import { formatHostPort } from "../config.ts";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
+import { type HttpLimits, httpLimitKeys } from "../http/limits.ts";
 import type { Listener } from "../platform.ts";
 import { Log, type LogFormat } from "../telemetry/logger.ts";
 import type { Call } from "./commands.ts";
 import { CliError, ExitCode, usageError } from "./exit.ts";
-import type { Flags } from "./flags.ts";
+import { type Flags, parsePair } from "./flags.ts";
 import { thePlatform } from "./platform.ts";
 import { aborted, parseBootstrap, type Shell } from "./shell.ts";
 
@@ -34,6 +35,7 @@ export async function gateway({ shell, flags }: Call): Promise<ExitCode> {
     logger,
     bootstrap: parseBootstrap(shell.bootstrap),
     corsOrigins: flags.list("corsOrigin"),
+    limits: limitsOf(flags),
     ...securityOf(flags),
   });
   try {
@@ -49,6 +51,22 @@ export async function gateway({ shell, flags }: Call): Promise<ExitCode> {
     opened.close();
   }
   return ExitCode.done;
+}
+
+function limitsOf(flags: Flags): Partial<HttpLimits> {
+  const limits: Record<string, number> = {};
+  for (const text of flags.list("set")) {
+    const { name, value } = parsePair(text, "--set");
+    const limit = Object.entries(httpLimitKeys).find(([, key]) => key === name)?.[0];
+    const keys = Object.values(httpLimitKeys).join(", ");
+    if (limit === undefined) throw usageError(`--set ${name}: a gateway has ${keys}`);
+    const number = Number(value);
+    if (!Number.isSafeInteger(number) || number < 1) {
+      throw usageError(`--set ${name}: "${value}" is no whole number above 0`);
+    }
+    limits[limit] = number;
+  }
+  return limits;
 }
 
 function securityOf(flags: Flags): Pick<ClientOptions, "tls" | "sasl"> {

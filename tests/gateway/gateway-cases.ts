@@ -19,6 +19,13 @@ const tailsCount = 50;
 
 /** `gateway`: the address of its HTTP door, known when the tests run. */
 export function gatewayCases(gateway: () => string): void {
+  topicCases(gateway);
+  recordCases(gateway);
+  tailCases(gateway);
+  groupCases(gateway);
+}
+
+function topicCases(gateway: () => string): void {
   test("gateway: topics are made, shown, grown and deleted", async () => {
     const topics = `${gateway()}/v1/topics`;
     const made = { name: "made", partitions: 2, configs: { "retention.ms": "3600000" } };
@@ -39,7 +46,9 @@ export function gatewayCases(gateway: () => string): void {
     await request(`${topics}/made`, { method: "DELETE" });
     await request(`${topics}/made`, { status: 404 });
   });
+}
 
+function recordCases(gateway: () => string): void {
   test("gateway: records are stored, read as pages and raw, found by time, deleted", async () => {
     const topic = `${gateway()}/v1/topics/records`;
     await request(`${gateway()}/v1/topics`, { body: { name: "records", partitions: 1 } });
@@ -69,7 +78,9 @@ export function gatewayCases(gateway: () => string): void {
     await request(`${topic}/partitions/0/records?offset=10`, { status: 416 });
     await request(`${topic}/partitions/7/records?offset=0`, { status: 404 });
   });
+}
 
+function tailCases(gateway: () => string): void {
   test("gateway: many tails of a partition cost one upstream fetch", async () => {
     const topic = `${gateway()}/v1/topics/tails`;
     await request(`${gateway()}/v1/topics`, { body: { name: "tails", partitions: 1 } });
@@ -109,7 +120,9 @@ export function gatewayCases(gateway: () => string): void {
       ["b", "c"],
     );
   });
+}
 
+function groupCases(gateway: () => string): void {
   test("gateway: Kafka's own protocol goes through it over HTTP", async () => {
     const client = createClient({ bootstrap: gateway() });
     try {

@@ -15,6 +15,7 @@ import { gatewayCases, streamCases } from "./gateway-cases.ts";
 import { TestGateway } from "./gateway-process.ts";
 import { type SecureKafka, sessionMs, startSecureKafka, user } from "./secure-kafka.ts";
 
+const platform = createPlatform();
 const tools = KafkaTools.find();
 if (tools !== undefined) {
   const kafka = await startSecureKafka(tools);
@@ -25,8 +26,12 @@ if (tools !== undefined) {
   securityCases(kafka);
 }
 
-function securityCases({ sasl, tls, ca, caFile }: SecureKafka): void {
-  const platform = createPlatform();
+function securityCases(kafka: SecureKafka): void {
+  saslCases(kafka);
+  connectionCases(kafka);
+}
+
+function saslCases({ sasl, tls, ca }: SecureKafka): void {
   const mechanisms = ["plain", "scram-sha-256", "scram-sha-512"] as const;
 
   const brokersAt = async (bootstrap: string, own: SaslOptions, isSecure: boolean) => {
@@ -54,7 +59,9 @@ function securityCases({ sasl, tls, ca, caFile }: SecureKafka): void {
       assert.is((error as ClientError).code, "SASL_AUTHENTICATION_FAILED");
     }
   });
+}
 
+function connectionCases({ sasl, tls, caFile }: SecureKafka): void {
   test("tls: a certificate nobody vouches for is refused", async () => {
     const client = createClient({ platform, bootstrap: tls, tls: true, operationTimeoutMs: 500 });
     const error = await client
