@@ -5,10 +5,10 @@ import { type Client, type ClientOptions, createClient } from "./client/mod.ts";
 import { connectionPair } from "./connection-pair.ts";
 import { BrokerError } from "./errors.ts";
 import type { Clock, Connection, HttpHandler, Listener, Platform, Timer } from "./platform.ts";
-import type { Server } from "./server.ts";
+import type { RunningBroker } from "./running-broker.ts";
 
 export interface EmbeddedLog {
-  readonly server: Server;
+  readonly server: RunningBroker;
   /** The HTTP door. Only the path and the query of a URL count: `log.fetch("/v1/topics")`. */
   fetch(url: string | URL | Request, init?: RequestInit): Promise<Response>;
   /** A Kafka client of this log; closed with it. */
@@ -65,7 +65,7 @@ export class InsideDoors {
   }
 }
 
-export function embedded(doors: InsideDoors, server: Server): EmbeddedLog {
+export function embedded(doors: InsideDoors, server: RunningBroker): EmbeddedLog {
   const clients = new Set<Client>();
   const stay = keepProcess(doors.platform.clock);
   return {

@@ -11,6 +11,7 @@ import { formatProblem, loadConfig } from "./config.ts";
 import { type EmbeddedLog, embedded, InsideDoors } from "./embedded.ts";
 import { BrokerError } from "./errors.ts";
 import type { Platform } from "./platform.ts";
+import type { RunningBroker } from "./running-broker.ts";
 import { createServer, type Server } from "./server.ts";
 import { openMemoryStorage } from "./storage/memory.ts";
 import { Log, type LogLevel } from "./telemetry/logger.ts";
@@ -20,7 +21,7 @@ export * from "./client/mod.ts";
 export type { EmbeddedLog } from "./embedded.ts";
 export { BrokerError, type ErrorName } from "./errors.ts";
 export type { Platform } from "./platform.ts";
-export type { Server } from "./server.ts";
+export type { RunningBroker as Server } from "./running-broker.ts";
 export { StorageError } from "./storage/storage.ts";
 export { version } from "./version.ts";
 export { createPlatform };
@@ -48,7 +49,7 @@ export type OpenOptions = Omit<StartOptions, "host" | "kafkaPort" | "httpPort">;
  * Starts a broker in this process. Rejects with `BrokerError` INVALID_CONFIG naming all that is wrong, with
  * `StorageError` (locked, read-only, …), or with the network's error.
  */
-export function startServer(options: StartOptions = {}): Promise<Server> {
+export function startServer(options: StartOptions = {}): Promise<RunningBroker> {
   return start(createPlatform(), options);
 }
 

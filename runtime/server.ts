@@ -13,6 +13,7 @@ import { type FoundPartition, LogFolder, type LogFolderEvent } from "./log/log-f
 import type { Connection, Listener, Platform, Timer } from "./platform.ts";
 import type { PeerConnections } from "./replication/peers.ts";
 import type { RoutedBroker } from "./router/routed-broker.ts";
+import type { RunningBroker } from "./running-broker.ts";
 import { peersCode } from "./server-code.ts";
 import { LateKafkaDoor } from "./server-kafka.ts";
 import type { OwnMembership } from "./server-membership.ts";
@@ -68,22 +69,9 @@ export interface ClusterMembership {
   answer(question: unknown, fromId: number): Promise<unknown>;
 }
 
-export interface Server {
-  readonly brokerId: number;
-  readonly clusterId: string;
-  /** Where the doors listen, with the ports they got. */
-  readonly kafka: HostPort;
-  readonly http: HostPort | undefined;
+export interface Server extends RunningBroker {
   readonly broker: LocalBroker;
   readonly metrics: Metrics;
-  /** Why the broker is not ready for work; empty when it is. */
-  readiness(): readonly string[];
-  /** Resolves when the log directory failed: nothing is taken or served any more, only a restart helps. */
-  readonly failed: Promise<Error>;
-  /** Retention and checkpoints at once, for hosts that wake a broker only now and then. */
-  keepHouse(): void;
-  /** Drains, flushes, marks a clean stop. Idempotent. False when the disk refused: the next start checks the logs. */
-  close(): Promise<boolean>;
 }
 
 /** How long a stop waits for others to take over. */

@@ -50,12 +50,13 @@ export async function build(into: string): Promise<void> {
   for (const [name, bytes] of Object.entries(files)) {
     const path = join(into, name === "core.core.wasm" ? "core.wasm" : name);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, name === "core.js" ? pureGlue(new TextDecoder().decode(bytes)) : bytes);
+    writeFileSync(path, name.endsWith(".wasm") ? bytes : sourceOf(name, bytes));
   }
   writeFileSync(join(into, "core.component.wasm"), component);
   const packed = gzipSync(readFileSync(join(into, "core.wasm")), { level: 9 });
   const text = packed.toString("base64");
-  writeFileSync(join(into, "core-inline.js"), `export const corePacked = "${text}";\n`);
+  const inline = typed("core-inline", `export const corePacked = "${text}";\n`);
+  writeFileSync(join(into, "core-inline.js"), inline);
   writeFileSync(join(into, "core-inline.d.ts"), "export declare const corePacked: string;\n");
   writeFileSync(join(into, "inputs.sha256"), `${inputsHash()}\n`);
 }
@@ -124,6 +125,18 @@ function compile(names: Map<string, string>): string {
   });
   if (missing.size) throw new Error(`not exported: ${[...missing].join(", ")}`);
   return renamed;
+}
+
+/** Declarations import one another as they are named: there are no scripts beside them. */
+function sourceOf(name: string, bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes);
+  if (name === "core.js") return typed("core", pureGlue(text));
+  return text.replaceAll(/(import type .+ from '.+)\.js'/g, "$1.d.ts'");
+}
+
+/** Deno looks for a script's types only where it says so. */
+function typed(name: string, script: string): string {
+  return `/* @ts-self-types="./${name}.d.ts" */\n${script}`;
 }
 
 /** Nothing of the glue may touch its surroundings: no environment, no files, no process. */

@@ -163,6 +163,13 @@ test("the package brings a Worker that serves records in workerd, and is bundled
   await server.kill();
 });
 
+test("deno.json describes a package for JSR: types that need no inference, nothing left out", async () => {
+  const [program = ""] = deno().command("");
+  const args = ["publish", "--dry-run", "--allow-dirty", "--quiet"];
+  const done = await runProcess([program, ...args], { cwd: projectFolder, limitMs: NPM_MS_MAX });
+  assert.is(done.code, 0, done.stderr);
+});
+
 test("the client is bundled for browsers without a word, within its size, and needs no bundler's help", async () => {
   const script = join(home, "client.mjs");
   writeFileSync(script, CLIENT);
