@@ -12,10 +12,15 @@ export interface BatchFacts {
   readonly bytes: number;
   readonly baseOffset: number;
   readonly lastOffset: number;
+  /** 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
+  readonly codec: number;
   readonly isControl: boolean;
   readonly isTransactional: boolean;
   readonly producerId: number;
+  readonly baseTimestamp: number;
   readonly maxTimestampMs: number;
+  /** LogAppendTime: one for all records; null: each has its own. */
+  readonly appendTimeMs: number | null;
   readonly recordCount: number;
 }
 
@@ -30,13 +35,17 @@ export function readBatchFacts(bytes: Uint8Array, at = 0): BatchFacts {
   const view = viewAt(bytes, at);
   const attributes = view.getInt16(21);
   const baseOffset = Number(view.getBigInt64(0));
+  const maxTimestampMs = Number(view.getBigInt64(35));
   return {
     bytes: batchLength(bytes, at),
     baseOffset,
     lastOffset: baseOffset + view.getInt32(23),
     isTransactional: (attributes & 0x10) !== 0,
     isControl: (attributes & 0x20) !== 0,
-    maxTimestampMs: Number(view.getBigInt64(35)),
+    codec: attributes & 0x07,
+    baseTimestamp: Number(view.getBigInt64(27)),
+    maxTimestampMs,
+    appendTimeMs: (attributes & 0x08) === 0 ? null : maxTimestampMs,
     producerId: Number(view.getBigInt64(43)),
     recordCount: view.getInt32(57),
   };

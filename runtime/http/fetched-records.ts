@@ -1,7 +1,7 @@
 // From fetched batches to records: cut, checked for bombs, decompressed, decoded; without what lies before
 // the asked offset, control batches, and aborted transactions.
 
-import type { DecodedRecord } from "../../storage-wasm/core.ts";
+import { type DecodedRecord, RecordReader } from "../../storage-wasm/core.ts";
 import type { FetchedPartition } from "../broker.ts";
 import { codecNames } from "../compression/codecs.ts";
 import { BrokerError } from "../errors.ts";
@@ -29,6 +29,26 @@ export async function decodeFetched(
   fetched: FetchedPartition,
   range: DecodeRange,
 ): Promise<FetchedRecords> {
+  const { recordsMax } = range;
+  const records: DecodedRecord[] = [];
+  const nextOffset = await visitFetched(door, fetched, range, (record) => {
+    const { offset, timestampMs, key, value, headers } = record;
+    records.push({ offset, timestampMs, key, value, headers });
+    return records.length < recordsMax;
+  });
+  return { records, nextOffset };
+}
+
+/**
+ * The same, record by record while `visit` wants more; returns where the next fetch goes on. Keys and values are views of
+ * bytes that belong to this answer alone.
+ */
+export async function visitFetched(
+  door: Door,
+  fetched: FetchedPartition,
+  { offset, endOffset }: Pick<DecodeRange, "offset" | "endOffset">,
+  visit: (record: RecordReader) => boolean,
+): Promise<number> {
   if (fetched.error !== null) {
     fetched.records.release();
     throw fetched.error;
@@ -36,49 +56,55 @@ export async function decodeFetched(
   const bytes = await collect(fetched.records);
   const { decompressedBytesMax } = door.config.limits;
   const isAborted = abortedFilter(fetched);
-  const records: DecodedRecord[] = [];
-  let nextOffset = range.offset;
+  let nextOffset = offset;
   let decodedBytes = 0;
   let at = 0;
   // Each batch is bounded; their sum is too, by stopping after the one that passes the limit.
   while (bytes.length - at >= batchHeaderBytes && decodedBytes <= decompressedBytesMax) {
     const length = batchLength(bytes, at);
-    if (bytes.length - at < length || nextOffset >= range.endOffset) break;
+    if (bytes.length - at < length || nextOffset >= endOffset) break;
     const batch = bytes.subarray(at, at + length);
     at += length;
     const facts = readBatchFacts(batch);
-    if (facts.lastOffset < range.offset) continue;
-    const hidden = isAborted(facts, batch) || facts.isControl;
-    for (const record of hidden ? [] : decodeBatch(door, fetched, batch)) {
-      if (record.offset < range.offset) continue;
-      if (record.offset >= range.endOffset) return { records, nextOffset: range.endOffset };
-      records.push(record);
-      decodedBytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
-      if (records.length === range.recordsMax) return { records, nextOffset: record.offset + 1 };
+    if (facts.lastOffset < offset) continue;
+    if (!isAborted(facts, batch) && !facts.isControl) {
+      try {
+        const records = recordsOf(door, batch, facts);
+        decodedBytes += records.length;
+        const reader = new RecordReader(records, { ...facts, count: facts.recordCount });
+        if (facts.baseOffset < offset) reader.skipTo(offset);
+        while (reader.advance()) {
+          if (reader.offset >= endOffset) return endOffset;
+          if (!visit(reader)) return reader.offset + 1;
+        }
+      } catch (cause) {
+        throw undecodable(fetched, facts, cause);
+      }
     }
     nextOffset = facts.lastOffset + 1;
   }
-  return { records, nextOffset };
+  return nextOffset;
 }
 
-function decodeBatch(door: Door, fetched: FetchedPartition, batch: Uint8Array): DecodedRecord[] {
-  const { codecs, core } = door.platform;
-  const { decompressedBytesMax } = door.config.limits;
-  const decompress = (codec: number, bytes: Uint8Array): Uint8Array => {
-    const name = codecNames[codec];
-    if (name == null) throw new BrokerError("CORRUPT_MESSAGE", `unknown codec ${codec}`);
-    return codecs[name].decompress(bytes, decompressedBytesMax);
-  };
-  try {
-    return core.decode(batch, decompress);
-  } catch (cause) {
-    const { baseOffset } = readBatchFacts(batch);
-    const where = `the batch at offset ${baseOffset} of ${fetched.topic}-${fetched.partition}`;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const code = cause instanceof BrokerError ? cause.code : "CORRUPT_MESSAGE";
-    const advice = "read it raw by ?format=batches, or go on after it";
-    throw new BrokerError(code, `${where} cannot be decoded: ${reason}; ${advice}`, { cause });
-  }
+/** The batch's records without its header, decompressed. */
+function recordsOf(door: Door, batch: Uint8Array, { codec }: BatchFacts): Uint8Array {
+  const stored = batch.subarray(batchHeaderBytes);
+  if (codec === 0) return stored;
+  const name = codecNames[codec];
+  if (name == null) throw new BrokerError("CORRUPT_MESSAGE", `unknown codec ${codec}`);
+  return door.platform.codecs[name].decompress(stored, door.config.limits.decompressedBytesMax);
+}
+
+function undecodable(
+  { topic, partition }: FetchedPartition,
+  { baseOffset }: BatchFacts,
+  cause: unknown,
+): BrokerError {
+  const where = `the batch at offset ${baseOffset} of ${topic}-${partition}`;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const code = cause instanceof BrokerError ? cause.code : "CORRUPT_MESSAGE";
+  const advice = "read it raw by ?format=batches, or go on after it";
+  return new BrokerError(code, `${where} cannot be decoded: ${reason}; ${advice}`, { cause });
 }
 
 /**

@@ -31,13 +31,16 @@ export interface Standing {
   readonly isClosed?: boolean;
 }
 
+/** Written out: spreads showed in the profile of appends. */
 export function standingHeaders(standing: Standing): Record<string, string> {
-  return {
-    ...safetyHeaders,
+  const headers: Record<string, string> = {
+    "x-content-type-options": safetyHeaders["x-content-type-options"],
+    "cross-origin-resource-policy": safetyHeaders["cross-origin-resource-policy"],
     "stream-next-offset": offsetText(standing.position),
-    ...(standing.isUpToDate ? { "stream-up-to-date": "true" } : {}),
-    ...(standing.isClosed ? { "stream-closed": "true" } : {}),
   };
+  if (standing.isUpToDate === true) headers["stream-up-to-date"] = "true";
+  if (standing.isClosed === true) headers["stream-closed"] = "true";
+  return headers;
 }
 
 const cursorIntervalMs = 20_000;

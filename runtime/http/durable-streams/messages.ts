@@ -26,13 +26,15 @@ export function bodyOf(
   values: readonly Uint8Array[],
   { isJson }: { isJson: boolean },
 ): Uint8Array<ArrayBuffer> {
+  // Large messages come alone: they are not copied once more.
+  if (!isJson && values.length === 1) return values[0]! as Uint8Array<ArrayBuffer>;
   let length = isJson ? 2 + Math.max(0, values.length - 1) : 0;
   for (const value of values) length += value.length;
   const body = new Uint8Array(length);
   let at = 0;
   if (isJson) body[at++] = opening;
-  for (const [i, value] of values.entries()) {
-    if (isJson && i > 0) body[at++] = comma;
+  for (const value of values) {
+    if (isJson && at > 1) body[at++] = comma;
     body.set(value, at);
     at += value.length;
   }

@@ -8,7 +8,9 @@ import { BrokerError } from "../../errors.ts";
 import { busy } from "../body.ts";
 import { decodeFetched } from "../fetched-records.ts";
 import { readPartition } from "../partition-read.ts";
+import { recordBytes } from "../record-writer.ts";
 import type { Door } from "../route.ts";
+import { AppendGroup } from "./append-group.ts";
 import { type Claim, hasSnapshot, type Verdict, WriterState } from "./writer-state.ts";
 
 export interface StreamAppend {
@@ -41,12 +43,16 @@ export class StreamLog {
   #loading: Promise<WriterState> | null = null;
   #catchingUp: Promise<void> | null = null;
   /** Appends whose outcome is not known, oldest first. */
-  #underWay: UnderWay[] = [];
+  #underWay: AppendGroup[] = [];
+  /** The last of them, while others may still join it. */
+  #gathering: AppendGroup | null = null;
+  #groupBytesMax: number;
   #failures = 0;
 
   constructor(door: Door, place: TopicPartition) {
     this.#door = door;
     this.place = place;
+    this.#groupBytesMax = door.config.limits.batchBytesMax;
   }
 
   /** The state as far as it is known here; null before the first look. */
@@ -64,12 +70,12 @@ export class StreamLog {
         if (await this.#isCurrent(state)) return { verdict, state, end: state.end };
         continue;
       }
+      const { group, end } = this.#join(state, append);
       try {
-        const stored = this.#store(state, append);
-        const { nextOffset } = stored instanceof Promise ? await stored : stored;
-        return { verdict, state, end: nextOffset };
+        await group.stored;
+        return { verdict, state, end };
       } catch (error) {
-        if (!isElsewhere(error)) throw error;
+        if (!isElsewhere(error) && !this.#wasTooLarge(group, error)) throw error;
       }
     }
     throw busy("others write to this stream all the time; try again");
@@ -103,50 +109,75 @@ export class StreamLog {
     return this.#state;
   }
 
-  #store(state: WriterState, { claim, values }: StreamAppend): Appended | Promise<Appended> {
-    const { core, clock } = this.#door.platform;
+  /** Puts an append that is judged into the group of this turn. */
+  #join(state: WriterState, { claim, values }: StreamAppend): { group: AppendGroup; end: number } {
     const headers = state.headers(claim);
-    const timestampMs = clock.nowMs();
+    const timestampMs = this.#door.platform.clock.nowMs();
     const records = values.map((value): RecordInput => ({ key: null, value, timestampMs }));
     if (records.length === 0) records.push({ key: null, value: null, timestampMs });
     if (headers.length > 0) records.push({ ...records.pop()!, headers });
-    const batch = core.encode(records, { compression: null });
-    const expectedOffset = state.end;
+    let bytes = 0;
+    for (const record of records) bytes += recordBytes(record);
+    const group = this.#groupFor(state, bytes);
+    const end = group.add(records, bytes, state.apply(claim, records.length));
+    if (group.bytes >= this.#groupBytesMax) this.#send(group);
+    return { group, end };
+  }
+
+  #groupFor(state: WriterState, bytes: number): AppendGroup {
+    const open = this.#gathering;
+    if (open !== null) {
+      if (open.bytes + bytes <= this.#groupBytesMax) return open;
+      this.#send(open);
+    }
+    const group = new AppendGroup(state.end);
+    this.#underWay.push(group);
+    this.#gathering = group;
+    this.#door.platform.clock.soon(() => this.#send(group));
+    return group;
+  }
+
+  #send(group: AppendGroup): void {
+    if (group.isSent) return;
+    group.isSent = true;
+    if (this.#gathering === group) this.#gathering = null;
+    const { expectedOffset, records } = group;
     const timeoutMs = this.#door.config.limits.produceTimeoutMsMax;
-    const request = { ...this.place, batch, acks: -1, timeoutMs, expectedOffset } as const;
-    let appending: Appended | Promise<Appended>;
     try {
-      appending = this.#door.broker.append(request);
+      const batch = this.#door.platform.core.encode(records, { compression: null });
+      const request = { ...this.place, batch, acks: -1, timeoutMs, expectedOffset } as const;
+      const appending = this.#door.broker.append(request);
+      if (appending instanceof Promise) {
+        appending.then(
+          (appended) => this.#stored(group, appended),
+          (error: unknown) => this.#failed(group, error),
+        );
+      } else this.#stored(group, appending);
     } catch (error) {
-      this.#failed(error, null);
-      throw error;
-    }
-    const undo = state.apply(claim, records.length);
-    if (!(appending instanceof Promise)) return appending;
-    return this.#follow(appending, undo);
-  }
-
-  async #follow(appending: Promise<Appended>, undo: () => void): Promise<Appended> {
-    const entry: UnderWay = { undo, done: appending.then(nothing, nothing) };
-    this.#underWay.push(entry);
-    try {
-      const appended = await appending;
-      const at = this.#underWay.indexOf(entry);
-      if (at >= 0) this.#underWay.splice(at, 1);
-      return appended;
-    } catch (error) {
-      this.#failed(error, entry);
-      throw error;
+      this.#failed(group, error);
     }
   }
 
-  /** Takes back what was counted on, from the append that failed on, and reads what the log says instead. */
-  #failed(error: unknown, entry: UnderWay | null): void {
+  #stored(group: AppendGroup, appended: Appended): void {
+    const at = this.#underWay.indexOf(group);
+    if (at >= 0) this.#underWay.splice(at, 1);
+    group.succeed(appended);
+  }
+
+  /** Takes back what was counted on, from the group that failed on, and reads what the log says instead. */
+  #failed(group: AppendGroup, error: unknown): void {
+    group.fail(error);
     this.#failures++;
-    const at = entry === null ? this.#underWay.length : this.#underWay.indexOf(entry);
+    const at = this.#underWay.indexOf(group);
     if (at < 0) return;
     const gone = this.#underWay.splice(at);
-    for (const { undo } of gone.reverse()) undo();
+    for (const each of gone.reverse()) {
+      each.undo();
+      // What was not sent yet is judged again; the others find out by themselves that the log ends elsewhere.
+      if (!each.isSent) each.fail(elsewhere());
+      each.isSent = true;
+    }
+    this.#gathering = null;
     if (isElsewhere(error)) {
       this.#catchUp(othersWaitMs).catch(() => {
         // Whoever needs the state reads it from the log.
@@ -157,6 +188,14 @@ export class StreamLog {
     // It may have been stored all the same: only the log knows.
     this.#state = null;
     this.#underWay = [];
+  }
+
+  /** Messages that each fit did not fit together: the topic takes less than this door gathers. */
+  #wasTooLarge({ appends, bytes }: AppendGroup, error: unknown): boolean {
+    if (appends === 1 || !(error instanceof BrokerError)) return false;
+    if (error.code !== "MESSAGE_TOO_LARGE") return false;
+    this.#groupBytesMax = Math.min(this.#groupBytesMax, bytes / 2);
+    return true;
   }
 
   #catchUp(waitMs: number): Promise<void> {
@@ -237,14 +276,11 @@ export class StreamLog {
   }
 }
 
-interface UnderWay {
-  undo(): void;
-  readonly done: Promise<void>;
-}
-
-function nothing(): void {}
-
 /** The log ends elsewhere: somebody else wrote. */
 function isElsewhere(error: unknown): boolean {
   return error instanceof BrokerError && error.code === "OPERATION_NOT_ATTEMPTED";
+}
+
+function elsewhere(): BrokerError {
+  return new BrokerError("OPERATION_NOT_ATTEMPTED", "an append before this one failed");
 }

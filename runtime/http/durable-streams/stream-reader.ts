@@ -1,11 +1,10 @@
 // Reading a stream: one page of messages from a position on. A fork's page may begin in the streams it came from; the
 // reader walks the chain, and only a stream's own end is ever waited at.
 
-import type { DecodedRecord } from "../../../storage-wasm/core.ts";
 import type { FetchedPartition } from "../../broker.ts";
 import { BrokerError } from "../../errors.ts";
 import { HttpError, invalid } from "../error.ts";
-import { decodeFetched } from "../fetched-records.ts";
+import { visitFetched } from "../fetched-records.ts";
 import { readPartition } from "../partition-read.ts";
 import type { Door } from "../route.ts";
 import type { ReadFrom } from "./position.ts";
@@ -123,16 +122,21 @@ async function readOwn(
     fetched.records.release();
     return failed(door, stream, fetched, { position, bytesMax, waitMs, ...(signal && { signal }) });
   }
-  const range = { offset, endOffset, recordsMax: Number.POSITIVE_INFINITY };
-  const { records, nextOffset } = await decodeFetched(door, fetched, range);
-  const taken = messagesIn(records);
-  const next = taken.closedAt ?? nextOffset;
-  const isUpToDate = taken.closedAt !== null || nextOffset >= fetched.lastStableOffset;
+  const values: Uint8Array[] = [];
+  let closedAt: number | null = null;
+  const range = { offset, endOffset };
+  const nextOffset = await visitFetched(door, fetched, range, (record) => {
+    const close = record.headers.length === 0 ? null : closing(record);
+    const { value } = record;
+    if (value !== null && close !== "only") values.push(value);
+    if (close !== null) closedAt = close === "only" ? record.offset : record.offset + 1;
+    return close === null;
+  });
   return {
-    values: taken.values,
-    position: stream.base + next,
-    isUpToDate,
-    isClosed: taken.closedAt !== null,
+    values,
+    position: stream.base + (closedAt ?? nextOffset),
+    isUpToDate: closedAt !== null || nextOffset >= fetched.lastStableOffset,
+    isClosed: closedAt !== null,
   };
 }
 
@@ -164,21 +168,6 @@ function failed(
   }
   const what = "the stream's records at this offset are no more: begin again with offset=-1";
   throw new HttpError("OFFSET_OUT_OF_RANGE", what, { status: 410 });
-}
-
-function messagesIn(records: readonly DecodedRecord[]): {
-  values: Uint8Array[];
-  closedAt: number | null;
-} {
-  const values: Uint8Array[] = [];
-  for (const record of records) {
-    const close = record.headers.length === 0 ? null : closing(record);
-    if (record.value !== null && close !== "only") values.push(record.value);
-    if (close !== null) {
-      return { values, closedAt: close === "only" ? record.offset : record.offset + 1 };
-    }
-  }
-  return { values, closedAt: null };
 }
 
 function sourceLost({ path }: Stream): HttpError {

@@ -209,7 +209,9 @@ export function hasSnapshot({ headers }: DecodedRecord): boolean {
 }
 
 /** "only": the record is no message, it just closes. Null: it does not close. */
-export function closing({ headers }: DecodedRecord): "with-message" | "only" | null {
+export function closing({
+  headers,
+}: Pick<DecodedRecord, "headers">): "with-message" | "only" | null {
   const header = headers.find(({ key }) => key === headerNames.closed);
   if (header === undefined) return null;
   return textOf(header.value) === "only" ? "only" : "with-message";
