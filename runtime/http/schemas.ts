@@ -3,6 +3,7 @@
 
 import * as v from "valibot";
 import { codecWords } from "../compression/codecs.ts";
+import { group, groupCommit, groupCommitted, groupList, groupOffsets } from "./group-schemas.ts";
 
 /** Shared by all whole numbers of a query, so that the OpenAPI document can tell them from other text. */
 export const wholeNumberPattern = /^-?\d{1,16}$/;
@@ -279,65 +280,6 @@ const fetched = v.object({
   high_watermark: v.number(),
   last_stable_offset: v.number(),
   log_start_offset: v.number(),
-});
-
-// ---- groups ----
-
-const listedGroup = {
-  group: v.string(),
-  state: v.string(),
-  protocol: v.pipe(v.string(), v.description("classic or consumer")),
-  kind: v.pipe(v.string(), v.description("What its members are, mostly: consumer.")),
-};
-const groupList = v.object({ groups: v.array(v.object(listedGroup)) });
-const place = { topic: v.string(), partition: v.number() };
-const group = v.object({
-  ...listedGroup,
-  epoch: v.pipe(v.number(), v.description("Generation, or group epoch.")),
-  members: v.array(
-    v.object({
-      member: v.string(),
-      instance: v.nullable(v.string()),
-      client: v.string(),
-      host: v.string(),
-      partitions: v.array(v.object(place)),
-    }),
-  ),
-});
-const groupOffsets = v.object({
-  group: v.string(),
-  offsets: v.array(
-    v.object({
-      ...place,
-      offset: v.number(),
-      metadata: v.string(),
-      end_offset: v.nullable(v.number()),
-      lag: v.nullable(v.number()),
-    }),
-  ),
-});
-const groupCommit = v.strictObject({
-  offsets: v.pipe(
-    v.array(
-      v.strictObject({
-        topic: v.string(),
-        partition: v.pipe(v.number(), v.integer(), v.minValue(0)),
-        offset: v.pipe(v.number(), v.integer(), v.minValue(0)),
-        metadata: v.optional(v.string()),
-      }),
-    ),
-    v.minLength(1, "must name a partition"),
-  ),
-});
-const groupCommitted = v.object({
-  group: v.string(),
-  offsets: v.array(
-    v.object({
-      ...place,
-      offset: v.number(),
-      error: v.nullable(v.object({ code: v.string(), message: v.string() })),
-    }),
-  ),
 });
 
 // ---- cluster and operations ----

@@ -15,7 +15,7 @@ const areas: readonly (readonly [RegExp, Area])[] = [
   [/^storage-wasm\//, "storage-wasm"],
   [/^cluster\/(control-plane|peer)\.ts$/, "control-plane"],
   [/^cluster\//, "cluster"],
-  [/^runtime\/mod\.ts$/, "mod"],
+  [/^runtime\/(mod|embedded)\.ts$/, "mod"],
   [/^runtime\/platforms\//, "platforms"],
   [/^runtime\/edge\//, "edge"],
   [/^runtime\/cli\//, "cli"],
