@@ -80,7 +80,7 @@ export interface Client {
 
 // ---- produce ----
 
-/** Text is sent as UTF-8. */
+/** Text is sent as UTF-8. Bytes are copied: they may change once the call has returned. */
 export type Bytes = Uint8Array | string;
 
 export interface OutgoingHeader {

@@ -1,6 +1,7 @@
 // Consumer of assigned partitions: hands out what `fetcher.ts` brings, batch by batch or record by record, and
 // knows the position of each partition to the record.
 
+import { CorruptBatch } from "../../storage-wasm/core.ts";
 import type { TopicPartition } from "../broker.ts";
 import type {
   Assignment,
@@ -184,7 +185,9 @@ export class PartitionConsumer implements Consumer {
   #failed(reader: PartitionReader, generation: number, thrown: unknown): ClientError {
     const where = `Reading ${reader.topic}-${reader.partition} at offset ${reader.position}`;
     if (reader.generation === generation) reader.drop();
-    return asClientError(thrown, where);
+    if (!(thrown instanceof CorruptBatch)) return asClientError(thrown, where);
+    const what = `${where}: ${thrown.message}. Seek past it to go on.`;
+    return new ClientError("CORRUPT_MESSAGE", what, { cause: thrown });
   }
 
   // ---- waiting ----

@@ -79,8 +79,8 @@ export class TopicProducer implements Producer {
     this.#context = context;
     this.#metadata = metadata;
     this.#pool = new ConnectionPool(context);
-    this.#batchBytes = options.batchBytes ?? batchBytesDefault;
     this.#requestBytesMax = options.requestBytesMax ?? 1_048_576;
+    this.#batchBytes = Math.min(options.batchBytes ?? batchBytesDefault, this.#requestBytesMax);
     this.#bufferBytesMax = options.bufferBytesMax ?? 33_554_432;
     this.#partitioner = options.partitioner ?? defaultPartitioner(context);
     const acks = options.acks ?? -1;

@@ -15,11 +15,11 @@ import { BrokerProcess, type Side } from "../broker-process.ts";
 import { kafka } from "../kafka.ts";
 import { chooseCores, pinMyself } from "../process-figures.ts";
 import { machine, pinningText } from "../report.ts";
-import { builtEntry, timberline } from "../timberline.ts";
+import { timberline } from "../timberline.ts";
 import { type Figures, judge, ours, type Rounds, table, type Verdict } from "./contest.ts";
 
 const usage = `npm run proof:client [-- --quick] [--rounds 3] [--seconds 4] [--brokers timberline,kafka]
-  [--nodes newest,this] [--sizes 100,1024] [--no-pin] [--no-store]
+  [--nodes newest,this] [--sizes 100,1024] [--dist FOLDER] [--no-pin] [--no-store]
 NODE_RDKAFKA names the folder of an installed node-rdkafka.`;
 
 const { values } = parseArgs({
@@ -30,6 +30,7 @@ const { values } = parseArgs({
     brokers: { type: "string" },
     nodes: { type: "string" },
     sizes: { type: "string", default: "100,1024" },
+    dist: { type: "string", default: join(projectFolder, "dist") },
     "no-pin": { type: "boolean", default: false },
     "no-store": { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
@@ -143,7 +144,7 @@ async function startBroker(side: string, folder: string): Promise<BrokerProcess>
   const launch =
     side === "kafka"
       ? await kafka({ folder, properties: {} })
-      : await timberline({ folder, flush: "os", entry: builtEntry });
+      : await timberline({ folder, flush: "os", entry: join(values.dist, "runtime/cli/main.js") });
   const broker = new BrokerProcess(launch, cores);
   await broker.start();
   return broker;
@@ -153,7 +154,7 @@ async function findClients(): Promise<Client[]> {
   const require = createRequire(import.meta.url);
   const versionIn = (folder: string) =>
     (require(join(folder, "package.json")) as { version: string }).version;
-  const dist = join(projectFolder, "dist/runtime");
+  const dist = join(values.dist, "runtime");
   const own = { client: join(dist, "client/mod.js"), platform: join(dist, "platforms/node.js") };
   const clients: Client[] = [
     { name: ours, version: versionIn(projectFolder), modules: own },

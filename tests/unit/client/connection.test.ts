@@ -131,6 +131,26 @@ test("reusedFrameMemory() is the same for one frame after the other, whole, but 
   assert.is(push(10, 5).buffer, first.buffer);
 });
 
+test("FrameCutter names the rest of a large frame, and takes what is read there as it is", () => {
+  const frames: Uint8Array[] = [];
+  const cutter = new FrameCutter((frame) => frames.push(frame));
+  const bytes = Uint8Array.from({ length: 40_004 }, (_, i) => i * 7);
+  new DataView(bytes.buffer).setInt32(0, 40_000);
+  assert.is(cutter.space(), undefined);
+  cutter.push(bytes.subarray(0, 104));
+  const space = cutter.space()!;
+  assert.is(space.length, 39_900);
+  space.set(bytes.subarray(104, 20_104));
+  cutter.push(space.subarray(0, 20_000));
+  assert.is(cutter.space()!.length, 19_900);
+  cutter.push(bytes.subarray(20_104, 30_000));
+  assert.is(cutter.space(), undefined, "a small rest is copied");
+  cutter.push(bytes.subarray(30_000));
+  assert.is(frames.length, 1);
+  assert.is(frames[0]!.buffer, space.buffer);
+  assert.equal(frames[0], bytes.slice(4));
+});
+
 test("FrameCutter refuses sizes that no answer has", () => {
   const cutter = () => new FrameCutter(() => {});
   for (const size of [-1, 0, 3, frameBytesMax + 1]) {

@@ -11,6 +11,7 @@ export class FakeConnection implements Connection {
   readonly #gone: () => void;
   #isOpen = true;
   #receive: (chunk: Uint8Array) => void = () => {};
+  #space: () => Uint8Array | undefined = () => undefined;
   #closed: (error: Error | undefined) => void = () => {};
 
   constructor(ends: { broker: number; answer(frame: Uint8Array): void; gone(): void }) {
@@ -21,8 +22,9 @@ export class FakeConnection implements Connection {
     });
   }
 
-  onData(receive: (chunk: Uint8Array) => void): void {
+  onData(receive: (chunk: Uint8Array) => void, space?: () => Uint8Array | undefined): void {
     this.#receive = receive;
+    if (space !== undefined) this.#space = space;
   }
   onClose(closed: (error: Error | undefined) => void): void {
     this.#closed = closed;
@@ -35,12 +37,21 @@ export class FakeConnection implements Connection {
     });
     return true;
   }
-  /** In two pieces, and the second is overwritten afterwards, as a socket's buffer would be. */
+  /**
+   * In three pieces: the second into the receiver's own memory if it names some, the third overwritten afterwards, as
+   * a socket's buffer would be.
+   */
   deliver(bytes: Uint8Array): void {
     if (!this.#isOpen) return;
-    const middle = bytes.length >> 1;
-    this.#receive(bytes.subarray(0, middle));
-    const rest = bytes.slice(middle);
+    let at = bytes.length >> 1;
+    this.#receive(bytes.subarray(0, at));
+    const space = this.#space()?.subarray(0, bytes.length - at - 1);
+    if (space !== undefined) {
+      space.set(bytes.subarray(at, at + space.length));
+      at += space.length;
+      this.#receive(space);
+    }
+    const rest = bytes.slice(at);
     this.#receive(rest);
     rest.fill(0xee);
   }
