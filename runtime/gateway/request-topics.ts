@@ -1,6 +1,7 @@
 // Which topics a request may be about, told by its path alone: the gateway looks up those it does not know before any
 // route sees the request. Pure.
 
+import { instancesTopic } from "../http/confluent/instance.ts";
 import { streamRoot, topicOfPath } from "../http/durable-streams/stream-name.ts";
 
 export interface RequestTopics {
@@ -18,6 +19,7 @@ export function topicsIn(url: string): RequestTopics {
   try {
     const [, topic] = topicPath.exec(pathname) ?? [];
     if (topic !== undefined) return { names: [decodeURIComponent(topic)], isStream: false };
+    if (pathname.startsWith("/consumers/")) return { names: [instancesTopic], isStream: false };
     if (!pathname.startsWith(streamRoot)) return nothing;
     const path = decodeURIComponent(pathname.slice(streamRoot.length));
     const [, ofPartition] = partitionPath.exec(path) ?? [];

@@ -13,6 +13,7 @@ import { request, requestJson } from "../support/http-client.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { gatewayCases, streamCases } from "./gateway-cases.ts";
 import { TestGateway } from "./gateway-process.ts";
+import { restCases } from "./rest-cases.ts";
 import { type SecureKafka, sessionMs, startSecureKafka, user } from "./secure-kafka.ts";
 
 const platform = createPlatform();
@@ -23,6 +24,7 @@ if (tools !== undefined) {
   const other = await TestGateway.start(kafka.kafka.bootstrap);
   gatewayCases(() => gateway.http);
   streamCases(() => [gateway.http, other.http]);
+  restCases(() => [gateway.http, other.http]);
   securityCases(kafka);
 }
 

@@ -8,12 +8,14 @@ import { currentNode } from "../support/runtimes.ts";
 import { sourceEntry, TestServer } from "../support/server.ts";
 import { gatewayCases, streamCases } from "./gateway-cases.ts";
 import { TestGateway } from "./gateway-process.ts";
+import { restCases } from "./rest-cases.ts";
 
 const upstream = await TestServer.start({ args: ["--flush", "os"] });
 const gateway = await TestGateway.start(upstream.bootstrap);
 const other = await TestGateway.start(upstream.bootstrap);
 gatewayCases(() => gateway.http);
 streamCases(() => [gateway.http, other.http]);
+restCases(() => [gateway.http, other.http]);
 
 test("gateway: says 503 and why while the upstream is away, and goes on when it is back", async () => {
   const { http } = gateway;

@@ -7,10 +7,7 @@ import { busy } from "../body.ts";
 import { decodeFetched } from "../fetched-records.ts";
 import type { Door } from "../route.ts";
 import { hasCode } from "./error.ts";
-import type { Instance } from "./instance.ts";
-
-/** Persisted: instances are found in it after an update. */
-export const instancesTopic = "__timberline_rest_consumers";
+import { type Instance, instancesTopic } from "./instance.ts";
 
 const attemptsMax = 32;
 const readBytes = 1024 * 1024;

@@ -48,7 +48,7 @@ const sliceMs = 2_000;
 /** Without partitions, how often the group is asked again. */
 const idleMs = 200;
 /** How long an answer under way is waited for before its records are read again. */
-const handedMsMax = 1_000;
+const handedMsMax = 3_000;
 const lookMsMax = 100;
 /** Far more than a read of a minute takes. */
 const turnsMax = 1_000;

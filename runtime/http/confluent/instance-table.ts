@@ -6,8 +6,8 @@ import { offsetsTopic } from "../../topic-name.ts";
 import { busy } from "../body.ts";
 import type { Door } from "../route.ts";
 import { errorCodes, hasCode, RestError } from "./error.ts";
-import { type Instance, type InstanceId, keyOf } from "./instance.ts";
-import { InstanceLog, instancesTopic } from "./instance-log.ts";
+import { type Instance, type InstanceId, instancesTopic, keyOf } from "./instance.ts";
+import { InstanceLog } from "./instance-log.ts";
 
 const partitions = 8;
 const instancesMax = 250 * partitions;

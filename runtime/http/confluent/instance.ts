@@ -4,6 +4,9 @@
 import type { OffsetSpec, TopicPartition } from "../../broker.ts";
 import type { EmbeddedFormat } from "./media-type.ts";
 
+/** Persisted: instances are found in it after an update. */
+export const instancesTopic = "__timberline_rest_consumers";
+
 /** A partition it reads. */
 export interface Held extends TopicPartition {
   /** Tells a topic from a later one of its name. */

@@ -88,15 +88,22 @@ export class Membership {
   }
 
   #assigned(instance: Instance, { memberEpoch, assignment }: ConsumerHeartbeatAnswer): Instance {
-    const held = assignment === null ? instance.held : holding(instance, this.#places(assignment));
+    const held =
+      assignment === null ? instance.held : holding(instance, this.#places(instance, assignment));
     if (memberEpoch === instance.epoch && sameHeld(held, instance.held)) return instance;
     return { ...instance, epoch: memberEpoch, held };
   }
 
-  #places(assignment: readonly TopicIdPartitions[]): (TopicPartition & { topicId: string })[] {
+  #places(
+    { held }: Instance,
+    assignment: readonly TopicIdPartitions[],
+  ): (TopicPartition & { topicId: string })[] {
     const { topicsById } = this.#door.broker.cluster();
     return assignment.flatMap(({ topicId, partitions }) => {
-      const topic = topicsById.get(topicId)?.name;
+      // Another node may know of a topic that this one has not heard of.
+      const known = held.find((each) => each.topicId === topicId)?.topic;
+      const topic = topicsById.get(topicId)?.name ?? known;
+      // Named again at the next heartbeat.
       if (topic === undefined) return [];
       return [...partitions]
         .sort((a, b) => a - b)

@@ -7,12 +7,11 @@ import type { Door, Route } from "../route.ts";
 import type { Entry } from "./entry.ts";
 import { errorResponse } from "./error.ts";
 import type { Handlers } from "./handlers.ts";
+import { instancesTopic } from "./instance.ts";
 import { routesV3 } from "./v3/routes.ts";
 
 /** How often it is looked whether there is somebody to look after. */
 const sweepMs = 3_000;
-/** As `instance-log.ts` has it, which is not loaded before there is one. */
-const instancesTopic = "__timberline_rest_consumers";
 
 const topic = "/topics/:topic";
 const partition = `${topic}/partitions/:partition`;
