@@ -4,7 +4,7 @@
 import * as zlib from "node:zlib";
 import { openMemoryControlPlane } from "../../cluster/memory.ts";
 import { createCodecs } from "../compression/codecs.ts";
-import type { Connection, HttpHandler, Listener, Platform } from "../platform.ts";
+import type { Connection, HttpHandler, Listener, Network, Platform } from "../platform.ts";
 import { openDurableObjectStorage } from "../storage/durable-object.ts";
 import type { ObjectStorage } from "../storage/durable-object-sql.ts";
 import { StorageError } from "../storage/storage.ts";
@@ -28,6 +28,18 @@ export interface WorkerdOptions {
   /** Compatibility date of the Worker: what a release of workerd goes by. */
   readonly version?: string;
   readonly manual?: () => Promise<ReadonlyMap<string, string>>;
+  /** Ways to addresses that need no network: other objects. Undefined: over the network. */
+  readonly objectAt?: (address: HostPort) => SocketSource | undefined;
+}
+
+interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What connections can be opened to, such as another object. */
+interface SocketSource {
+  connect(address: string): StreamSocket;
 }
 
 export interface WorkerdPlatform extends Platform {
@@ -48,7 +60,10 @@ export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
     random: webRandom,
     core: workerdCore(),
     codecs: createCodecs(zlib),
-    network: { listen: (at, accept) => doors.openKafka(at, accept), dial: workerdDialer(clock) },
+    network: {
+      listen: (at, accept) => doors.openKafka(at, accept),
+      dial: dialer(clock, options.objectAt),
+    },
     http: { listen: (at, handler) => doors.openHttp(at, handler) },
     openStorage() {
       if (storage === undefined) {
@@ -74,16 +89,36 @@ export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
   };
 }
 
+/** Between objects nothing is opened: bytes flow at once, or the connection breaks. */
+function dialer(
+  clock: RestingClock,
+  objectAt: WorkerdOptions["objectAt"] = () => undefined,
+): Network["dial"] {
+  const overNetwork = workerdDialer(clock);
+  return async (options) => {
+    const { host, port } = options;
+    const socket = objectAt(options)?.connect(`${host}:${port}`);
+    if (socket === undefined) return overNetwork(options);
+    return new StreamConnection(socket, { address: host, port });
+  };
+}
+
 /** What the server listens with: nothing is bound, the object's handlers knock. */
 class Doors {
   #accept: ((connection: Connection) => void) | undefined;
   #handler: HttpHandler | undefined;
+  #noteKafka: () => void = () => {};
+  /** Whoever knocks while the object starts waits for it. */
+  readonly #kafkaOpened = new Promise<void>((resolve) => {
+    this.#noteKafka = resolve;
+  });
 
   async openKafka(
     at: { host: string; port: number },
     accept: (connection: Connection) => void,
   ): Promise<Listener> {
     this.#accept = accept;
+    this.#noteKafka();
     return this.#listener(at, () => {
       this.#accept = undefined;
     });
@@ -97,6 +132,7 @@ class Doors {
   }
 
   async accept(socket: StreamSocket, from: string): Promise<void> {
+    await this.#kafkaOpened;
     const accept = this.#accept;
     if (accept === undefined) return socket.close();
     const end = from.lastIndexOf(":");
