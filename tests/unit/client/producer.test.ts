@@ -3,32 +3,16 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { ClientError, createClient, type ProducerOptions } from "../../../runtime/client/mod.ts";
 import type { produce } from "../../../runtime/kafka/apis/produce.ts";
 import type { RequestOf } from "../../../runtime/kafka/schema.ts";
 import { partitionForKey } from "../../../runtime/partitioner.ts";
 import { FakeCluster, type FakeRequest, type Fault } from "./fake-cluster.ts";
-
-function connect(cluster: FakeCluster, options: ProducerOptions = {}) {
-  const platform = cluster.platform();
-  const client = createClient({ platform, bootstrap: ["bootstrap:1"] });
-  return { client, producer: client.producer(options) };
-}
+import { connect, rejection } from "./producer-fixture.ts";
 
 /** Lets the first `count` requests of an API fail this way. */
 function failFirst(cluster: FakeCluster, api: string, count: number, fault: Fault): void {
   let left = count;
   cluster.fault = (request) => (request.api === api && left-- > 0 ? fault : undefined);
-}
-
-async function rejection(promise: Promise<unknown>): Promise<ClientError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.instance(error, ClientError);
-    return error as ClientError;
-  }
-  throw new Error("it should have rejected");
 }
 
 const produceMessage = (request: FakeRequest) => request.message as RequestOf<typeof produce>;
@@ -250,51 +234,6 @@ test("a batch too large for the broker is cut until it fits; one record too larg
   assert.is(partition!.values().at(-1), "after");
   const above = producer.send({ topic: "t", value: new Uint8Array(2 ** 20) });
   assert.match((await rejection(above)).message, /requestBytesMax/);
-  await client.close();
-});
-
-test("what the broker refused as too large is not tried again at that size", async () => {
-  const cluster = new FakeCluster();
-  const [partition] = cluster.addTopic("t", [1]);
-  partition!.batchBytesMax = 1_500;
-  const { client, producer } = connect(cluster);
-  const records = Array.from({ length: 20 }, () => ({ topic: "t", value: "v".repeat(300) }));
-  await producer.sendBatch(records);
-  const refused = () => cluster.asked("Produce").length - partition!.batches.length;
-  const before = refused();
-  assert.ok(before > 0);
-  await producer.sendBatch(records);
-  assert.is(refused(), before);
-  assert.is(partition!.nextOffset, 40);
-  await client.close();
-});
-
-test("a caller's bytes may change as soon as send() has returned", async () => {
-  const cluster = new FakeCluster();
-  const [partition] = cluster.addTopic("t", [1]);
-  const { client, producer } = connect(cluster);
-  const value = new TextEncoder().encode("0");
-  const sent: Promise<unknown>[] = [];
-  // The first wait for the topic's partitions.
-  for (let i = 0; i < 3; i++) {
-    value[0] = 48 + i;
-    sent.push(producer.send({ topic: "t", key: value, value }));
-  }
-  await Promise.all(sent);
-  value[0] = 51;
-  const last = producer.send({ topic: "t", value });
-  value[0] = 0;
-  await last;
-  assert.equal(partition!.values(), ["0", "1", "2", "3"]);
-  await client.close();
-});
-
-test("a value that is neither text nor bytes is refused", async () => {
-  const cluster = new FakeCluster();
-  cluster.addTopic("t", [1]);
-  const { client, producer } = connect(cluster);
-  const value = 7 as unknown as Uint8Array;
-  assert.is((await rejection(producer.send({ topic: "t", value }))).code, "INVALID_REQUEST");
   await client.close();
 });
 
