@@ -2,7 +2,7 @@
 // `worker.js` is what every start needs; what the code imports late stays in modules of its own, which nobody reads
 // before. `runtime/build.ts` makes the Worker that is deployed with it, tests make others.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
@@ -59,7 +59,7 @@ export function moduleItems(names: readonly string[]): string[] {
 /** Writes the modules' names into the configurations that lie beside them. */
 export function listModules(folder: string, names: readonly string[]): void {
   const items = moduleItems(names).map((item) => `    ${item},\n`);
-  for (const name of ["config.capnp", "brokers.capnp"]) {
+  for (const name of readdirSync(folder).filter((each) => each.endsWith(".capnp"))) {
     const path = join(folder, name);
     const text = readFileSync(path, "utf8");
     writeFileSync(path, text.replace(modulesList, `modules = [\n${items.join("")}  ],`));
