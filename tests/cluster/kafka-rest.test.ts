@@ -37,49 +37,30 @@ async function withCluster(
   }
 }
 
-test("requests of one instance go to every broker in turn: each record is read once", () =>
-  withCluster(async (_, doors) => {
-    const values = Array.from({ length: 60 }, (__, i) => i);
-    await produce(doors[0]!, topic, values);
-    const consumer = await RestConsumer.create(doors, { group: "g", name: "one" });
-    await consumer.subscribe(topic);
-    const seen: unknown[] = [];
-    for (let reads = 0; seen.length < values.length && reads < 100; reads++) {
-      seen.push(...(await consumer.read(500, 20)).map(({ value }) => value));
-    }
-    assert.equal(seen.sort(byNumber), values);
-    await consumer.commit();
-    const committed = await consumer.committed();
-    assert.is(
-      committed.reduce((sum, { offset }) => sum + offset, 0),
-      values.length,
-    );
-    await consumer.close();
-    await consumer.call("/records", { status: 404 });
-  }));
-
-test("a broker is cut off between reads: the instance goes on where it was, and nothing is left out", () =>
+test("requests go to every broker in turn: records come once, and go on when a broker is cut off", () =>
   withCluster(async (scene, doors) => {
     const values = Array.from({ length: 90 }, (_, i) => i);
     await produce(doors[0]!, topic, values);
     const consumer = await RestConsumer.create(doors, { group: "g", name: "one" });
     await consumer.subscribe(topic);
     const seen: unknown[] = [];
-    for (let reads = 0; new Set(seen).size < values.length && reads < 100; reads++) {
-      if (reads === 4) {
-        scene.cut(3);
-        consumer.doors = doors.slice(0, 2);
-      }
-      seen.push(...(await consumer.read(500, 30)).map(({ value }) => value));
+    const read = async () => {
+      seen.push(...(await consumer.read(500, 40)).map(({ value }) => value));
       await consumer.commit();
-    }
-    assert.equal([...new Set(seen)].sort(byNumber), values);
-    // An answer whose end the lost broker could not note comes twice, no other.
-    assert.ok(seen.length <= values.length + 30, `${seen.length} records`);
+      const committed = await consumer.committed();
+      return committed.reduce((sum, { offset }) => sum + offset, 0);
+    };
+    for (let reads = 0; reads < 4; reads++) assert.is(await read(), seen.length);
+    assert.is(new Set(seen).size, seen.length);
+    scene.cut(3);
+    consumer.doors = doors.slice(0, 2);
+    for (let reads = 0; seen.length < values.length && reads < 100; reads++) await read();
+    assert.equal(seen.sort(byNumber), values);
     const fresh = await RestConsumer.create(consumer.doors, { group: "g", name: "two" });
     await consumer.close();
+    await consumer.call("/records", { status: 404 });
     await fresh.subscribe(topic);
-    assert.equal(await fresh.read(500), []);
+    assert.equal(await fresh.read(100), []);
   }));
 
 test("two instances and a Kafka consumer share a group, and take over what is given up", () =>
