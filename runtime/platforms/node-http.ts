@@ -1,13 +1,11 @@
 // HTTP on Node: node:http behind web-standard handlers. Bodies that are pushed go straight to the socket: a stream of its
 // own, with readers and promises, would cost each idle tail more than its connection.
 
-import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer, STATUS_CODES } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { getRequestListener } from "@hono/node-server";
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import type { HttpContext, HttpHandler, HttpServer, Listener } from "../platform.ts";
-import type { BodySink, BodySource } from "../pushed-body.ts";
+import type { HttpHandler, HttpServer, Listener } from "../platform.ts";
+import type { Answer } from "./node-http-answers.ts";
 
 const limits = {
   keepAliveTimeout: 65_000,
@@ -23,7 +21,7 @@ export function listenHttp(
   options: { host: string; port: number },
   handler: HttpHandler,
 ): ReturnType<HttpServer["listen"]> {
-  const server = createServer({ ...limits, noDelay: true }, respondBy(handler));
+  const server = createServer({ ...limits, noDelay: true }, answerLate(handler));
   server.on("clientError", refuse);
   return new Promise<Listener>((resolve, reject) => {
     server.once("error", reject);
@@ -60,70 +58,21 @@ const refusals: Readonly<Record<string, readonly [number, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, "headers: not all here in time; send them again"],
 };
 
-function respondBy(handler: HttpHandler): (from: IncomingMessage, to: ServerResponse) => unknown {
-  return getRequestListener((request, env) => {
-    const to = env.outgoing as ServerResponse;
-    const context = new RequestContext(to);
-    const answer = handler(request, context);
-    if (!(answer instanceof Promise)) return answer;
-    return answer.then((response) =>
-      context.source === null ? response : push(response, context),
+/** What answers is loaded by the first request: with the web's classes below it, it costs a tenth of a start. */
+function answerLate(handler: HttpHandler): Answer {
+  let answer: Answer | undefined;
+  let loading: Promise<Answer> | undefined;
+  const load = async () => {
+    const { answerBy } = await import("./node-http-answers.ts");
+    answer = answerBy(handler);
+    return answer;
+  };
+  return (from, to) => {
+    if (answer) return answer(from, to);
+    loading ??= load();
+    return loading.then(
+      (loaded) => loaded(from, to),
+      (error: Error) => to.destroy(error),
     );
-  });
-}
-
-class RequestContext implements HttpContext {
-  readonly to: ServerResponse;
-  source: BodySource | null = null;
-
-  constructor(to: ServerResponse) {
-    this.to = to;
-  }
-
-  /** Looked up when somebody asks. */
-  get remoteAddress(): string {
-    return this.to.socket?.remoteAddress ?? "";
-  }
-
-  push(source: BodySource): void {
-    this.source = source;
-  }
-
-  get bodyOfGet(): AsyncIterable<Uint8Array> | undefined {
-    const { headers, method } = this.to.req;
-    const length = headers["content-length"] ?? headers["transfer-encoding"];
-    return method !== "GET" || length === undefined || length === "0" ? undefined : this.to.req;
-  }
-}
-
-function push(response: Response, { to, source }: RequestContext): Response {
-  if (source === null) return response;
-  if (!response.ok || to.destroyed || to.req.method === "HEAD") {
-    source.gone();
-    return response;
-  }
-  // Without chunks, up to the connection's end: each would cost three writes instead of one.
-  to.setHeader("connection", "close");
-  to.removeHeader("transfer-encoding");
-  to.writeHead(response.status, Object.fromEntries(response.headers));
-  source.start(new ResponseSink(to, source));
-  return RESPONSE_ALREADY_SENT;
-}
-
-class ResponseSink implements BodySink {
-  readonly #to: ServerResponse;
-
-  constructor(to: ServerResponse, source: BodySource) {
-    this.#to = to;
-    to.on("drain", () => source.ready());
-    to.once("close", () => source.gone());
-  }
-
-  write(bytes: Uint8Array): boolean {
-    return this.#to.write(bytes);
-  }
-
-  end(): void {
-    this.#to.end();
-  }
+  };
 }
