@@ -106,8 +106,8 @@ async function produced(
   );
   const kills: string[] = [];
   for (;;) {
-    const [seen, ended] = await page.evaluate<[number, unknown]>("[seen, globalThis.ended]");
-    if (ended !== undefined) {
+    const [seen, ended] = await page.evaluate<[number, unknown]>("[seen, globalThis.ended ?? null]");
+    if (ended !== null) {
       if (ended !== to.count) problems.push(`the page ended with ${String(ended)}`);
       break;
     }

@@ -1,6 +1,7 @@
 // A gateway that is killed and comes back at its address, as a process of Node or in workerd.
 
 import { TestGateway } from "./gateway-process.ts";
+import { WorkerGateway } from "./worker-gateway.ts";
 
 export interface KillableGateway {
   /** Without a slash at the end. */
@@ -13,7 +14,9 @@ export async function startKillable(
   runtime: string,
   { bootstrap, origin }: { readonly bootstrap: string; readonly origin: string },
 ): Promise<KillableGateway> {
-  if (runtime !== "node") throw new Error(`--runtime ${runtime}: node`);
+  if (runtime === "workerd") {
+    return WorkerGateway.start({ BOOTSTRAP: bootstrap, CORS_ORIGINS: origin });
+  }
   const args = ["--cors-origin", origin];
   let gateway = await TestGateway.start(bootstrap, args);
   const { http } = gateway;
