@@ -33,6 +33,8 @@ type Same =
 
 export interface RoutableBroker extends Pick<Broker, Same> {
   readonly groups: RoutableGroups;
+  /** No broker behind it knows streams: the doors themselves end and deliver them, and tell each other of readers. */
+  readonly doorsKeepStreams?: boolean;
   /** As `Broker.describeConfigs`, by whoever knows. */
   describeConfigs(
     ...asked: Parameters<Broker["describeConfigs"]>

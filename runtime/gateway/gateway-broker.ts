@@ -53,6 +53,11 @@ export class GatewayBroker implements RoutableBroker {
     this.#upstream.close();
   }
 
+  /** Before another Kafka than Timberline's brokers. */
+  get doorsKeepStreams(): boolean {
+    return this.#upstream.isOther;
+  }
+
   cluster(): ClusterState {
     return this.#upstream.view.cluster();
   }

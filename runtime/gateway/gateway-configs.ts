@@ -59,6 +59,11 @@ export class GatewayConfigs {
     this.#asked.set(topicId, { ...known, askedMs: Number.NEGATIVE_INFINITY });
   }
 
+  /** Before other Kafkas than ours, streams are known from here on. */
+  async begin(): Promise<void> {
+    if (!(await this.#host.upstream.isTimberline())) await this.streams.catchUp();
+  }
+
   /** Of all topics: whether one may be removed depends on those that were forked from it. */
   async knowAll(): Promise<void> {
     const { upstream } = this.#host;

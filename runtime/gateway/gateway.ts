@@ -73,6 +73,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     closing: closing.signal,
   });
   await upstream.view.start();
+  // Streams whose time is over are ended, and wakes delivered, before anybody asks for a stream. If the upstream is
+  // away now, the first request for one does it.
+  if (upstream.view.failure === null) void broker.configs.begin().catch(() => {});
   return {
     metrics,
     broker,

@@ -57,6 +57,8 @@ export class Upstream {
   readonly #pool: ConnectionPool;
   readonly #leaderCalls: LeaderCalls;
   #isTimberline: Promise<boolean> | null = null;
+  /** Known not to be Timberline's. */
+  isOther = false;
 
   constructor(options: UpstreamOptions) {
     const { platform } = options;
@@ -97,7 +99,8 @@ export class Upstream {
     const found = await this.ask(() =>
       this.admin.describeConfigs({ kind: "broker", broker }, { names }),
     );
-    return found.length > 0;
+    this.isOther = found.length === 0;
+    return !this.isOther;
   }
 
   get addresses(): string {

@@ -18,6 +18,8 @@ export class StreamLife {
   readonly #remove: (topic: TopicRecord) => Promise<void>;
   /** By topic id, monotonic; only of streams with a sliding end. */
   readonly #usedMs = new Map<string, number>();
+  /** What others were last told, by topic id. */
+  readonly #told = new Map<string, { readonly atMs: number; readonly usedMs: number }>();
   /** Live readers that wait, by topic id. */
   readonly #readers = new Map<string, number>();
   #isSweeping = false;
@@ -31,15 +33,15 @@ export class StreamLife {
   touch(topic: TopicRecord): void {
     const { ttlSeconds } = streamConfig(topic);
     if (ttlSeconds === null) return;
-    const nowMs = this.#door.platform.clock.monotonicMs();
-    if (this.#isLedHere(topic)) {
-      this.#usedMs.set(topic.id, nowMs);
-      return;
-    }
-    const toldMs = this.#usedMs.get(topic.id);
-    if (toldMs !== undefined && nowMs - toldMs < ttlSeconds * secondMs * toldPart) return;
+    const { clock } = this.#door.platform;
+    const nowMs = clock.monotonicMs();
     this.#usedMs.set(topic.id, nowMs);
-    this.#tell(topic);
+    if (this.#isLedHere(topic)) return;
+    const told = this.#told.get(topic.id);
+    if (told !== undefined && nowMs - told.atMs < ttlSeconds * secondMs * toldPart) return;
+    const usedMs = clock.nowMs();
+    this.#told.set(topic.id, { atMs: nowMs, usedMs });
+    this.#tell(topic, usedMs);
   }
 
   /** A live reader uses the stream as long as it waits. */
@@ -68,22 +70,34 @@ export class StreamLife {
     const { ttlSeconds, expiresAtMs, usedMs } = streamConfig(topic);
     const { clock } = this.#door.platform;
     if (expiresAtMs !== null) return clock.nowMs() >= expiresAtMs;
-    if (ttlSeconds === null || this.#readers.has(topic.id) || !this.#isLedHere(topic)) return false;
+    if (ttlSeconds === null || this.#readers.has(topic.id) || !this.#decides(topic)) return false;
     const ttlMs = ttlSeconds * secondMs;
+    const isOthers = usedMs !== this.#told.get(topic.id)?.usedMs;
     // Who told has been there since, but not for longer than until the next telling.
-    if (usedMs !== null && clock.nowMs() - usedMs < ttlMs * (1 + toldPart)) return false;
+    if (usedMs !== null && isOthers && clock.nowMs() - usedMs < ttlMs * (1 + toldPart))
+      return false;
     const used = this.#usedMs.get(topic.id);
     if (used === undefined) this.touch(topic);
     return used !== undefined && clock.monotonicMs() - used >= ttlMs;
+  }
+
+  #forget(topicId: string): void {
+    this.#usedMs.delete(topicId);
+    this.#told.delete(topicId);
+  }
+
+  /** Where no broker knows streams, every door ends those that none of them has used. */
+  #decides(topic: TopicRecord): boolean {
+    return this.#door.broker.doorsKeepStreams === true || this.#isLedHere(topic);
   }
 
   #isLedHere(topic: TopicRecord): boolean {
     return topic.partitions[0]?.leader === this.#door.broker.brokerId;
   }
 
-  #tell({ name }: TopicRecord): void {
-    const { broker, platform, report } = this.#door;
-    const value = String(platform.clock.nowMs());
+  #tell({ name }: TopicRecord, usedMs: number): void {
+    const { broker, report } = this.#door;
+    const value = String(usedMs);
     const operations = [{ name: streamKeys.used, op: "set", value }] as const;
     broker
       .alterConfigs({ kind: "topic", name }, operations, { validateOnly: false })
@@ -108,10 +122,10 @@ export class StreamLife {
     try {
       const { broker } = this.#door;
       const { topics, topicsById } = broker.cluster();
-      for (const id of this.#usedMs.keys()) if (!topicsById.has(id)) this.#usedMs.delete(id);
+      for (const id of this.#usedMs.keys()) if (!topicsById.has(id)) this.#forget(id);
       for (const topic of topics.values()) {
         // Each stream is looked after by one broker.
-        if (!this.#isLedHere(topic) || streamConfig(topic).isGone) continue;
+        if (!this.#decides(topic) || streamConfig(topic).isGone) continue;
         if (this.isOver(topic)) await this.#remove(topic);
       }
     } catch (error) {

@@ -40,6 +40,7 @@ export class SubscriptionStore {
   /** Whether this broker delivers. */
   get isLedHere(): boolean {
     const { broker } = this.#door;
+    if (broker.doorsKeepStreams === true) return true;
     const topic = broker.cluster().topics.get(subscriptionsTopic);
     return topic?.partitions[0]?.leader === broker.brokerId;
   }
