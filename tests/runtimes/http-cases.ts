@@ -1,6 +1,7 @@
 // Cases of the HTTP door: what curl and a browser do.
 
 import * as assert from "uvu/assert";
+import { RestConsumer, produce as restProduce } from "../cluster/rest-consumer.ts";
 import { EventStream, request, requestJson } from "../support/http-client.ts";
 import type { Case, Fetched, Stored } from "./case.ts";
 import { createTopic, fetchAll, produce, recordsUrl, values } from "./steps.ts";
@@ -166,6 +167,35 @@ export const httpCases: readonly Case[] = [
       );
       assert.match(document.openapi, /^3\./);
       assert.ok(document.paths["/v1/topics"]);
+    },
+  },
+  {
+    name: "speaks Confluent's REST API: a consumer instance, and records that are answered one by one",
+    async run({ http }) {
+      await createTopic(http, "rest");
+      await restProduce(http, "rest", [1, { two: 2 }]);
+      const consumer = await RestConsumer.create([http], { group: "rest", name: "one" });
+      await consumer.subscribe("rest");
+      const records = await consumer.read();
+      assert.equal(
+        records.map(({ value }) => value),
+        [1, { two: 2 }],
+      );
+      await consumer.commit();
+      assert.is((await consumer.committed())[0]?.offset, 2);
+      await consumer.close();
+      const clusters = `${http}/v3/clusters`;
+      const { data } = await requestJson<{ data: { cluster_id: string }[] }>(clusters);
+      const body = [3, 4].map((value) => JSON.stringify({ value: { type: "JSON", data: value } }));
+      const answer = await request(`${clusters}/${data[0]!.cluster_id}/topics/rest/records`, {
+        body: body.join(" "),
+        headers: { "content-type": "application/json" },
+      });
+      const offsets = (await answer.text()).trim().split("\r\n");
+      assert.equal(
+        offsets.map((each) => JSON.parse(each).offset),
+        [2, 3],
+      );
     },
   },
   {
