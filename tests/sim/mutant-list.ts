@@ -99,6 +99,7 @@ export const mutants: readonly Mutant[] = [
     file: "runtime/replication/truncation.ts",
     find: "Math.min(own?.endOffset ?? leader.endOffset, leader.endOffset, local.endOffset)",
     replace: "Math.min(leader.endOffset, local.endOffset + (own ? 0 : 0))",
+    plot: "two write apart",
   },
   {
     rule: "a follower does not cut to its high watermark",

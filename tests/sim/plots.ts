@@ -160,6 +160,26 @@ export const plots: Readonly<Record<string, Plot>> = {
     },
   },
 
+  /** A leader and its follower do not reach each other, and each leads once: both have records that the other lacks. */
+  "two write apart": {
+    scenario: { ...synced, lagMsMax: "4000" },
+    sessionMs: 1_500,
+    async play(stage) {
+      const { controller } = stage;
+      const cast = stage.cast((leader) => leader !== controller);
+      if (cast === undefined) return;
+      const { partition, leader, others } = cast;
+      const other = others.find((host) => host !== controller)!;
+      const heal = stage.cut(leader.name, other.name);
+      await stage.wait(100, 400);
+      await stage.give(partition, other);
+      await stage.wait(100, 400);
+      await stage.give(partition, leader);
+      await stage.wait(0, 200);
+      heal();
+    },
+  },
+
   /** A leader that has not heard who left wants somebody else out. */
   "a leader of yesterday": {
     scenario: { ...synced, lagMsMax: "400" },
