@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { createHttpApp } from "../../runtime/http/app.ts";
 import { defaultHttpLimits } from "../../runtime/http/limits.ts";
+import type { RoutableBroker } from "../../runtime/routable-broker.ts";
 import { platform } from "../support/log-fixture.ts";
 import { ClusterScene } from "./cluster-scene.ts";
 import { type RestRecord, restJsonType, restType } from "./rest-consumer.ts";
@@ -16,6 +17,7 @@ const instance = "/consumers/g/instances/i";
 interface Doors {
   readonly a: Hono;
   readonly b: Hono;
+  readonly broker: RoutableBroker;
 }
 
 async function withDoors(run: (doors: Doors) => Promise<void>): Promise<void> {
@@ -35,7 +37,7 @@ async function withDoors(run: (doors: Doors) => Promise<void>): Promise<void> {
         },
         closing: closing.signal,
       });
-    const doors = { a: door(), b: door() };
+    const doors = { a: door(), b: door(), broker };
     await post(doors.a, "/topics/t", { records: [1, 2, 3].map((value) => ({ value })) });
     const config = { name: "i", format: "json", "auto.offset.reset": "earliest" };
     await post(doors.a, "/consumers/g", { ...config, "auto.commit.enable": "false" });
@@ -131,6 +133,21 @@ test("positions move, to an offset and to both ends, also while an answer is out
     await post(b, `${instance}/positions/beginning`, { partitions });
     await post(b, `${instance}/positions/end`, { partitions });
     assert.equal(await read(a), []);
+  }));
+
+test("a group that may not use the consumer protocol has no instances; partitions can be assigned", () =>
+  withDoors(async ({ a, broker }) => {
+    const operation = { name: "timberline.feature.group.version", op: "set", value: "0" } as const;
+    const all = { kind: "broker", broker: null } as const;
+    await broker.alterConfigs(all, [operation], { validateOnly: false });
+    await post(a, "/consumers/g", { name: "j" });
+    const other = "/consumers/g/instances/j";
+    const headers = { "content-type": restType };
+    const body = JSON.stringify({ topics: ["t"] });
+    const refused = await a.request(`${other}/subscription`, { method: "POST", headers, body });
+    assert.is(refused.status, 409);
+    assert.match(await refused.text(), "group.version is 0");
+    await post(a, `${other}/assignments`, { partitions: [{ topic: "t", partition: 0 }] });
   }));
 
 test.run();

@@ -3,6 +3,7 @@
 
 import type { Context } from "hono";
 import type { TopicPartition } from "../../broker.ts";
+import { hasConsumerProtocol } from "../../features.ts";
 import { type Door, pathParameter } from "../route.ts";
 import { noContent, restJson } from "./answer.ts";
 import {
@@ -94,6 +95,7 @@ export class Consumers {
     const { topics, pattern } = subscriptionIn(body);
     const before = await this.table.use(idIn(context));
     if (before.isManual) throw illegalState(eitherOr);
+    if (!hasConsumerProtocol(this.#door.broker.cluster())) throw illegalState(noProtocol);
     const wanted = await this.table.change(before, (current) => ({ ...current, topics, pattern }));
     try {
       await this.membership.speak(wanted);
@@ -255,6 +257,8 @@ export class Consumers {
   }
 }
 
+const noProtocol =
+  "instances join groups by the consumer protocol, and group.version is 0: raise it, or use assignments";
 const eitherOr = "Subscription to topics, partitions and pattern are mutually exclusive";
 const instanceFields: readonly string[] = [
   ...["id", "name", "format", "auto.offset.reset", "auto.commit.enable"],

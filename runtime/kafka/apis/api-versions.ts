@@ -4,8 +4,8 @@
 // with error 35 and a v0 body that says what we know, so that a newer client can step down.
 
 import type { ClusterState } from "../../../cluster/control-plane.ts";
+import { featureLevel, features, featuresEpoch } from "../../features.ts";
 import { errorCodes } from "../error-codes.ts";
-import { featureLevel, features, featuresEpoch } from "../features.ts";
 import type { Handler } from "../handler.ts";
 import {
   type Api,

@@ -3,7 +3,7 @@
 // back). v1 adds regular expressions; its clients choose their member ids, those of v0 may get one from us.
 
 import { BrokerError } from "../../errors.ts";
-import { hasConsumerProtocol } from "../features.ts";
+import { hasConsumerProtocol } from "../../features.ts";
 import type { Handler } from "../handler.ts";
 import { itemError } from "../item-error.ts";
 import { array, defineApi, int16, int32, string, struct, uuid } from "../schema.ts";

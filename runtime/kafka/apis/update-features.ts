@@ -3,14 +3,14 @@
 // only look; from v2 on one error stands for all (KIP-1022). All versions are flexible.
 
 import type { ConfigOperation } from "../../broker.ts";
-import { noError } from "../error-codes.ts";
 import {
   type Feature,
   featureLevel,
   features,
   featuresEpoch,
   featuresEpochKey,
-} from "../features.ts";
+} from "../../features.ts";
+import { noError } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import { duplicates, itemError, refusal } from "../item-error.ts";
 import type { RequestOf } from "../schema.ts";

@@ -2,7 +2,7 @@
 // config, so it is kept, restored and known to all brokers like any other; each change raises the epoch, by which clients
 // tell old answers from new ones. `metadata.version` is what this version writes and cannot be chosen.
 
-import type { ClusterState } from "../../cluster/control-plane.ts";
+import type { ClusterState } from "../cluster/control-plane.ts";
 
 export interface Feature {
   readonly name: string;
