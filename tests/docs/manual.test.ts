@@ -35,31 +35,84 @@ interface Step {
   readonly starts: readonly string[];
 }
 
-/** One page after the other has a server; the last one's goes at the end, however the page ended. */
-let current: { document: string; run: PageRun } | undefined;
-test.after(async () => current?.run.end());
+/** Pages under way at once: much of a page is waiting. */
+const lanes = 2;
 
-async function runOf(document: string): Promise<PageRun> {
-  if (current?.document !== document) {
-    await current?.run.end();
-    current = { document, run: new PageRun() };
-    const [first] = stepsOf(blocksOf(read(document)));
-    if (first?.starts.length === 0) await current.run.startServer([]);
+/** A page's steps, run one after the other; what each printed is a promise from the beginning. */
+class PageSteps {
+  readonly document: string;
+  readonly steps: readonly Step[];
+  readonly printed: Promise<string>[];
+  readonly #settle: (() => Promise<void>)[] = [];
+
+  constructor(document: string) {
+    this.document = document;
+    this.steps = stepsOf(blocksOf(read(document)));
+    const run = new PageRun();
+    this.printed = this.steps.map((step, index) => {
+      const { promise, take } = later<string>();
+      this.#settle.push(() => {
+        const needsServer = index === 0 && step.starts.length === 0;
+        return take(async () => {
+          if (needsServer) await run.startServer([]);
+          return runStep(run, step);
+        });
+      });
+      return promise;
+    });
+    this.#settle.push(() => run.end());
   }
-  return current.run;
+
+  async run(): Promise<void> {
+    for (const settle of this.#settle) await settle();
+  }
 }
 
-for (const document of documents.filter((path) => path.includes(only ?? ""))) {
-  for (const { block, shown, starts } of stepsOf(blocksOf(read(document)))) {
+const pagesRun = documents
+  .filter((path) => path.includes(only ?? ""))
+  .map((document) => new PageSteps(document));
+let ended: Promise<unknown> = Promise.resolve();
+test.before(() => {
+  const waiting = [...pagesRun];
+  const lane = async () => {
+    for (let page = waiting.shift(); page !== undefined; page = waiting.shift()) await page.run();
+  };
+  ended = Promise.all(Array.from({ length: lanes }, lane));
+});
+test.after(async () => {
+  await ended;
+});
+
+for (const { document, steps, printed } of pagesRun) {
+  for (const [index, { block, shown }] of steps.entries()) {
     test(`${document}:${block.line} does what it says`, async () => {
-      const run = await runOf(document);
-      if (starts.length > 0) return startAll(run, starts);
-      const printed =
-        block.language === "js" ? await run.runScript(block) : await run.runCommands(block);
-      const difference = shown === undefined ? undefined : differenceOf(shown, printed);
+      const text = await printed[index]!;
+      const difference = shown === undefined ? undefined : differenceOf(shown, text);
       if (difference !== undefined) throw new Error(`${document}:${block.line}\n${difference}`);
     });
   }
+}
+
+async function runStep(run: PageRun, { block, starts }: Step): Promise<string> {
+  if (starts.length > 0) await startAll(run, starts);
+  else if (block.language === "js") return run.runScript(block);
+  else return run.runCommands(block);
+  return "";
+}
+
+/** A promise of what `take` is told to do later; it does not count as unhandled meanwhile. */
+function later<T>(): { promise: Promise<T>; take(work: () => Promise<T>): Promise<void> } {
+  let settle: (work: Promise<T>) => void = () => {};
+  const promise = new Promise<T>((resolve) => {
+    settle = resolve;
+  });
+  promise.catch(() => {});
+  const take = async (work: () => Promise<T>) => {
+    const working = work();
+    settle(working);
+    await working.catch(() => {});
+  };
+  return { promise, take };
 }
 
 function stepsOf(blocks: readonly Block[]): Step[] {

@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { TestGateway } from "../gateway/gateway-process.ts";
+import { bundleCommandLine } from "../support/command-line-bundle.ts";
 import { natsServerProgram, TestNats } from "../support/nats-server.ts";
 import { runProcess, TestProcess } from "../support/processes.ts";
 import { projectFolder } from "../support/project.ts";
@@ -25,9 +26,10 @@ const COMMAND_MS_MAX = 20_000;
 /** A command that goes on until Ctrl-C is given this long to print its first line. */
 const FOLLOW_MS_MAX = 10_000;
 const require = createRequire(import.meta.url);
-const { scripts } = require("../../package.json") as { scripts: Record<string, string> };
 /** npm itself takes a quarter of a second, each time, to find the script it then runs. */
 const NPM_CALL = "npm run -s timberline --";
+/** Bundled by the first page. */
+let commandLine: Promise<string> | undefined;
 
 export class PageRun {
   readonly #servers: TestServer[] = [];
@@ -37,6 +39,7 @@ export class PageRun {
   readonly #names: (readonly [page: string, here: string])[] = [];
   #nats: TestNats | undefined;
   #scripts = 0;
+  #entry = "";
 
   /**
    * A line of the page that starts something, `npm start -- FLAGS`, `npm run -s timberline -- gateway FLAGS` or
@@ -57,7 +60,7 @@ export class PageRun {
       if (name in placesOfPage) own.set(name, flags[++at]!);
       else args.push(name.startsWith("nats://") ? this.#nats!.urls[0]! : name);
     }
-    const server = await TestServer.start({ args });
+    const server = await TestServer.start({ args, entry: await this.#commandLine() });
     this.#servers.push(server);
     const placeOf = (flag: keyof typeof placesOfPage) => own.get(flag) ?? placesOfPage[flag];
     for (const [i, bootstrap] of server.bootstraps.entries()) {
@@ -127,6 +130,12 @@ export class PageRun {
     return this.#there(ended.stdout);
   }
 
+  async #commandLine(): Promise<string> {
+    commandLine ??= bundleCommandLine();
+    this.#entry = await commandLine;
+    return this.#entry;
+  }
+
   async #run(text: string, line: number, mayBeRefused: boolean): Promise<string> {
     const ended = await runProcess(this.#shell(text), {
       cwd: projectFolder,
@@ -158,7 +167,7 @@ export class PageRun {
   }
 
   #here(text: string): string {
-    const own = text.replaceAll(NPM_CALL, scripts.timberline as string);
+    const own = text.replaceAll(NPM_CALL, `node ${this.#entry}`);
     // Longer names first: one may begin another.
     return this.#names
       .toSorted(([a], [b]) => b.length - a.length)
