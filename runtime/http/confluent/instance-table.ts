@@ -14,6 +14,8 @@ const instancesMax = 250 * partitions;
 const attemptsMax = 32;
 /** Closed segments are compacted: what a node reads first stays short. */
 const segmentBytes = 8 * 1024 * 1024;
+/** One with some 20,000 partitions. */
+const instanceBytesMax = 4 * 1024 * 1024;
 const nonceBytes = 6;
 /** An instance's last use is told in its state this often. */
 export const toldMs = 30_000;
@@ -159,6 +161,7 @@ export class InstanceTable {
     const configs = new Map([
       ["cleanup.policy", "compact"],
       ["segment.bytes", String(segmentBytes)],
+      ["max.message.bytes", String(instanceBytesMax)],
     ]);
     // As safe as the offsets of their groups, which are there by now.
     const offsets = broker.cluster().topics.get(offsetsTopic);

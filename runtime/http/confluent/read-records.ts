@@ -9,6 +9,8 @@ import type { Instance } from "./instance.ts";
 import type { Read, ReadOptions, ReadRecord } from "./instance-reader.ts";
 import { acceptedFormat, type EmbeddedFormat, embeddedType } from "./media-type.ts";
 
+const chunkBytes = 256 * 1024;
+
 export interface ReadSource {
   use(): Promise<Instance>;
   read(options: ReadOptions): Promise<Read>;
@@ -23,12 +25,15 @@ export async function readRecords(
   const { limits } = door.config;
   const waitMs = Math.min(numberIn(context, "timeout") ?? -1, limits.fetchWaitMsMax);
   const given = numberIn(context, "max_bytes") ?? -1;
-  const bytesMax = Math.min(given > 0 ? given : limits.fetchBytes, limits.decodeBytesMax);
+  const asked = Math.min(given > 0 ? given : limits.fetchBytes, limits.decodeBytesMax);
   const { format } = await source.use();
   if (accepted !== null && accepted !== format) {
     const message = `this consumer instance reads ${format}: ask for ${embeddedType(format)}`;
     throw new RestError(406, message, errorCodes.formatMismatch);
   }
+  // The fuller the memory for answers, the smaller this one; while it waits for records it takes none.
+  const { bytesMax, release } = door.pages.take(asked);
+  release();
   const read = await source.read({ waitMs, bytesMax, signal: context.req.raw.signal });
   return answer(door, read, format);
 }
@@ -53,21 +58,24 @@ async function answer(door: Door, read: Read, format: EmbeddedFormat): Promise<R
   }
 }
 
-/** Asked for more after its only chunk, it was taken; cancelled, it was not. */
+/** Asked for more after its last chunk, it was taken; cancelled, it was not. */
 function body(door: Door, read: Read, text: string): ReadableStream<Uint8Array> {
-  let isSent = false;
+  const bytes = new TextEncoder().encode(text);
+  const lease = door.pages.take(bytes.length);
   const ended = (isTaken: boolean) => {
+    lease.release();
     read.ended(isTaken).catch((error: unknown) => {
       // The note stays, and the records come once more.
       door.report(error, "noting that records of a consumer were taken");
     });
   };
+  let at = 0;
   return new ReadableStream<Uint8Array>(
     {
       pull(controller) {
-        if (!isSent) {
-          isSent = true;
-          controller.enqueue(new TextEncoder().encode(text));
+        if (at < bytes.length) {
+          controller.enqueue(bytes.subarray(at, at + chunkBytes));
+          at += chunkBytes;
           return;
         }
         controller.close();
