@@ -6,8 +6,12 @@ import process from "node:process";
 import type { ClientOptions } from "../client/api.ts";
 import { ClientError } from "../client/error.ts";
 import { formatHostPort } from "../config.ts";
-import { createGateway, type Gateway } from "../gateway/gateway.ts";
-import { type HttpLimits, httpLimitKeys } from "../http/limits.ts";
+import {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  gatewayLimitKeys,
+} from "../gateway/gateway.ts";
 import type { Listener } from "../platform.ts";
 import { Log, type LogFormat } from "../telemetry/logger.ts";
 import type { Call } from "./commands.ts";
@@ -53,12 +57,12 @@ export async function gateway({ shell, flags }: Call): Promise<ExitCode> {
   return ExitCode.done;
 }
 
-function limitsOf(flags: Flags): Partial<HttpLimits> {
+function limitsOf(flags: Flags): NonNullable<GatewayOptions["limits"]> {
   const limits: Record<string, number> = {};
   for (const text of flags.list("set")) {
     const { name, value } = parsePair(text, "--set");
-    const limit = Object.entries(httpLimitKeys).find(([, key]) => key === name)?.[0];
-    const keys = Object.values(httpLimitKeys).join(", ");
+    const limit = Object.entries(gatewayLimitKeys).find(([, key]) => key === name)?.[0];
+    const keys = Object.values(gatewayLimitKeys).join(", ");
     if (limit === undefined) throw usageError(`--set ${name}: a gateway has ${keys}`);
     const number = Number(value);
     if (!Number.isSafeInteger(number) || number < 1) {

@@ -5,7 +5,7 @@
 import type { ClientOptions } from "../client/api.ts";
 import { BrokerError } from "../errors.ts";
 import { createHttpApp } from "../http/app.ts";
-import { defaultHttpLimits, type HttpLimits } from "../http/limits.ts";
+import { defaultHttpLimits, type HttpLimits, httpLimitKeys } from "../http/limits.ts";
 import type { HttpHandler, Platform } from "../platform.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
@@ -15,6 +15,9 @@ import { GatewayMetrics } from "./gateway-metrics.ts";
 import { gatewayTunnel } from "./gateway-tunnel.ts";
 import { topicsIn } from "./request-topics.ts";
 import { Upstream } from "./upstream.ts";
+
+/** Limits of the door that a user may set, by the names they have as configuration of a broker. */
+export const gatewayLimitKeys = httpLimitKeys;
 
 export interface GatewayOptions
   extends Pick<ClientOptions, "bootstrap" | "clientId" | "tls" | "sasl"> {

@@ -16,6 +16,8 @@ import type { Upstream } from "./upstream.ts";
 const transactionTimeoutMs = 60_000;
 /** Kafka forgets producers that write nothing for a day; long before that the partition is taken anew. */
 const idleMsMax = 10 * 60_000;
+/** Who lost a race for a partition lets the other one append for so long, or up to twice. */
+const yieldMs = 50;
 const sequenceMax = 2 ** 31;
 /** Of a record batch: what the CRC begins with, the CRC itself, the producer's fields. */
 const crcAt = 17;
@@ -100,10 +102,23 @@ export class OwnedPartition {
       return this.#owned;
     }
     this.#owned = null;
-    const identity = await this.#host.upstream.ask(() => this.#takeOver());
+    const identity = await this.#takenOver();
     const end = await this.#logEnd();
     this.#owned = { identity, sequence: 0, end, usedMs: clock.monotonicMs() };
     return this.#owned;
+  }
+
+  async #takenOver(): Promise<TransactionIdentity> {
+    const { clock, upstream } = this.#host;
+    try {
+      return await upstream.ask(() => this.#takeOver());
+    } catch (error) {
+      if (!isFenced(error)) throw error;
+      // Another gateway takes it over at this moment: it should come to its append first.
+      const pauseMs = yieldMs + upstream.connecting.platform.random.integer(yieldMs);
+      await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+      throw endsElsewhere(this.#place, -1);
+    }
   }
 
   /** An aborted transaction of nothing leaves its marker; registering again waits until it is in the log. */

@@ -158,6 +158,7 @@ function groupCases(gateway: () => string): void {
 
 /** The Durable Streams door, whose writers count on conditions that another Kafka does not know. */
 export function streamCases(gateways: () => readonly [string, string]): void {
+  racingCase(gateways);
   test("gateway: a stream is made, written by a numbered writer, read, closed and removed", async () => {
     const [door] = gateways();
     const url = `${door}/v1/stream/journal`;
@@ -197,6 +198,21 @@ export function streamCases(gateways: () => readonly [string, string]): void {
     const all = Array.from({ length: 30 }, (_, seq) => ({ seq }));
     assert.equal(await streamed(`${second}/v1/stream/shared`), all);
     assert.equal(await streamed(`${first}/v1/stream/shared`), all);
+  });
+}
+
+function racingCase(gateways: () => readonly [string, string]): void {
+  test("gateway: what comes through two gateways at once is stored once", async () => {
+    const [first, second] = gateways();
+    const json = { "content-type": "application/json" };
+    await request(`${first}/v1/stream/raced`, { method: "PUT", headers: json, status: 201 });
+    const all = Array.from({ length: 8 }, (_, seq) => ({ seq }));
+    for (const { seq } of all) {
+      const headers = { ...json, ...writer(seq) };
+      const asked = { method: "POST", headers, body: JSON.stringify([{ seq }]) };
+      await Promise.all([first, second].map((door) => request(`${door}/v1/stream/raced`, asked)));
+    }
+    assert.equal(await streamed(`${first}/v1/stream/raced`), all);
   });
 }
 

@@ -1,3 +1,5 @@
+// SCRAM, by the example of its RFC.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ScramExchange } from "../../../runtime/client/scram.ts";

@@ -1,3 +1,5 @@
+// What the tails of a partition share, without sockets.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { FetchedPartition } from "../../../runtime/broker.ts";

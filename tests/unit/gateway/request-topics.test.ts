@@ -1,3 +1,5 @@
+// Which topics a path names.
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { topicsIn } from "../../../runtime/gateway/request-topics.ts";
