@@ -1,5 +1,5 @@
 // RecordIteration: records one by one as an async iterator. What is at hand comes as a resolved promise, which costs
-// half of what an async generator does. Only `consumer.ts` and `group-consumer.ts`.
+// half of what an async generator does. Only `consumer.ts`.
 
 export interface RecordSource<T> {
   /** The next that is at hand, or null. */
