@@ -102,13 +102,12 @@ export class OwnedPartition {
       return this.#owned;
     }
     this.#owned = null;
-    const identity = await this.#takenOver();
-    const end = await this.#logEnd();
-    this.#owned = { identity, sequence: 0, end, usedMs: clock.monotonicMs() };
+    const taken = await this.#takenOver();
+    this.#owned = { ...taken, sequence: 0, usedMs: clock.monotonicMs() };
     return this.#owned;
   }
 
-  async #takenOver(): Promise<TransactionIdentity> {
+  async #takenOver(): Promise<Pick<Owned, "identity" | "end">> {
     const { clock, upstream } = this.#host;
     try {
       return await upstream.ask(() => this.#takeOver());
@@ -121,14 +120,20 @@ export class OwnedPartition {
     }
   }
 
-  /** An aborted transaction of nothing leaves its marker; registering again waits until it is in the log. */
-  async #takeOver(): Promise<TransactionIdentity> {
+  /**
+   * An aborted transaction of nothing leaves its marker; registering again waits until it is in the log. Whoever
+   * registers first (epoch 0), before anything was written, has nobody to shut out, and needs none.
+   */
+  async #takeOver(): Promise<Pick<Owned, "identity" | "end">> {
     const transactions = this.#transactions;
     const first = await transactions.init(transactionTimeoutMs, null);
+    if (first.producerEpoch === 0 && (await this.#logEnd()) === 0)
+      return { identity: first, end: 0 };
     await transactions.addPartitions(first, [this.#place]);
     await transactions.end(first, { isCommit: false, isSecondProtocol: false });
     const { producerId, producerEpoch } = first;
-    return transactions.init(transactionTimeoutMs, { producerId, producerEpoch });
+    const identity = await transactions.init(transactionTimeoutMs, { producerId, producerEpoch });
+    return { identity, end: await this.#logEnd() };
   }
 
   async #logEnd(): Promise<number> {
