@@ -8,6 +8,7 @@ import { eventsMediaType } from "./event-stream.ts";
 import { decodeFetched } from "./fetched-records.ts";
 import { pageAnswer } from "./large-answers.ts";
 import { LiveRecords } from "./live-records.ts";
+import { type ClosedPage, cacheable } from "./page-cache.ts";
 import { readPartition } from "./partition-read.ts";
 import { checkPartitionExists, resolveStart } from "./position.ts";
 import { partitionNumber } from "./producer.ts";
@@ -103,7 +104,11 @@ async function fetchPartition(door: Door, live: LiveRecords, context: Context): 
   const mediaType = accept.includes(batchesMediaType)
     ? batchesMediaType
     : "application/octet-stream";
-  return batchesAnswer(fetched, { offset, mediaType, signal: context.req.raw.signal });
+  const { signal } = context.req.raw;
+  const answer = await batchesAnswer(fetched, { offset, mediaType, signal });
+  const nextOffset = Number(answer.headers.get("timberline-next-offset"));
+  const size = Number(answer.headers.get("content-length"));
+  return cacheable(context, answer, closedPage(door, fetched, { offset, nextOffset, size }));
 }
 
 async function fetchTopic(door: Door, context: Context): Promise<Response> {
@@ -148,8 +153,10 @@ async function jsonPage(door: Door, context: Context, request: OneFetch): Promis
     if (query.wait !== undefined) lease.release();
     const fetched = await fetchOnce(door, context, request, lease.bytesMax);
     if (query.wait !== undefined) lease = door.pages.take(fetched.records.length);
-    const text = await pageText(door, fetched, request);
-    return pageAnswer(text, lease, () => context.req.raw.signal);
+    const { text, nextOffset, size } = await pageText(door, fetched, request);
+    const answer = pageAnswer(text, lease, () => context.req.raw.signal);
+    const { offset } = request;
+    return cacheable(context, answer, closedPage(door, fetched, { offset, nextOffset, size }));
   } catch (error) {
     lease.release();
     throw error;
@@ -160,19 +167,29 @@ async function pageText(
   door: Door,
   fetched: FetchedPartition,
   { offset, query }: OneFetch,
-): Promise<string> {
+): Promise<{ text: string; nextOffset: number; size: number }> {
   const { limits } = door.config;
   const recordsMax = Math.min(query.max_records ?? limits.fetchRecords, limits.fetchRecordsMax);
   const range = { offset, endOffset: Number.POSITIVE_INFINITY, recordsMax };
   const { records, nextOffset } = await decodeFetched(door, fetched, range);
   const { topic, partition, highWatermark, lastStableOffset, logStartOffset } = fetched;
   const view = { keyEncoding: query.key_encoding, valueEncoding: query.value_encoding };
-  return (
+  const text =
     `{"topic":${JSON.stringify(topic)},"partition":${partition},"records":[` +
     records.map((record) => recordJson(record, partition, view)).join(",") +
     `],"next_offset":${nextOffset},"high_watermark":${highWatermark},` +
-    `"last_stable_offset":${lastStableOffset},"log_start_offset":${logStartOffset}}`
-  );
+    `"last_stable_offset":${lastStableOffset},"log_start_offset":${logStartOffset}}`;
+  return { text, nextOffset, size: records.length };
+}
+
+function closedPage(
+  door: Door,
+  { topic, partition, highWatermark, lastStableOffset }: FetchedPartition,
+  page: Pick<ClosedPage, "offset" | "nextOffset" | "size">,
+): ClosedPage {
+  const topicId = door.broker.cluster().topics.get(topic)?.id ?? topic;
+  const endOffset = Math.min(highWatermark, lastStableOffset);
+  return { topicId, partition, endOffset, ...page };
 }
 
 const streamFormats: readonly (readonly [string, "sse" | "ndjson"])[] = [

@@ -3,6 +3,7 @@
 
 import type { Context } from "hono";
 import { invalid } from "../error.ts";
+import { cachedPage, isMatch } from "../page-cache.ts";
 import type { Door } from "../route.ts";
 import { cursor, safetyHeaders, standingHeaders } from "./answer-headers.ts";
 import type { LiveEvents } from "./live-events.ts";
@@ -15,7 +16,6 @@ import type { Stream, StreamTable } from "./stream-table.ts";
 
 /** Of records before they are decoded. */
 const pageBytes = 1024 * 1024;
-const cachedPage = "public, max-age=60, stale-while-revalidate=300";
 
 export async function readStream(
   door: Door,
@@ -130,12 +130,6 @@ function pageHeaders({ config }: Stream, page: Page): Record<string, string> {
 function entityTag({ topic, partition }: Stream, position: number, page: Page): string {
   const end = page.isClosed ? ":c" : "";
   return `"${topic.id}:${partition}:${offsetText(position)}:${offsetText(page.position)}${end}"`;
-}
-
-function isMatch(given: string | undefined, tag: string): boolean {
-  if (given === undefined) return false;
-  if (given.trim() === "*") return true;
-  return given.split(",").some((each) => each.trim().replace(/^W\//, "") === tag);
 }
 
 /** What a browser may send and see from another origin is answered by the door's own list of origins. */

@@ -280,4 +280,34 @@ test("fetch() with clamp moves an offset that is not there to the nearest end", 
   assert.match((await get(door, lines)).text, /"value":"b"/);
 });
 
+test("fetch() lets caches keep what lies below the end, and asks them to look again", async () => {
+  const door = openDoor();
+  for (const value of ["a", "b", "c"]) await post(door, "/v1/topics/t/records", { value });
+  const path = "/v1/topics/t/partitions/0/records";
+  const kept = await get(door, `${path}?offset=0&max_records=2`);
+  assert.match(kept.headers.get("cache-control")!, /^public, max-age=60/);
+  assert.is(kept.headers.get("vary"), "accept");
+  const tag = { "if-none-match": kept.headers.get("etag")! };
+  const again = await get(door, `${path}?offset=0&max_records=2`, tag);
+  assert.is(again.status, 304);
+  assert.is(again.text, "");
+  const other = await get(door, `${path}?offset=0&max_records=1`, tag);
+  assert.is(other.status, 200);
+  for (const query of ["offset=0", "offset=3", "offset=earliest&max_records=1", "offset=-2"]) {
+    const open = await get(door, `${path}?${query}`);
+    assert.is(open.headers.get("cache-control"), "no-store", query);
+    assert.is(open.headers.get("etag"), null, query);
+  }
+  const one = await get(door, `${path}?offset=0&max_bytes=1&format=batches`);
+  assert.match(one.headers.get("cache-control")!, /^public/);
+  const same = await get(door, `${path}?offset=0&max_bytes=1&format=batches`, {
+    "if-none-match": one.headers.get("etag")!,
+  });
+  assert.is(same.status, 304);
+  assert.is(door.broker.unreleased, 0);
+  const mine = { authorization: "Basic x" };
+  const personal = await get(door, `${path}?offset=0&max_records=2`, mine);
+  assert.match(personal.headers.get("cache-control")!, /^private/);
+});
+
 test.run();
