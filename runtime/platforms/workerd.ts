@@ -1,9 +1,8 @@
 // Platform on workerd, inside a Durable Object or, without storage, in any Worker. Requests and connections do not
 // come from a port here: the object's handlers pass them in through `accept` and `fetch`.
 
-import * as zlib from "node:zlib";
 import { openMemoryControlPlane } from "../../cluster/memory.ts";
-import { createCodecs } from "../compression/codecs.ts";
+import { createCodecs, type Zlib } from "../compression/codecs.ts";
 import type { Connection, HttpHandler, Listener, Network, Platform } from "../platform.ts";
 import { openDurableObjectStorage } from "../storage/durable-object.ts";
 import type { ObjectStorage } from "../storage/durable-object-sql.ts";
@@ -88,6 +87,16 @@ export function createPlatform(options: WorkerdOptions = {}): WorkerdPlatform {
     fetch: (request) => doors.fetch(request),
   };
 }
+
+const nodeZlib = () => process.getBuiltinModule("node:zlib") as unknown as Required<Zlib>;
+
+/** Read by the first batch that is compressed: all other starts do without. */
+const zlib: Zlib = {
+  gzipSync: (bytes, options) => nodeZlib().gzipSync(bytes, options),
+  gunzipSync: (bytes, options) => nodeZlib().gunzipSync(bytes, options),
+  zstdCompressSync: (bytes, options) => nodeZlib().zstdCompressSync(bytes, options),
+  zstdDecompressSync: (bytes, options) => nodeZlib().zstdDecompressSync(bytes, options),
+};
 
 /** Between objects nothing is opened: bytes flow at once, or the connection breaks. */
 function dialer(
