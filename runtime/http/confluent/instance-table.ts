@@ -2,10 +2,10 @@
 // and fails if that is not so any more; whoever decides, decides again.
 
 import { partitionForKey } from "../../partitioner.ts";
-import { offsetsTopic } from "../../topic-name.ts";
 import { busy } from "../body.ts";
+import { ensureInternalTopic } from "../internal-topic.ts";
 import type { Door } from "../route.ts";
-import { errorCodes, hasCode, RestError } from "./error.ts";
+import { errorCodes, RestError } from "./error.ts";
 import { type Instance, type InstanceId, instancesTopic, keyOf } from "./instance.ts";
 import { InstanceLog } from "./instance-log.ts";
 
@@ -16,6 +16,15 @@ const attemptsMax = 32;
 const segmentBytes = 8 * 1024 * 1024;
 /** One with some 20,000 partitions. */
 const instanceBytesMax = 4 * 1024 * 1024;
+const topicRequest = {
+  name: instancesTopic,
+  partitions,
+  configs: {
+    "cleanup.policy": "compact",
+    "segment.bytes": String(segmentBytes),
+    "max.message.bytes": String(instanceBytesMax),
+  },
+};
 const nonceBytes = 6;
 /** An instance's last use is told in its state this often. */
 export const toldMs = 30_000;
@@ -51,7 +60,7 @@ export class InstanceTable {
 
   /** Makes the topic with the first one. Throws 409 if there is one of that name. */
   async create(instance: Instance): Promise<void> {
-    await this.#ensureTopic();
+    await ensureInternalTopic(this.#door.broker, topicRequest);
     const key = keyOf(instance);
     const log = this.#logOf(key);
     if (log === undefined) throw busy(`${instancesTopic} is being made; try again`);
@@ -153,24 +162,6 @@ export class InstanceTable {
   /** A topic that was deleted and made again is another one. */
   #nameOf(partition: number): string {
     return `${this.#door.broker.cluster().topics.get(instancesTopic)?.id}/${partition}`;
-  }
-
-  async #ensureTopic(): Promise<void> {
-    const { broker } = this.#door;
-    if (broker.cluster().topics.has(instancesTopic)) return;
-    const configs = new Map([
-      ["cleanup.policy", "compact"],
-      ["segment.bytes", String(segmentBytes)],
-      ["max.message.bytes", String(instanceBytesMax)],
-    ]);
-    // As safe as the offsets of their groups, which are there by now.
-    const offsets = broker.cluster().topics.get(offsetsTopic);
-    const replicationFactor = offsets?.partitions[0]?.replicas.length ?? -1;
-    try {
-      await broker.createTopic({ name: instancesTopic, partitions, replicationFactor, configs });
-    } catch (error) {
-      if (!hasCode(error, "TOPIC_ALREADY_EXISTS")) throw error;
-    }
   }
 }
 

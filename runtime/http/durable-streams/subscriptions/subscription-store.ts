@@ -4,12 +4,18 @@
 import { BrokerError } from "../../../errors.ts";
 import { busy } from "../../body.ts";
 import { decodeFetched } from "../../fetched-records.ts";
+import { ensureInternalTopic } from "../../internal-topic.ts";
 import type { Door } from "../../route.ts";
 import type { Subscription } from "./subscription.ts";
 
 export const subscriptionsTopic = "__timberline_subscriptions";
 export const subscriptionsMax = 1_000;
 
+const topicRequest = {
+  name: subscriptionsTopic,
+  partitions: 1,
+  configs: { "cleanup.policy": "compact" },
+};
 const attemptsMax = 32;
 const readBytes = 1024 * 1024;
 /** Records of others are awaited so long. */
@@ -59,7 +65,7 @@ export class SubscriptionStore {
   /** A text beside the subscriptions, made once by whoever comes first. */
   async text(key: string, make: () => Promise<string>): Promise<string> {
     return this.#inOrder(async () => {
-      await this.#ensureTopic();
+      await ensureInternalTopic(this.#door.broker, topicRequest);
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
         await this.#readOn(attempt === 0 ? 0 : othersWaitMs);
         const known = this.#texts.get(key);
@@ -77,7 +83,7 @@ export class SubscriptionStore {
     decide: (current: Subscription | undefined) => Change<T> | Promise<Change<T>>,
   ): Promise<T> {
     return this.#inOrder(async () => {
-      await this.#ensureTopic();
+      await ensureInternalTopic(this.#door.broker, topicRequest);
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
         await this.#readOn(attempt === 0 ? 0 : othersWaitMs);
         const current = this.#parsed.get(id);
@@ -148,17 +154,6 @@ export class SubscriptionStore {
       const isEnd = nextOffset === this.#end || nextOffset >= fetched.highWatermark;
       this.#end = nextOffset;
       if (isEnd) return;
-    }
-  }
-
-  async #ensureTopic(): Promise<void> {
-    if (this.exists) return;
-    const configs = new Map([["cleanup.policy", "compact"]]);
-    const layout = { partitions: 1, replicationFactor: -1 };
-    try {
-      await this.#door.broker.createTopic({ name: subscriptionsTopic, ...layout, configs });
-    } catch (error) {
-      if (!(error instanceof BrokerError) || error.code !== "TOPIC_ALREADY_EXISTS") throw error;
     }
   }
 }
