@@ -106,7 +106,9 @@ async function produced(
   );
   const kills: string[] = [];
   for (;;) {
-    const [seen, ended] = await page.evaluate<[number, unknown]>("[seen, globalThis.ended ?? null]");
+    const [seen, ended] = await page.evaluate<[number, unknown]>(
+      "[seen, globalThis.ended ?? null]",
+    );
     if (ended !== null) {
       if (ended !== to.count) problems.push(`the page ended with ${String(ended)}`);
       break;
