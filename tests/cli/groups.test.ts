@@ -4,6 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { CommitRequest } from "../../runtime/group-coordinator.ts";
+import { Coordinator } from "../../runtime/groups/coordinator.ts";
 import { createClient, createPlatform, type Server, startServer } from "../../runtime/mod.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { callInProcess } from "./command-line.ts";
@@ -13,7 +14,9 @@ let server: Server;
 
 async function start(): Promise<void> {
   server = await startServer({ dataDir, kafkaPort: 0, httpPort: false, flush: "os" });
-  await server.broker.groups.loaded();
+  const { groups } = server.broker;
+  assert.instance(groups, Coordinator);
+  await (groups as Coordinator).loaded();
 }
 
 test.before(async () => {
