@@ -106,20 +106,27 @@ async function produced(
   );
   const kills: string[] = [];
   for (;;) {
-    const [seen, ended] = await page.evaluate<[number, unknown]>(
+    const [acknowledged, ended] = await page.evaluate<[number, unknown]>(
       "[seen, globalThis.ended ?? null]",
     );
     if (ended !== null) {
       if (ended !== to.count) problems.push(`the page ended with ${String(ended)}`);
       break;
     }
-    const due = killsAt.filter((part) => seen >= part * to.count).length;
-    if (due > kills.length) kills.push(await kill(scene, to.topic, kills.length));
-    console.log(`${to.topic}: ${seen} of ${to.count} acknowledged`);
+    await killIfDue(scene, { topic: to.topic, seen: acknowledged, count: to.count, kills });
+    console.log(`${to.topic}: ${acknowledged} of ${to.count} acknowledged`);
     await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
   const seconds = (performance.now() - startMs) / 1_000;
   return { acknowledged: to.count, seconds: Math.round(seconds), kills };
+}
+
+async function killIfDue(
+  scene: Scene,
+  { topic, seen, count, kills }: { topic: string; seen: number; count: number; kills: string[] },
+): Promise<void> {
+  const due = killsAt.filter((part) => seen >= part * count).length;
+  if (due > kills.length) kills.push(await kill(scene, topic, kills.length));
 }
 
 /** The gateway first, then a leader, and so on. */
@@ -158,9 +165,15 @@ async function followed(page: Page, scene: Scene, flights: Parameters<typeof rea
   const count = Number(values.tails);
   const door = `${scene.gateway.http}/v1/topics/tailed/partitions/0/records?offset=0`;
   const tails = new Tails(door, { count, records: tailed });
-  const look = setInterval(() => console.log(`tails: ${tails.seen} of ${tailed}`), 4 * lookMs);
+  const kills: string[] = [];
   try {
     const all = await produced(page, scene, { topic: "tailed", partition: 0, count: tailed });
+    // Most of it is still on its way to them.
+    while (tails.seen < tailed) {
+      await killIfDue(scene, { topic: "tailed", seen: tails.seen, count: tailed, kills });
+      console.log(`tails: ${tails.seen} of ${tailed}`);
+      await new Promise((resolve) => setTimeout(resolve, lookMs));
+    }
     const { hashes, reconnects, bytes } = await tails.done();
     if (new Set(hashes).size !== 1) problems.push(`the tails saw ${new Set(hashes).size} things`);
     const alone = new Tails(door, { count: 1, records: tailed });
@@ -174,10 +187,10 @@ async function followed(page: Page, scene: Scene, flights: Parameters<typeof rea
       reconnects,
       megabytes: Math.round(bytes / 1e6),
       seconds,
+      kills,
       produced: all,
     };
   } finally {
-    clearInterval(look);
     tails.stop();
   }
 }
