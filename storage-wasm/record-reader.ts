@@ -115,6 +115,28 @@ export class RecordReader {
     return new Uint8Array(this.#buffer, this.#shift + this.#valueAt, this.#valueLength);
   }
 
+  /** Bytes; -1 of a record without value. */
+  get valueLength(): number {
+    return this.#valueLength;
+  }
+
+  /** Copies the value's bytes to `at` of memory that is not the records'. */
+  copyValue(target: Uint8Array, at: number): void {
+    if (this.#valueLength <= 0) return;
+    target.set(new Uint8Array(this.#buffer, this.#shift + this.#valueAt, this.#valueLength), at);
+  }
+
+  /**
+   * Moves the value's bytes forward to `at` of `memory`, which the records lie in. False if they lie elsewhere, or `at` is
+   * behind their place: there may be records that are not read yet.
+   */
+  moveValue(memory: Uint8Array, at: number): boolean {
+    const place = this.#shift + this.#valueAt - memory.byteOffset;
+    if (memory.buffer !== this.#buffer || at > place || this.#valueLength < 0) return false;
+    memory.copyWithin(at, place, place + this.#valueLength);
+    return true;
+  }
+
   get headers(): readonly RecordHeader[] {
     return this.#headerCount === 0 ? noHeaders : this.#readHeaders();
   }

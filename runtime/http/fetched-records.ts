@@ -46,14 +46,23 @@ export async function decodeFetched(
 export async function visitFetched(
   door: Door,
   fetched: FetchedPartition,
-  { offset, endOffset }: Pick<DecodeRange, "offset" | "endOffset">,
+  range: Pick<DecodeRange, "offset" | "endOffset">,
   visit: (record: RecordReader) => boolean,
 ): Promise<number> {
   if (fetched.error !== null) {
     fetched.records.release();
     throw fetched.error;
   }
-  const bytes = await collect(fetched.records);
+  return visitBatches(door, fetched, { bytes: await collect(fetched.records), ...range }, visit);
+}
+
+/** The same of bytes that are collected already. `visit` may write before the record that it stands on. */
+export function visitBatches(
+  door: Door,
+  fetched: FetchedPartition,
+  { bytes, offset, endOffset }: { bytes: Uint8Array; offset: number; endOffset: number },
+  visit: (record: RecordReader) => boolean,
+): number {
   const { decompressedBytesMax } = door.config.limits;
   const isAborted = abortedFilter(fetched);
   let nextOffset = offset;

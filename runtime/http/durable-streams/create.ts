@@ -165,10 +165,10 @@ async function prefixOf(
   { position, subOffset }: ForkPoint,
 ): Promise<Uint8Array[]> {
   if (subOffset === 0 || source.config.isJson) return [];
-  const request = { position, bytesMax: forkReadBytes, waitMs: 0 };
-  const value = (await readPage(door, table, source, request)).values[0];
-  if (value === undefined || subOffset > value.length) throw overshoots();
-  return [value.slice(0, subOffset)];
+  const request = { position, endPosition: position + 1, bytesMax: forkReadBytes, waitMs: 0 };
+  const { body } = await readPage(door, table, source, request);
+  if (subOffset > body.length) throw overshoots();
+  return [body.bytes().slice(0, subOffset)];
 }
 
 function overshoots(): HttpError {

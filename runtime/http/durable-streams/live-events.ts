@@ -11,7 +11,6 @@ import { LiveTail, SharedForm } from "../live-tail.ts";
 import type { Door } from "../route.ts";
 import { pushedAnswer, takeSlot } from "../streams.ts";
 import { cursor, isCursorAhead, safetyHeaders } from "./answer-headers.ts";
-import { bodyOf } from "./messages.ts";
 import { offsetText, type ReadFrom } from "./position.ts";
 import { contentTypeDefault, mediaType } from "./stream-config.ts";
 import { type Page, positionOf, readPage } from "./stream-reader.ts";
@@ -114,7 +113,7 @@ export class LiveEvents {
   }
 
   #events(stream: Stream, { page }: PageTurn, given: string | undefined): string {
-    const data = page.values.length === 0 ? "" : `event: data\n${dataOf(stream, page)}\n`;
+    const data = page.body.count === 0 ? "" : `event: data\n${dataOf(stream, page)}\n`;
     return `${data}event: control\ndata:${JSON.stringify(this.#control(page, given))}\n\n`;
   }
 
@@ -127,10 +126,10 @@ export class LiveEvents {
   }
 }
 
-function dataOf(stream: Stream, { values }: Page): string {
-  const body = bodyOf(values, stream.config);
-  if (!isText(stream)) return `data:${encodeBase64(body)}\n`;
-  return dataLines(new TextDecoder().decode(body));
+function dataOf(stream: Stream, { body }: Page): string {
+  const bytes = body.bytes();
+  if (!isText(stream)) return `data:${encodeBase64(bytes)}\n`;
+  return dataLines(new TextDecoder().decode(bytes));
 }
 
 /** Every line ending that the format knows begins a new line: nothing in a message can end its event. */

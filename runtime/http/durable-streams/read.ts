@@ -7,7 +7,7 @@ import { cachedPage, isMatch } from "../page-cache.ts";
 import type { Door } from "../route.ts";
 import { cursor, safetyHeaders, standingHeaders } from "./answer-headers.ts";
 import type { LiveEvents } from "./live-events.ts";
-import { bodyOf } from "./messages.ts";
+import { PageBody } from "./page-body.ts";
 import { offsetText, parseReadFrom, type ReadFrom } from "./position.ts";
 import { contentTypeDefault } from "./stream-config.ts";
 import { streamPath } from "./stream-name.ts";
@@ -79,7 +79,7 @@ async function catchUp(
   if (isMatch(context.req.header("if-none-match"), tag)) {
     return new Response(null, { status: 304, headers });
   }
-  return new Response(bodyOf(page.values, stream.config), { headers });
+  return new Response(page.body.bytes(), { headers });
 }
 
 async function nothingYet(stream: Stream): Promise<Response> {
@@ -89,7 +89,7 @@ async function nothingYet(stream: Stream): Promise<Response> {
     "content-type": stream.config.contentType ?? contentTypeDefault,
     "cache-control": "no-store",
   };
-  return new Response(bodyOf([], stream.config), { headers });
+  return new Response(new PageBody(stream.config).bytes(), { headers });
 }
 
 async function longPoll(
@@ -105,12 +105,12 @@ async function longPoll(
   const asked = { position, bytesMax: pageBytes, waitMs, signal };
   const page = await table.life.during(stream.topic, () => readPage(door, table, stream, asked));
   const headers: Record<string, string> = pageHeaders(stream, page);
-  if (!page.isClosed || page.values.length > 0) {
+  if (!page.isClosed || page.body.count > 0) {
     headers["stream-cursor"] = cursor(clock.nowMs(), context.req.query("cursor"), random);
   }
-  if (page.values.length > 0) {
+  if (page.body.count > 0) {
     headers.etag = entityTag(stream, position, page);
-    return new Response(bodyOf(page.values, stream.config), { headers });
+    return new Response(page.body.bytes(), { headers });
   }
   headers["cache-control"] = "no-store";
   headers["stream-up-to-date"] = "true";
@@ -122,7 +122,7 @@ function pageHeaders({ config }: Stream, page: Page): Record<string, string> {
     ...standingHeaders(page),
     "content-type": config.contentType ?? contentTypeDefault,
     // Nothing new is no page: a cache that kept it would hide what comes.
-    "cache-control": page.values.length > 0 ? cachedPage : "no-store",
+    "cache-control": page.body.count > 0 ? cachedPage : "no-store",
   };
 }
 

@@ -3,16 +3,18 @@
 
 import type { FetchedPartition } from "../../broker.ts";
 import { BrokerError } from "../../errors.ts";
+import { collect } from "../../records.ts";
 import { HttpError, invalid } from "../error.ts";
-import { visitFetched } from "../fetched-records.ts";
+import { visitBatches } from "../fetched-records.ts";
 import { readPartition } from "../partition-read.ts";
 import type { Door } from "../route.ts";
+import { PageBody } from "./page-body.ts";
 import type { ReadFrom } from "./position.ts";
 import { noStream, type Stream, type StreamTable } from "./stream-table.ts";
 import { closing } from "./writer-state.ts";
 
 export interface Page {
-  readonly values: readonly Uint8Array[];
+  readonly body: PageBody;
   /** Where the next page begins. */
   readonly position: number;
   /** Nothing more was there. */
@@ -61,27 +63,32 @@ export async function readPage(
   stream: Stream,
   request: PageRequest,
 ): Promise<Page> {
-  if (request.position >= stream.base) return readOwn(door, stream, request);
-  const values: Uint8Array[] = [];
+  const body = new PageBody(stream.config);
+  if (request.position >= stream.base) return readOwn(door, stream, { ...request, body });
+  const { bytesMax, endPosition = Number.POSITIVE_INFINITY } = request;
   let { position } = request;
-  let bytesLeft = request.bytesMax;
   for (const { stream: part, end } of stretches(table, stream)) {
-    const to = Math.min(end, stream.base);
-    while (position < to && bytesLeft > 0) {
-      const asked = { ...request, position, endPosition: to, bytesMax: bytesLeft, waitMs: 0 };
+    const to = Math.min(end, stream.base, endPosition);
+    while (position < to && body.length < bytesMax) {
+      const { count } = body;
+      const bytesLeft = bytesMax - body.length;
+      const asked = { ...request, position, endPosition: to, bytesMax: bytesLeft, waitMs: 0, body };
       const read = await readOwn(door, part, asked);
-      for (const value of read.values) {
-        values.push(value);
-        bytesLeft -= value.length;
-      }
       // What the source holds no more, or never held as a message, is passed over.
-      position = read.values.length === 0 ? to : read.position;
+      position = body.count === count ? to : read.position;
     }
   }
-  if (bytesLeft <= 0) return { values, position, isUpToDate: false, isClosed: false };
-  const waitMs = values.length === 0 ? request.waitMs : 0;
-  const own = await readOwn(door, stream, { ...request, position, bytesMax: bytesLeft, waitMs });
-  return { ...own, values: [...values, ...own.values] };
+  const bytesLeft = bytesMax - body.length;
+  if (bytesLeft <= 0 || position >= endPosition) {
+    return { body, position, isUpToDate: false, isClosed: false };
+  }
+  const waitMs = body.count === 0 ? request.waitMs : 0;
+  return readOwn(door, stream, { ...request, position, bytesMax: bytesLeft, waitMs, body });
+}
+
+interface OwnRequest extends PageRequest {
+  /** What is read is put here. */
+  readonly body: PageBody;
 }
 
 /** The streams a fork's inherited records lie in, oldest first, each up to where the next one left it. */
@@ -99,15 +106,13 @@ function stretches(table: StreamTable, stream: Stream): Stretch[] {
 }
 
 /** A page of the stream's own records, from `position` ≥ its base. */
-async function readOwn(
-  door: Door,
-  stream: Stream,
-  { position, endPosition = Number.POSITIVE_INFINITY, bytesMax, waitMs, signal }: PageRequest,
-): Promise<Page> {
+async function readOwn(door: Door, stream: Stream, request: OwnRequest): Promise<Page> {
+  const { position, endPosition = Number.POSITIVE_INFINITY, body } = request;
+  const { bytesMax, waitMs, signal } = request;
   const offset = Math.max(0, position - stream.base);
   const endOffset = endPosition - stream.base;
   const closed = await knownEnd(stream, offset);
-  if (closed) return { values: [], position, isUpToDate: true, isClosed: true };
+  if (closed) return { body, position, isUpToDate: true, isClosed: true };
   const place = { topic: stream.topic.name, partition: stream.partition } as const;
   const isolation = "read_committed" as const;
   const fetched = await readPartition(door, {
@@ -120,20 +125,19 @@ async function readOwn(
   });
   if (fetched.error !== null) {
     fetched.records.release();
-    return failed(door, stream, fetched, { position, bytesMax, waitMs, ...(signal && { signal }) });
+    return failed(door, stream, fetched, request);
   }
-  const values: Uint8Array[] = [];
+  const bytes = await collect(fetched.records);
+  body.offer(bytes);
   let closedAt: number | null = null;
-  const range = { offset, endOffset };
-  const nextOffset = await visitFetched(door, fetched, range, (record) => {
+  const nextOffset = visitBatches(door, fetched, { bytes, offset, endOffset }, (record) => {
     const close = record.headers.length === 0 ? null : closing(record);
-    const { value } = record;
-    if (value !== null && close !== "only") values.push(value);
+    if (close !== "only") body.add(record);
     if (close !== null) closedAt = close === "only" ? record.offset : record.offset + 1;
     return close === null;
   });
   return {
-    values,
+    body,
     position: stream.base + (closedAt ?? nextOffset),
     isUpToDate: closedAt !== null || nextOffset >= fetched.lastStableOffset,
     isClosed: closedAt !== null,
@@ -154,7 +158,7 @@ function failed(
   door: Door,
   stream: Stream,
   { error, logStartOffset }: FetchedPartition,
-  request: PageRequest,
+  request: OwnRequest,
 ): Promise<Page> {
   const { position } = request;
   if (!(error instanceof BrokerError)) throw error;
