@@ -4,13 +4,12 @@
 
 import { BrokerError } from "../../errors.ts";
 import { busy } from "../body.ts";
-import { decodeFetched } from "../fetched-records.ts";
+import { readEntries } from "../internal-topic.ts";
 import type { Door } from "../route.ts";
 import { hasCode } from "./error.ts";
 import { type Instance, instancesTopic } from "./instance.ts";
 
 const attemptsMax = 32;
-const readBytes = 1024 * 1024;
 /** Records of others are awaited so long. */
 const othersWaitMs = 100;
 /** Changes in one batch. */
@@ -179,30 +178,15 @@ export class InstanceLog {
   async #readOn(waitMs: number): Promise<void> {
     for (let wait = waitMs; ; wait = 0) {
       const place = { topic: instancesTopic, partition: this.#partition, offset: this.#end };
-      const [fetched] = await this.#door.broker.fetch({
-        partitions: [{ ...place, bytesMax: readBytes, currentLeaderEpoch: -1 }],
-        waitMsMax: wait,
-        bytesMin: 1,
-        bytesMax: readBytes,
-        isolation: "read_uncommitted",
-      });
-      if (fetched === undefined) throw new Error("a fetch answered nothing");
-      if (hasCode(fetched.error, "OFFSET_OUT_OF_RANGE")) {
-        fetched.records.release();
+      try {
+        const { entries, nextOffset, isEnd } = await readEntries(this.#door, place, wait);
+        for (const [key, text] of entries) this.#take(key, text);
+        this.#end = nextOffset;
+        if (isEnd) return;
+      } catch (error) {
+        if (!hasCode(error, "OFFSET_OUT_OF_RANGE")) throw error;
         await this.#startAnew();
-        continue;
       }
-      const anywhere = Number.POSITIVE_INFINITY;
-      const range = { offset: this.#end, endOffset: anywhere, recordsMax: anywhere };
-      const { records, nextOffset } = await decodeFetched(this.#door, fetched, range);
-      const decoder = new TextDecoder();
-      for (const { key, value } of records) {
-        if (key === null) continue;
-        this.#take(decoder.decode(key), value === null ? null : decoder.decode(value));
-      }
-      const isEnd = nextOffset === this.#end || nextOffset >= fetched.highWatermark;
-      this.#end = nextOffset;
-      if (isEnd) return;
     }
   }
 

@@ -3,8 +3,7 @@
 
 import { BrokerError } from "../../../errors.ts";
 import { busy } from "../../body.ts";
-import { decodeFetched } from "../../fetched-records.ts";
-import { ensureInternalTopic } from "../../internal-topic.ts";
+import { ensureInternalTopic, readEntries } from "../../internal-topic.ts";
 import type { Door } from "../../route.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -17,7 +16,6 @@ const topicRequest = {
   configs: { "cleanup.policy": "compact" },
 };
 const attemptsMax = 32;
-const readBytes = 1024 * 1024;
 /** Records of others are awaited so long. */
 const othersWaitMs = 100;
 
@@ -135,23 +133,8 @@ export class SubscriptionStore {
     if (!this.exists) return;
     for (let wait = waitMs; ; wait = 0) {
       const place = { topic: subscriptionsTopic, partition: 0, offset: this.#end };
-      const [fetched] = await this.#door.broker.fetch({
-        partitions: [{ ...place, bytesMax: readBytes, currentLeaderEpoch: -1 }],
-        waitMsMax: wait,
-        bytesMin: 1,
-        bytesMax: readBytes,
-        isolation: "read_uncommitted",
-      });
-      if (fetched === undefined) throw new Error("a fetch answered nothing");
-      const recordsMax = Number.POSITIVE_INFINITY;
-      const range = { offset: this.#end, endOffset: Number.POSITIVE_INFINITY, recordsMax };
-      const { records, nextOffset } = await decodeFetched(this.#door, fetched, range);
-      const decoder = new TextDecoder();
-      for (const { key, value } of records) {
-        if (key === null) continue;
-        this.#take(decoder.decode(key), value === null ? null : decoder.decode(value));
-      }
-      const isEnd = nextOffset === this.#end || nextOffset >= fetched.highWatermark;
+      const { entries, nextOffset, isEnd } = await readEntries(this.#door, place, wait);
+      for (const [key, text] of entries) this.#take(key, text);
       this.#end = nextOffset;
       if (isEnd) return;
     }
