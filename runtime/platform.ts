@@ -78,9 +78,22 @@ export interface TlsOptions {
   readonly ca?: string | undefined;
 }
 
+/** With which a listener is encrypted; all texts are PEM. */
+export interface ServerTls {
+  readonly key: string;
+  /** The server's own first, then those between it and its authority. */
+  readonly certificates: string;
+  /** What the key is encrypted with. */
+  readonly passphrase?: string;
+  /** A client without a certificate of `clientCa` is let in (`none`, `requested`) or not (`required`). */
+  readonly clientAuth: "none" | "requested" | "required";
+  readonly clientCa?: string;
+}
+
 export interface Network {
+  /** With `tls`, `accept` sees a connection when its handshake is done. Rejects if the certificate cannot be used. */
   listen(
-    options: { host: string; port: number },
+    options: { host: string; port: number; tls?: ServerTls },
     accept: (connection: Connection) => void,
   ): Promise<Listener>;
   dial(options: DialOptions): Promise<Connection>;
@@ -96,6 +109,8 @@ export interface HttpContext {
    * when the client is gone. Absent: the handler answers with `pushedBody`.
    */
   push?(source: BodySource): void;
+  /** Calls `done` once the answer's body is the kernel's; never, if the client goes before that. Absent: nobody knows. */
+  whenSent?(done: () => void): void;
   /** Of a GET that came with a body, which a web request cannot have. */
   readonly bodyOfGet?: AsyncIterable<Uint8Array> | undefined;
 }
@@ -132,6 +147,8 @@ export interface Platform {
   openStorage(folder: string): Storage;
   /** The control plane of a broker that is alone, kept in `storage`. Absent `clusterId`: its own or a new one. */
   openControlPlane(storage: Storage, options: { clusterId?: string }): ControlPlane;
+  /** A small text file that the configuration names, such as a certificate. Absent where there are no files. */
+  readText?(path: string): Promise<string>;
   /** Pages of the manual, name to Markdown. */
   manual(): Promise<ReadonlyMap<string, string>>;
   /** Memory of this process in bytes, as far as the runtime tells. */

@@ -1,9 +1,9 @@
 // The server's Kafka door, with what it counts and reports. Its APIs are a third of a broker's code: where the code
 // costs more to load than to wait for, they are loaded by the first connection. Used by `server.ts` only.
 
-import type { BrokerConfig } from "./config.ts";
+import type { BrokerConfig, HostPort } from "./config.ts";
 import type { AnswerPeer } from "./kafka/apis/cluster-question.ts";
-import type { KafkaDoor } from "./kafka/door.ts";
+import type { DoorListener, KafkaDoor } from "./kafka/door.ts";
 import type { DoorLimits } from "./kafka/limits.ts";
 import type { LocalBroker } from "./local-broker.ts";
 import type { Connection, Platform } from "./platform.ts";
@@ -19,6 +19,8 @@ export interface ServerKafkaOptions {
   readonly broker: LocalBroker;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Where clients of listeners other than the first are told to connect. */
+  readonly listeners: ReadonlyMap<string, HostPort>;
   readonly answerPeer?: AnswerPeer;
 }
 
@@ -38,9 +40,9 @@ export class LateKafkaDoor implements Pick<KafkaDoor, "accept" | "configure" | "
     await this.#opening;
   }
 
-  accept(connection: Connection): void {
-    if (this.#door) this.#door.accept(connection);
-    else void this.#acceptLate(connection);
+  accept(connection: Connection, listener?: string): void {
+    if (this.#door) this.#door.accept(connection, listener);
+    else void this.#acceptLate(connection, listener);
   }
 
   configure(limits: Partial<DoorLimits>): void {
@@ -53,10 +55,10 @@ export class LateKafkaDoor implements Pick<KafkaDoor, "accept" | "configure" | "
     await door?.close();
   }
 
-  async #acceptLate(connection: Connection): Promise<void> {
+  async #acceptLate(connection: Connection, listener: string | undefined): Promise<void> {
     try {
       await this.open();
-      this.#door!.accept(connection);
+      this.#door!.accept(connection, listener);
     } catch (error) {
       this.#options.logger.error("kafka-door", "the Kafka door cannot be opened", {
         error: asError(error),
@@ -66,12 +68,14 @@ export class LateKafkaDoor implements Pick<KafkaDoor, "accept" | "configure" | "
   }
 
   async #load(): Promise<KafkaDoor> {
-    const { platform, config, broker, metrics, logger, answerPeer } = this.#options;
+    const { platform, config, broker, metrics, logger, listeners, answerPeer } = this.#options;
     const { createKafkaDoor } = await kafkaCode();
     const log = logger.child("kafka");
     this.#door = createKafkaDoor({
       platform,
       broker,
+      listener: config.kafkaListeners[0]!.name,
+      others: doorListeners(config, listeners),
       ...(answerPeer && { answerPeer }),
       report: (error, context) => log.error("request-failed", context, { error: asError(error) }),
       notice: (message) => log.warn("connection", message),
@@ -92,6 +96,13 @@ function observing(metrics: Metrics): (api: { readonly name: string }, durationM
     }
     found.done(durationMs);
   };
+}
+
+function doorListeners(
+  _config: BrokerConfig,
+  told: ReadonlyMap<string, HostPort>,
+): ReadonlyMap<string, DoorListener> {
+  return new Map([...told].map(([name, advertised]) => [name, { advertised }] as const));
 }
 
 function doorLimits(config: BrokerConfig): Partial<DoorLimits> {

@@ -16,6 +16,7 @@ import type { RoutedBroker } from "./router/routed-broker.ts";
 import type { RunningBroker } from "./running-broker.ts";
 import { peersCode } from "./server-code.ts";
 import { LateKafkaDoor } from "./server-kafka.ts";
+import { listenersText, type OpenListeners, openKafkaListeners } from "./server-listeners.ts";
 import type { OwnMembership } from "./server-membership.ts";
 import { metricSources } from "./server-metrics.ts";
 import {
@@ -113,7 +114,7 @@ class RunningServer implements Server {
   #broker: LocalBroker | undefined;
   #routed: RoutedBroker | undefined;
   #door: LateKafkaDoor | undefined;
-  #kafkaListener: Listener | undefined;
+  #kafkaListener: OpenListeners | undefined;
   #httpListener: Listener | undefined;
   #stopProbe: () => void = () => {};
   readonly #closing = new AbortController();
@@ -164,10 +165,10 @@ class RunningServer implements Server {
     const broker = this.#openBroker(folder, this.#controlPlane);
     // The port is taken before logs are opened, so that a taken one is known at once; those who connect
     // meanwhile wait for the door.
-    const waiting: Connection[] = [];
-    let accept = (connection: Connection): void => void waiting.push(connection);
-    this.#kafkaListener = await platform.network.listen(config.kafkaListener, (connection) =>
-      accept(connection),
+    const waiting: [Connection, string][] = [];
+    let accept = (...accepted: [Connection, string]): void => void waiting.push(accepted);
+    this.#kafkaListener = await openKafkaListeners(platform, config, (...accepted) =>
+      accept(...accepted),
     );
     const found = folder.found();
     const isAlone = this.#peers === undefined;
@@ -178,8 +179,8 @@ class RunningServer implements Server {
     const door = this.#door;
     if (!this.#options.hasLateKafka) await door.open();
     this.#applyConfig(broker, door);
-    accept = (connection) => door.accept(connection);
-    for (const connection of waiting) door.accept(connection);
+    accept = (connection, listener) => door.accept(connection, listener);
+    for (const accepted of waiting) door.accept(...accepted);
     if (!isAlone) {
       // Only now: whoever is registered may be given partitions to lead.
       const controlPlane = this.#controlPlane;
@@ -206,6 +207,7 @@ class RunningServer implements Server {
       broker: this.brokerId,
       cluster: this.clusterId,
       kafka: formatHostPort(this.kafka),
+      listeners: listenersText(this.#kafkaListener),
       http: this.http && formatHostPort(this.http),
       partitions: folder.partitions.size,
       recovered: folder.partitions.size > 0 && !folder.wasClean,
@@ -312,6 +314,7 @@ class RunningServer implements Server {
       broker,
       metrics: this.metrics,
       logger,
+      listeners: this.#kafkaListener!.others,
       ...(peers && { answerPeer: (question, connection) => peers.answer(question, connection) }),
     });
   }

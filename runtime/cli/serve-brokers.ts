@@ -99,7 +99,10 @@ interface PlannedBroker {
 function planBrokers(count: number, config: BrokerConfig, root: string): PlannedBroker[] {
   const isNumbered = config.effective("node.id")?.layer !== "default";
   const first = isNumbered ? config.nodeId : 0;
-  const kafkaPort = config.kafkaListener.port;
+  const { port: kafkaPort, protocol } = config.kafkaListeners[0]!;
+  if (config.kafkaListeners.length > 1 || protocol !== "PLAINTEXT") {
+    throw usageError("--brokers takes one PLAINTEXT listener: start brokers with others one by one");
+  }
   const { advertised, httpListener } = config;
   checkPorts(count, kafkaPort, httpListener?.port ?? 0);
   return Array.from({ length: count }, (_, index) => {

@@ -4,13 +4,8 @@
 import type { BROKER_KEYS, BrokerKeyName } from "./broker-keys.ts";
 import { type ConfigKey, splitList } from "./key.ts";
 import { findBrokerKey } from "./keys.ts";
-import {
-  clientListeners,
-  type FlushMode,
-  type HostPort,
-  isEveryAddress,
-  parseFlushMode,
-} from "./rules.ts";
+import { type KafkaListener, kafkaListeners } from "./listeners.ts";
+import { type FlushMode, type HostPort, isEveryAddress, parseFlushMode } from "./rules.ts";
 import { checkPlain, toNumber } from "./value.ts";
 
 /** Weakest first. */
@@ -81,18 +76,25 @@ export class BrokerConfig {
     return parseFlushMode(this.#required("timberline.flush")) as FlushMode;
   }
 
-  /** Where the Kafka door listens; host "0.0.0.0" for every address. */
-  get kafkaListener(): HostPort {
-    const { host, port } = clientListeners(this.#required("listeners"))[0] as HostPort;
-    return { host: host === "" ? "0.0.0.0" : host, port };
+  /** All listeners of the Kafka door; the first is the one that brokers use among themselves. */
+  get kafkaListeners(): readonly KafkaListener[] {
+    return kafkaListeners({
+      listeners: this.#required("listeners"),
+      advertised: this.text("advertised.listeners"),
+      protocols: this.#required("listener.security.protocol.map"),
+      interBroker: this.text("inter.broker.listener.name"),
+    });
   }
 
-  /** Where clients are told to connect; undefined: the address listened on, with the port it got. */
-  get advertised(): HostPort | undefined {
-    const text = this.text("advertised.listeners");
-    if (text === undefined) return undefined;
-    const { host, port } = clientListeners(text)[0] as HostPort;
+  /** Where the first of them listens; host "0.0.0.0" for every address. */
+  get kafkaListener(): HostPort {
+    const { host, port } = this.kafkaListeners[0]!;
     return { host, port };
+  }
+
+  /** Where its clients are told to connect; undefined: the address listened on, with the port it got. */
+  get advertised(): HostPort | undefined {
+    return this.kafkaListeners[0]!.advertised;
   }
 
   /** Where the HTTP door listens; undefined when it is closed. */

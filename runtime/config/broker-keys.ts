@@ -6,6 +6,7 @@ import { boolean, INT_MAX, int, long, string } from "./key.ts";
 import { LOG_KEYS } from "./log-keys.ts";
 import { REPLICATION_KEYS } from "./replication-keys.ts";
 import { ADVERTISED_RULE, LISTENERS_RULE } from "./rules.ts";
+import { SECURITY_KEYS } from "./security-keys.ts";
 import { TIMBERLINE_KEYS } from "./timberline-keys.ts";
 import { TRANSACTION_KEYS } from "./transaction-keys.ts";
 
@@ -55,7 +56,8 @@ const SERVER_KEYS = {
   listeners: string({
     default: "PLAINTEXT://127.0.0.1:9092",
     rule: LISTENERS_RULE,
-    doc: "Address and port of the Kafka door; port 0 takes a free one. Kafka's default listens on every address.",
+    doc: "Addresses and ports of the Kafka door, NAME://HOST:PORT; port 0 takes a free one. Kafka's default listens on every address.",
+    related: ["listener.security.protocol.map"],
   }),
   "max.connections": int({
     default: 10_000,
@@ -141,6 +143,7 @@ export const BROKER_KEYS = {
   ...GROUP_KEYS,
   ...LOG_KEYS,
   ...REPLICATION_KEYS,
+  ...SECURITY_KEYS,
   ...TIMBERLINE_KEYS,
   ...TRANSACTION_KEYS,
 } as const;

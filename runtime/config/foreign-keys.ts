@@ -58,8 +58,8 @@ export function foreignKey(name: string, value: string): ForeignKey | undefined 
     return {
       refused: true,
       why:
-        "this version has no TLS, no SASL and no ACLs: remove the key only if everyone who reaches the " +
-        "port may do everything",
+        "this version has TLS with PEM files and SASL PLAIN and SCRAM, but not this, and no ACLs: remove the " +
+        "key only if everyone who may connect may do everything",
     };
   }
   if (name === "security.inter.broker.protocol") return { refused: false, why: "runs alone" };
@@ -69,8 +69,5 @@ export function foreignKey(name: string, value: string): ForeignKey | undefined 
 
 function isInsecure(name: string, value: string): boolean {
   if (name === "security.inter.broker.protocol") return value.trim().toUpperCase() !== "PLAINTEXT";
-  if (name === "listener.security.protocol.map") {
-    return /(^|,)\s*PLAINTEXT\s*:(?!\s*PLAINTEXT\s*(,|$))/i.test(value);
-  }
   return SECURITY.test(name);
 }

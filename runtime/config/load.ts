@@ -14,8 +14,9 @@ import {
   nearestKey,
   nearestVariable,
 } from "./keys.ts";
+import { withAddress } from "./listeners.ts";
 import { assignment, type ConfigProblem, type Dialect, exampleOf } from "./problem.ts";
-import { formatHostPort, type HostPort, parseHostPort } from "./rules.ts";
+import { formatHostPort, parseHostPort } from "./rules.ts";
 import { checkPlain, checkWritten, unitExamples } from "./value.ts";
 
 /** The flags of `serve` that stand for keys, without their dashes. */
@@ -151,14 +152,18 @@ class Loader {
     const { host, advertise } = flags;
     const port = flags["kafka-port"];
     if (host !== undefined || port !== undefined) {
-      const base = weaker.kafkaListener;
-      const text = listenerText(host ?? base.host, port ?? String(base.port));
+      const base = weaker.kafkaListeners[0]!;
+      const address = addressText(host ?? base.host, port ?? String(base.port));
+      const text = withAddress(weaker.text("listeners") ?? "", base.name, address);
       take("listeners", host === undefined ? "kafka-port" : "host", text);
       if (host !== undefined) take("timberline.http.host", "host");
     }
     if (advertise !== undefined) {
       const named = parseHostPort(advertise);
-      take("advertised.listeners", "advertise", named ? plaintext(named) : advertise);
+      const { name } = weaker.kafkaListeners[0]!;
+      const others = weaker.text("advertised.listeners") ?? "";
+      const text = named && withAddress(others, name, formatHostPort(named));
+      take("advertised.listeners", "advertise", text ?? advertise);
     }
     return values;
   }
@@ -266,11 +271,7 @@ function pasteFor(key: ConfigKey, { place, dialect }: Written): string {
   return `${place} ${example}`;
 }
 
-function listenerText(host: string, port: string): string {
+function addressText(host: string, port: string): string {
   const bracketed = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
-  return `PLAINTEXT://${bracketed}:${port}`;
-}
-
-function plaintext(address: HostPort): string {
-  return `PLAINTEXT://${formatHostPort(address)}`;
+  return `${bracketed}:${port}`;
 }

@@ -90,21 +90,25 @@ export function formatHostPort({ host, port }: HostPort): string {
 /** Names of Kafka's controller listeners: a broker of ours has none, so they are passed over. */
 const CONTROLLER_LISTENER = "CONTROLLER";
 
-/** The one listener clients use, of those in the list. */
+/** The listeners clients use, of those in the list. */
 export function clientListeners(text: string): NamedListener[] {
   return (parseListeners(text) ?? []).filter(({ name }) => name !== CONTROLLER_LISTENER);
 }
 
-const LISTENER_FORM = "PLAINTEXT://HOST:PORT, e.g. PLAINTEXT://127.0.0.1:9092";
+const LISTENER_FORM = "NAME://HOST:PORT, e.g. PLAINTEXT://127.0.0.1:9092";
+const listenersMax = 16;
 
 export const LISTENERS_RULE: KeyRule = {
   allowed: LISTENER_FORM,
   check(text) {
     if (!parseListeners(text)) return `must be ${LISTENER_FORM}`;
     const listeners = clientListeners(text);
-    const secured = listeners.find(({ name }) => name !== "PLAINTEXT");
-    if (secured) return `${secured.name} is not a listener of this version: only PLAINTEXT is`;
-    return listeners.length === 1 ? undefined : "must name exactly one PLAINTEXT listener";
+    if (listeners.length === 0) return "must name a listener that is not a controller's";
+    if (listeners.length > listenersMax) return `has more than ${listenersMax} listeners`;
+    const twice = listeners.find(({ name }, at) =>
+      listeners.some((other, index) => index < at && other.name === name),
+    );
+    return twice && `Each listener must have a different name: ${twice.name} is there twice`;
   },
 };
 
@@ -113,8 +117,9 @@ export const ADVERTISED_RULE: KeyRule = {
   check(text) {
     const complaint = LISTENERS_RULE.check(text);
     if (complaint !== undefined) return complaint;
-    const host = clientListeners(text)[0]!.host;
-    if (!isEveryAddress(host)) return undefined;
+    const everywhere = clientListeners(text).find(({ host }) => isEveryAddress(host));
+    if (everywhere === undefined) return undefined;
+    const { host } = everywhere;
     return `clients cannot connect to ${host || "an empty host"}: name an address they can reach`;
   },
 };

@@ -2,6 +2,7 @@
 // its bytes are valid, and the answer goes to the outbox. Kafka's manners: a request that cannot be understood
 // ends the connection; only an unknown ApiVersions version gets an answer.
 
+import type { HostPort } from "../config.ts";
 import type { Connection, Platform } from "../platform.ts";
 import { apiVersions, unknownVersionAnswer } from "./apis/api-versions.ts";
 import type { Door } from "./door.ts";
@@ -17,6 +18,7 @@ export class KafkaConnection implements ClientConnection {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly listener: string;
+  readonly advertised: HostPort | undefined;
   readonly #door: Door;
   readonly #connection: Connection;
   readonly #frames: FrameAssembler;
@@ -29,13 +31,14 @@ export class KafkaConnection implements ClientConnection {
   #ending = false;
   #closed = false;
 
-  constructor(door: Door, connection: Connection, id: number) {
+  constructor(door: Door, connection: Connection, id: number, listener: string) {
     this.#door = door;
     this.#connection = connection;
     this.id = id;
     this.remoteAddress = connection.remoteAddress;
     this.remotePort = connection.remotePort;
-    this.listener = door.listener;
+    this.listener = listener;
+    this.advertised = door.other(listener)?.advertised;
     this.#activeMs = this.#platform.clock.monotonicMs();
     this.#frames = new FrameAssembler({
       memory: this.#platform.core,

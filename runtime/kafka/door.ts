@@ -2,6 +2,7 @@
 // It knows the broker's interface and nothing behind it; who listens on which port is the server's business.
 
 import type { Broker } from "../broker.ts";
+import type { HostPort } from "../config.ts";
 import type { Connection, Platform, Timer } from "../platform.ts";
 import type { AnswerPeer } from "./apis/cluster-question.ts";
 import { ByteBudget } from "./byte-budget.ts";
@@ -22,13 +23,21 @@ export interface KafkaDoorOptions {
   readonly report: Report;
   /** One sentence about a connection that was refused or closed, and why. */
   readonly notice: (message: string) => void;
-  /** Name of the listener, for logs. */
+  /** Name of the first listener, for logs and for connections that come by no other. */
   readonly listener?: string;
+  /** What is different on other listeners, by name. */
+  readonly others?: ReadonlyMap<string, DoorListener>;
   readonly limits?: Partial<DoorLimits>;
   /** Called per answered request: from its last byte read to its answer encoded. */
   readonly observe?: (api: Api, durationMs: number) => void;
   /** Of a broker that is one of several: what the others ask it. */
   readonly answerPeer?: AnswerPeer;
+}
+
+/** What connections of one listener get besides what all get. */
+export interface DoorListener {
+  /** Where its clients find this broker; undefined: where metadata says. */
+  readonly advertised?: HostPort;
 }
 
 export interface KafkaDoorStats {
@@ -47,7 +56,8 @@ export interface KafkaDoorStats {
 }
 
 export interface KafkaDoor {
-  accept(connection: Connection): void;
+  /** `listener`: the one it came by; absent: the first. */
+  accept(connection: Connection, listener?: string): void;
   stats(): KafkaDoorStats;
   /** Other limits from now on; connections that are open stay. */
   configure(limits: Partial<DoorLimits>): void;
@@ -73,6 +83,7 @@ export class Door implements KafkaDoor {
   readonly budget: ByteBudget;
   readonly buffers: PumpBuffers;
   readonly writers: WriterPool;
+  readonly #others: ReadonlyMap<string, DoorListener>;
   readonly #observe: ((api: Api, durationMs: number) => void) | undefined;
   readonly #sessions: FetchSessions;
   /** Index = API key. */
@@ -94,6 +105,7 @@ export class Door implements KafkaDoor {
     this.report = options.report;
     this.notice = options.notice;
     this.listener = options.listener ?? "PLAINTEXT";
+    this.#others = options.others ?? new Map();
     this.limits = { ...defaultDoorLimits, ...options.limits };
     this.budget = new ByteBudget(
       Math.max(this.limits.pendingBytesMax, this.limits.requestBytesMax),
@@ -110,7 +122,7 @@ export class Door implements KafkaDoor {
     }
   }
 
-  accept(connection: Connection): void {
+  accept(connection: Connection, listener = this.listener): void {
     const full = this.#fullness(connection.remoteAddress);
     if (full !== undefined) {
       this.#refused++;
@@ -120,7 +132,7 @@ export class Door implements KafkaDoor {
     }
     const address = connection.remoteAddress;
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
-    this.#connections.add(new KafkaConnection(this, connection, ++this.#accepted));
+    this.#connections.add(new KafkaConnection(this, connection, ++this.#accepted, listener));
     this.#sweep ??= this.#scheduleSweep();
   }
 
@@ -166,6 +178,11 @@ export class Door implements KafkaDoor {
   /** Whether requests need to be timed. */
   get observes(): boolean {
     return this.#observe !== undefined;
+  }
+
+  /** Absent: as the first. */
+  other(listener: string): DoorListener | undefined {
+    return this.#others.get(listener);
   }
 
   registration(apiKey: number): Registration | undefined {

@@ -2,6 +2,7 @@
 // to say the answer in Kafka's words; it knows nothing of frames and sockets.
 
 import type { Broker } from "../broker.ts";
+import type { HostPort } from "../config.ts";
 import type { Platform } from "../platform.ts";
 import type { Api, RequestOf, ResponseInput } from "./schema.ts";
 
@@ -16,6 +17,8 @@ export interface ClientConnection {
   readonly remotePort: number;
   /** Name of the listener it came through. */
   readonly listener: string;
+  /** Where clients of that listener find this broker, if it is not where metadata says. */
+  readonly advertised?: HostPort | undefined;
   /** Aborted when the connection is gone: long polls end. */
   readonly signal: AbortSignal;
   /** Ends the connection where the protocol leaves no other way to say that something failed. */

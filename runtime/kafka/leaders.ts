@@ -1,6 +1,8 @@
-// Leaders: what Produce and Fetch answers tell a client that asked a broker which does not lead (KIP-951).
+// Where brokers are, as a client is told: by the listener it came through; and what Produce and Fetch answers tell one
+// that asked a broker which does not lead (KIP-951).
 
-import type { TopicId } from "../../cluster/control-plane.ts";
+import type { BrokerRecord, TopicId } from "../../cluster/control-plane.ts";
+import type { HostPort } from "../config.ts";
 import type { HandlerContext } from "./handler.ts";
 
 export interface CurrentLeader {
@@ -29,18 +31,27 @@ export function currentLeader(
   return found ? { leaderId: found.leader, leaderEpoch: found.leaderEpoch } : unknownLeader;
 }
 
+/** Where this client reaches a broker: this one through the listener that it came by already. */
+export function addressOf(
+  record: BrokerRecord,
+  { broker, connection }: Pick<HandlerContext, "broker" | "connection">,
+): HostPort {
+  const { advertised } = connection;
+  return advertised !== undefined && record.id === broker.brokerId ? advertised : record;
+}
+
 /** Where those of `leaders` that are alive can be reached. */
 export function leaderEndpoints(
-  { broker }: HandlerContext,
+  context: HandlerContext,
   leaders: ReadonlySet<number>,
 ): NodeEndpoint[] {
-  const { brokers } = broker.cluster();
+  const { brokers } = context.broker.cluster();
   const endpoints: NodeEndpoint[] = [];
   for (const leader of leaders) {
     const record = brokers.get(leader);
     if (!record || record.fenced) continue;
-    const { id, host, port, rack } = record;
-    endpoints.push({ nodeId: id, host, port, rack });
+    const { host, port } = addressOf(record, context);
+    endpoints.push({ nodeId: record.id, host, port, rack: record.rack });
   }
   return endpoints;
 }

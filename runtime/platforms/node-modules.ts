@@ -27,6 +27,7 @@ export function platformWithNodeModules(own: {
     openStorage: openFileStorage,
     openControlPlane: (storage, options) =>
       openMemoryControlPlane({ random: parts.random, files: clusterFiles(storage), ...options }),
+    readText: (path) => readFile(path, "utf8"),
     manual: readManual,
     memory() {
       const { rss, heapUsed, arrayBuffers } = process.memoryUsage();

@@ -2,7 +2,8 @@
 // chunk are handled in place by the door, so nothing is copied here.
 
 import * as net from "node:net";
-import type { Connection, DialOptions, Listener, Network } from "../platform.ts";
+import type { TLSSocket, TlsOptions as TlsServerOptions } from "node:tls";
+import type { Connection, DialOptions, Listener, Network, ServerTls } from "../platform.ts";
 
 /** As much as one read brings at most where nobody names a place. */
 const readBytes = 64 * 1024;
@@ -19,7 +20,10 @@ export interface SocketHabits {
 
 export function createSockets({ discard, readsInPlace = false }: SocketHabits = {}): Network {
   return {
-    listen: (options, accept) => listen(options, accept, discard),
+    listen: (options, accept) => {
+      if (options.tls !== undefined) return listenSecurely(options, options.tls, accept);
+      return listen(options, accept, discard);
+    },
     dial: (options) => {
       if (options.tls !== undefined) return dialSecurely(options, discard);
       return readsInPlace ? dialInPlace(options) : dial(options, discard);
@@ -38,6 +42,68 @@ function listen(
     socket.once("close", () => open.delete(socket));
     accept(new SocketConnection(socket, discard));
   });
+  return bound(server, options, open);
+}
+
+/** Between a connection and the end of its handshake. */
+const handshakeMsMax = 10_000;
+const handshakesMax = 1_000;
+
+async function listenSecurely(
+  options: { host: string; port: number },
+  own: ServerTls,
+  accept: (connection: Connection) => void,
+): Promise<Listener> {
+  const tls = await import("node:tls");
+  const open = new Set<net.Socket>();
+  const server = tls.createServer(tlsOptions(own));
+  limitHandshakes(server, open);
+  server.on("secureConnection", (socket: TLSSocket) => {
+    socket.setNoDelay(true);
+    accept(new SocketConnection(socket, undefined));
+  });
+  return bound(server, options, open);
+}
+
+function tlsOptions({ key, certificates, passphrase, clientAuth, clientCa }: ServerTls) {
+  const options: TlsServerOptions = {
+    key,
+    cert: certificates,
+    ...(passphrase !== undefined && { passphrase }),
+    ...(clientCa !== undefined && { ca: clientCa }),
+    requestCert: clientAuth !== "none",
+    rejectUnauthorized: clientAuth === "required",
+    minVersion: "TLSv1.2",
+    handshakeTimeout: handshakeMsMax,
+  };
+  return options;
+}
+
+/** Handshakes cost much before anybody is known: further ones are turned away. */
+function limitHandshakes(server: net.Server, open: Set<net.Socket>): void {
+  const shaking = new Set<string>();
+  server.on("connection", (socket: net.Socket) => {
+    open.add(socket);
+    const name = `${socket.remoteAddress} ${socket.remotePort}`;
+    socket.on("error", () => {});
+    socket.once("close", () => {
+      open.delete(socket);
+      shaking.delete(name);
+    });
+    if (shaking.size >= handshakesMax) socket.destroy();
+    else shaking.add(name);
+  });
+  server.on("secureConnection", (socket: TLSSocket) => {
+    shaking.delete(`${socket.remoteAddress} ${socket.remotePort}`);
+  });
+  server.on("tlsClientError", (_error: Error, socket: TLSSocket) => socket.destroy());
+}
+
+function bound(
+  server: net.Server,
+  options: { host: string; port: number },
+  open: Set<net.Socket>,
+): Promise<Listener> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {

@@ -123,9 +123,12 @@ class Doors {
   });
 
   async openKafka(
-    at: { host: string; port: number },
+    at: { host: string; port: number; tls?: unknown },
     accept: (connection: Connection) => void,
   ): Promise<Listener> {
+    if (at.tls !== undefined)
+      throw new Error("encryption is workerd's own part: let its sockets do it");
+    if (this.#accept !== undefined) throw new Error("a Durable Object has one listener");
     this.#accept = accept;
     this.#noteKafka();
     return this.#listener(at, () => {

@@ -5,6 +5,7 @@
 import { notRequested, operations } from "../authorized-operations.ts";
 import { errorCodes } from "../error-codes.ts";
 import type { Handler } from "../handler.ts";
+import { addressOf } from "../leaders.ts";
 import { array, boolean, defineApi, int8, int16, int32, string, struct } from "../schema.ts";
 
 export const describeCluster = defineApi({
@@ -39,9 +40,9 @@ export const describeCluster = defineApi({
 
 const endpointTypes = { brokers: 1, controllers: 2 } as const;
 
-export const handleDescribeCluster: Handler<typeof describeCluster> = (request, { broker }) => {
+export const handleDescribeCluster: Handler<typeof describeCluster> = (request, context) => {
   if (request.endpointType !== endpointTypes.brokers) return wrongEndpoint(request.endpointType);
-  const { clusterId, controllerId, brokers } = broker.cluster();
+  const { clusterId, controllerId, brokers } = context.broker.cluster();
   const shown = [...brokers.values()].filter(
     (record) => request.includeFencedBrokers || !record.fenced,
   );
@@ -51,12 +52,12 @@ export const handleDescribeCluster: Handler<typeof describeCluster> = (request, 
     errorMessage: null,
     clusterId,
     controllerId,
-    brokers: shown.map(({ id, host, port, rack, fenced }) => ({
-      brokerId: id,
-      host,
-      port,
-      rack,
-      isFenced: fenced,
+    brokers: shown.map((record) => ({
+      brokerId: record.id,
+      host: addressOf(record, context).host,
+      port: addressOf(record, context).port,
+      rack: record.rack,
+      isFenced: record.fenced,
     })),
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
       ? operations.cluster

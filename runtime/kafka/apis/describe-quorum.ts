@@ -6,6 +6,7 @@
 import type { BrokerRecord } from "../../../cluster/control-plane.ts";
 import { errorCodes, noError } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
+import { addressOf } from "../leaders.ts";
 import { array, defineApi, int16, int32, int64, string, struct, uint16, uuid } from "../schema.ts";
 import { zeroUuid } from "../uuid.ts";
 
@@ -71,10 +72,10 @@ export const handleDescribeQuorum: Handler<typeof describeQuorum> = (request, co
   }));
   const { brokers } = context.broker.cluster();
   const { listener } = context.connection;
-  const nodes = Array.from(brokers.values(), ({ id, host, port }) => ({
-    nodeId: id,
-    listeners: [{ name: listener, host, port }],
-  }));
+  const nodes = Array.from(brokers.values(), (record) => {
+    const { host, port } = addressOf(record, context);
+    return { nodeId: record.id, listeners: [{ name: listener, host, port }] };
+  });
   return { ...noError, topics, nodes };
 };
 

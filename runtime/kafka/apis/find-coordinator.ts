@@ -7,6 +7,7 @@ import { BrokerError } from "../../errors.ts";
 import { errorCodes } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
 import { itemError } from "../item-error.ts";
+import { addressOf } from "../leaders.ts";
 import { array, defineApi, int8, int16, int32, string, struct } from "../schema.ts";
 
 export const findCoordinator = defineApi({
@@ -59,7 +60,7 @@ async function find(key: string, keyType: number, context: HandlerContext) {
     const id = await coordinatorOf(key, keyType, context);
     const record = context.broker.cluster().brokers.get(id);
     if (record === undefined || record.fenced) throw notAvailable("the coordinator is away");
-    const { host, port } = record;
+    const { host, port } = addressOf(record, context);
     return { errorCode: errorCodes.NONE, errorMessage: null, nodeId: id, host, port };
   } catch (error) {
     return { ...itemError(error, context, "FindCoordinator"), nodeId: -1, host: "", port: -1 };

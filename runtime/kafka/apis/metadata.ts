@@ -9,6 +9,7 @@ import { internalTopics } from "../../topic-name.ts";
 import { notRequested, operations } from "../authorized-operations.ts";
 import { errorAnswer, errorCodes } from "../error-codes.ts";
 import type { Handler, HandlerContext } from "../handler.ts";
+import { addressOf } from "../leaders.ts";
 import {
   array,
   boolean,
@@ -182,10 +183,11 @@ function topicAnswer(
   };
 }
 
-function answer(request: Request, { broker }: HandlerContext, topics: TopicAnswer[]): Response {
+function answer(request: Request, context: HandlerContext, topics: TopicAnswer[]): Response {
+  const { broker } = context;
   const state = broker.cluster();
   return {
-    brokers: liveBrokers(state),
+    brokers: liveBrokers(state, context),
     clusterId: state.clusterId,
     controllerId: controllerId(broker),
     topics,
@@ -195,10 +197,13 @@ function answer(request: Request, { broker }: HandlerContext, topics: TopicAnswe
   };
 }
 
-function liveBrokers(state: ClusterState): Response["brokers"] {
+function liveBrokers(state: ClusterState, context: HandlerContext): Response["brokers"] {
   return Array.from(state.brokers.values())
     .filter((broker) => !broker.fenced)
-    .map(({ id, host, port, rack }) => ({ nodeId: id, host, port, rack }));
+    .map((record) => {
+      const { host, port } = addressOf(record, context);
+      return { nodeId: record.id, host, port, rack: record.rack };
+    });
 }
 
 /** Who takes requests for the controller: any broker does, and while the controller is unknown or gone this one. */
