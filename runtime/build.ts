@@ -17,6 +17,7 @@ const dist = join(project, "dist");
 const entryPoints = [
   "runtime/mod.ts",
   "runtime/client/mod.ts",
+  "runtime/streams/mod.ts",
   "runtime/cli/main.ts",
   "runtime/edge/worker.ts",
   "runtime/edge/gateway-worker.ts",

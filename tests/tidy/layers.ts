@@ -21,6 +21,8 @@ const areas: readonly (readonly [RegExp, Area])[] = [
   [/^runtime\/cli\//, "cli"],
   [/^runtime\/client\/mod\.ts$/, "client-mod"],
   [/^runtime\/client\//, "client"],
+  [/^runtime\/streams\/mod\.ts$/, "streams-mod"],
+  [/^runtime\/streams\//, "streams"],
   [/^runtime\/server(-[a-z]+)?\.ts$/, "server"],
   [/^runtime\/http\//, "http"],
   [/^runtime\/kafka\//, "kafka"],
@@ -67,6 +69,9 @@ const mayImport = {
   client: [...anywhere, "kafka"],
   // The client with the platform that its program runs on.
   "client-mod": [...anywhere, "client", "platforms"],
+  streams: [...anywhere, "client"],
+  // Stream processing with the platform that its program runs on.
+  "streams-mod": [...anywhere, "streams", "client", "platforms"],
   server: [
     ...anywhere,
     ...["http", "kafka", "broker", "groups", "transactions", "log"],
