@@ -21,10 +21,16 @@ export interface Records {
 
 export const noRecords: Records = { length: 0, parts: [], release() {} };
 
-/** Copies into one array: for callers that decode (HTTP, lookups), never on the Kafka path. Releases. */
-export async function collect(records: Records): Promise<Uint8Array> {
+/**
+ * Copies into one array: for callers that decode (HTTP, lookups), never on the Kafka path. Releases. `take` gives memory
+ * of at least so many bytes, if it should not be fresh.
+ */
+export async function collect(
+  records: Records,
+  take: (bytes: number) => Uint8Array = freshMemory,
+): Promise<Uint8Array> {
   try {
-    const bytes = new Uint8Array(records.length);
+    const bytes = take(records.length).subarray(0, records.length);
     let at = 0;
     for (const part of records.parts) {
       if (part instanceof Uint8Array) bytes.set(part, at);
@@ -35,4 +41,8 @@ export async function collect(records: Records): Promise<Uint8Array> {
   } finally {
     records.release();
   }
+}
+
+function freshMemory(bytes: number): Uint8Array {
+  return new Uint8Array(bytes);
 }

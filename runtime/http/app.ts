@@ -17,6 +17,7 @@ import { type KafkaTunnel, kafkaTunnelRoutes } from "./kafka-tunnel.ts";
 import { LargeAnswers } from "./large-answers.ts";
 import { offsetRoutes } from "./offsets.ts";
 import { type Manual, type MetricsSource, operationRoutes, type Readiness } from "./operations.ts";
+import { PageMemory } from "./page-memory.ts";
 import { produceRoutes } from "./produce.ts";
 import {
   type Door,
@@ -74,6 +75,7 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     inflight,
     slowBodies,
     pages,
+    pageMemory: new PageMemory(),
     report,
     closing,
   };

@@ -7,6 +7,7 @@ import type { RoutableBroker } from "../routable-broker.ts";
 import type { InflightBudget } from "./body.ts";
 import type { LargeAnswers } from "./large-answers.ts";
 import type { HttpLimits } from "./limits.ts";
+import type { PageMemory } from "./page-memory.ts";
 import type { SchemaName } from "./schemas.ts";
 import type { SlowBodies } from "./slow-bodies.ts";
 
@@ -35,6 +36,7 @@ export interface Door {
   readonly inflight: InflightBudget;
   readonly slowBodies: SlowBodies;
   readonly pages: LargeAnswers;
+  readonly pageMemory: PageMemory;
   readonly report: Report;
   /** Aborted when the server stops; absent: never. */
   readonly closing?: AbortSignal | undefined;

@@ -38,6 +38,10 @@ class RequestContext implements HttpContext {
     this.source = source;
   }
 
+  whenSent(done: () => void): void {
+    this.to.once("finish", done);
+  }
+
   get bodyOfGet(): AsyncIterable<Uint8Array> | undefined {
     const { headers, method } = this.to.req;
     const length = headers["content-length"] ?? headers["transfer-encoding"];

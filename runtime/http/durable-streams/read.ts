@@ -73,7 +73,9 @@ async function catchUp(
 ): Promise<Response> {
   if (from === "now") return nothingYet(stream);
   const position = await positionOf(stream, from);
-  const page = await readPage(door, table, stream, { position, bytesMax: pageBytes, waitMs: 0 });
+  const memory = (bytes: number) => door.pageMemory.take(context, bytes);
+  const asked = { position, bytesMax: pageBytes, waitMs: 0, memory };
+  const page = await readPage(door, table, stream, asked);
   const tag = entityTag(stream, position, page);
   const headers = { ...pageHeaders(stream, page), etag: tag };
   if (isMatch(context.req.header("if-none-match"), tag)) {

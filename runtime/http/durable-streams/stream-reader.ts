@@ -31,6 +31,8 @@ export interface PageRequest {
   /** For the first message at the end of an open stream. */
   readonly waitMs: number;
   readonly signal?: AbortSignal;
+  /** Where the page's bytes may lie; absent: in fresh memory. */
+  readonly memory?: (bytes: number) => Uint8Array;
 }
 
 /** Forks of forks of forks: more are refused when they are made. */
@@ -127,7 +129,7 @@ async function readOwn(door: Door, stream: Stream, request: OwnRequest): Promise
     fetched.records.release();
     return failed(door, stream, fetched, request);
   }
-  const bytes = await collect(fetched.records);
+  const bytes = await collect(fetched.records, request.memory);
   body.offer(bytes);
   let closedAt: number | null = null;
   const nextOffset = visitBatches(door, fetched, { bytes, offset, endOffset }, (record) => {
