@@ -188,6 +188,11 @@ export interface ConsumerOptions {
   readonly batchBytesMax?: number;
   /** Where to go on when the offset is no longer there; "error" (default) rejects OFFSET_OUT_OF_RANGE. */
   readonly offsetReset?: "earliest" | "latest" | "error";
+  /**
+   * Keys, values and headers hold only until the next record or batch is asked for: then the memory of their answer is
+   * used for another. Large records are read at two thirds of the CPU. Off by default: they stay valid.
+   */
+  readonly reuseMemory?: boolean;
 }
 
 export interface ConsumedHeader {
@@ -196,7 +201,7 @@ export interface ConsumedHeader {
 }
 
 /**
- * Key and values are views of the fetched answer, and stay valid. A single one keeps all of that answer in memory, so
+ * Key and values are views of the fetched answer, and stay valid (without `reuseMemory`). A single one keeps all of that answer in memory, so
  * `slice()` what is kept for long.
  */
 export interface ConsumedRecord extends TopicPartition {

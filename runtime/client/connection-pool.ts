@@ -4,6 +4,7 @@
 
 import { BrokerConnection } from "./broker-connection.ts";
 import { type Address, addressText, type Context, closedError } from "./context.ts";
+import type { FrameMemory } from "./frames.ts";
 
 /** Addresses remembered with their failures; a cluster has fewer brokers. */
 const addressesMax = 10_000;
@@ -18,11 +19,14 @@ interface Slot {
 
 export class ConnectionPool {
   readonly #context: Context;
+  readonly #frameMemory: FrameMemory | undefined;
   readonly #slots = new Map<string, Slot>();
   #closed = false;
 
-  constructor(context: Context) {
+  /** `frameMemory`: where answers go, instead of memory of their own. */
+  constructor(context: Context, frameMemory?: FrameMemory) {
     this.#context = context;
+    this.#frameMemory = frameMemory;
   }
 
   /** The open connection, if there is one: for callers that must not wait. */
@@ -51,9 +55,11 @@ export class ConnectionPool {
     if (waitMs > 0) await this.#context.sleep(waitMs);
     this.#assertOpen(address);
     try {
-      const connection = await BrokerConnection.open(this.#context, address, () => {
+      const closed = () => {
         slot.connection = null;
-      });
+      };
+      const memory = this.#frameMemory;
+      const connection = await BrokerConnection.open(this.#context, address, closed, memory);
       if (this.#closed) connection.close();
       this.#assertOpen(address);
       slot.failures = 0;

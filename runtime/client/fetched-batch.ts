@@ -3,6 +3,7 @@
 
 import type { RecordReader } from "../../storage-wasm/core.ts";
 import type { BatchRecord, ConsumedBatch } from "./api.ts";
+import { ClientError } from "./error.ts";
 import type { OpenBatch } from "./fetched.ts";
 
 /** Where the batch was read, and who is told when its records turn out damaged. */
@@ -23,19 +24,21 @@ export class FetchedBatch implements ConsumedBatch {
   readonly leaderEpoch: number;
   readonly attributes: number;
   readonly #reader: RecordReader;
+  readonly #answer: OpenBatch["answer"];
   readonly #place: BatchPlace;
   #records: readonly BatchRecord[] | null = null;
 
   /** Begins where the batch's reader stands. */
-  constructor(place: BatchPlace, { reader, nextOffset, leaderEpoch, attributes }: OpenBatch) {
+  constructor(place: BatchPlace, batch: OpenBatch) {
     this.topic = place.topic;
     this.partition = place.partition;
     this.highWatermark = place.highWatermark;
     this.logStartOffset = place.logStartOffset;
-    this.nextOffset = nextOffset;
-    this.leaderEpoch = leaderEpoch;
-    this.attributes = attributes;
-    this.#reader = reader;
+    this.nextOffset = batch.nextOffset;
+    this.leaderEpoch = batch.leaderEpoch;
+    this.attributes = batch.attributes;
+    this.#reader = batch.reader;
+    this.#answer = batch.answer;
     this.#place = place;
   }
 
@@ -49,7 +52,14 @@ export class FetchedBatch implements ConsumedBatch {
   }
 
   [Symbol.iterator](): Iterator<BatchRecord> {
+    if (this.#answer.isReleased) throw this.#late();
     return new RecordIterator(this.#reader.clone(), this.#place);
+  }
+
+  #late(): ClientError {
+    const where = `Reading ${this.topic}-${this.partition} before offset ${this.nextOffset}`;
+    const what = `${where}: with reuseMemory a batch ends when the next is asked for.`;
+    return new ClientError("INVALID_REQUEST", `${what} Read it before, or leave reuseMemory off.`);
   }
 }
 

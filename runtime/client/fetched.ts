@@ -2,6 +2,7 @@
 // when it is handed out. With read_committed, records of aborted transactions are left out.
 
 import { BatchFault, type Core, RecordReader } from "../../storage-wasm/core.ts";
+import type { AnswerMemory } from "./answer-memory.ts";
 import { batchHeaderBytes } from "./batch.ts";
 import { ClientError } from "./error.ts";
 
@@ -31,6 +32,8 @@ export interface OpenBatch {
   readonly nextOffset: number;
   readonly leaderEpoch: number;
   readonly attributes: number;
+  /** Whose memory its records lie in. */
+  readonly answer: Pick<FetchedRecords, "isReleased">;
 }
 
 export interface AbortedTransaction {
@@ -41,6 +44,9 @@ export interface AbortedTransaction {
 export class FetchedRecords {
   readonly #core: Core;
   readonly #bytes: Uint8Array;
+  /** Where the bytes are given back to. */
+  readonly #memory: AnswerMemory | null;
+  #isReleased = false;
   readonly #batches: Batch[] = [];
   readonly #fault: BatchFault;
   #next = 0;
@@ -49,9 +55,16 @@ export class FetchedRecords {
   readonly #abortedProducers = new Set<number>();
 
   /** Checks structure and CRC of all whole batches; a batch cut off at the end is ignored. */
-  constructor(core: Core, bytes: Uint8Array, aborted: readonly AbortedTransaction[]) {
+  constructor(
+    core: Core,
+    bytes: Uint8Array,
+    aborted: readonly AbortedTransaction[],
+    memory: AnswerMemory | null = null,
+  ) {
     this.#core = core;
     this.#bytes = bytes;
+    this.#memory = memory;
+    memory?.hold(bytes);
     this.#aborted = [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
     this.#fault = this.#scan();
   }
@@ -60,6 +73,18 @@ export class FetchedRecords {
   get bytesLeft(): number {
     const batch = this.#batches[this.#next];
     return batch === undefined ? 0 : this.#bytes.length - batch.at;
+  }
+
+  /** Whether its records may have changed: its memory is used for other answers. */
+  get isReleased(): boolean {
+    return this.#isReleased;
+  }
+
+  /** Nobody looks at its records any more. */
+  release(): void {
+    if (this.#isReleased || this.#memory === null) return;
+    this.#isReleased = true;
+    this.#memory.release(this.#bytes);
   }
 
   /** Offset to go on with after all of it; -1 if there is no whole batch. */
@@ -95,7 +120,8 @@ export class FetchedRecords {
       if (batch.baseOffset < fromOffset) reader.skipTo(fromOffset);
       if (reader.left === 0) continue;
       const { leaderEpoch, attributes } = batch;
-      return { reader, nextOffset: batch.lastOffset + 1, leaderEpoch, attributes };
+      const nextOffset = batch.lastOffset + 1;
+      return { reader, nextOffset, leaderEpoch, attributes, answer: this };
     }
   }
 

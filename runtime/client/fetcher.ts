@@ -5,6 +5,7 @@ import { decompressor } from "../compression/codecs.ts";
 import { fetch } from "../kafka/apis/fetch.ts";
 import type { RequestInput, ResponseOf } from "../kafka/schema.ts";
 import { zeroUuid } from "../kafka/uuid.ts";
+import { AnswerMemory } from "./answer-memory.ts";
 import type { ConsumerOptions } from "./api.ts";
 import type { BrokerConnection } from "./broker-connection.ts";
 import type { ClusterCalls } from "./cluster-calls.ts";
@@ -37,6 +38,7 @@ export class Fetcher {
   readonly decompress: (codec: number, bytes: Uint8Array) => Uint8Array;
   readonly #calls: ClusterCalls;
   readonly #pool: ConnectionPool;
+  readonly #memory: AnswerMemory | null;
   /** Something arrived, or failed. */
   readonly #arrived: () => void;
   readonly #busyLeaders = new Set<number>();
@@ -46,7 +48,12 @@ export class Fetcher {
 
   constructor(calls: ClusterCalls, options: ConsumerOptions, arrived: () => void) {
     this.#calls = calls;
-    this.#pool = new ConnectionPool(calls.context);
+    const memory = options.reuseMemory === true ? new AnswerMemory() : null;
+    this.#memory = memory;
+    this.#pool = new ConnectionPool(
+      calls.context,
+      memory ? (size) => memory.take(size) : undefined,
+    );
     this.#arrived = arrived;
     this.#pump = new Pump(calls.context, () => this.#askAll());
     this.settings = {
@@ -58,6 +65,7 @@ export class Fetcher {
       bufferBytesMax: options.bufferBytesMax ?? 33_554_432,
       batchBytesMax: options.batchBytesMax ?? 67_108_864,
       offsetReset: options.offsetReset ?? "error",
+      reuseMemory: this.#memory !== null,
     };
     this.decompress = decompressor(calls.context.platform.codecs, this.settings.batchBytesMax);
   }
@@ -225,7 +233,8 @@ export class Fetcher {
     reader.failures = 0;
     if (answer.records === null || answer.records.length === 0) return;
     const { core } = this.#calls.context.platform;
-    const records = new FetchedRecords(core, answer.records, answer.abortedTransactions ?? []);
+    const aborted = answer.abortedTransactions ?? [];
+    const records = new FetchedRecords(core, answer.records, aborted, this.#memory);
     const { highWatermark, logStartOffset } = answer;
     if (records.nextOffset > reader.fetchOffset) {
       reader.fetchOffset = records.nextOffset;

@@ -88,6 +88,7 @@ export class PartitionReader {
       return true;
     }
     this.chunks.shift();
+    records.release();
     // What an aborted transaction wrote, and the marks of its end, are passed over.
     this.position = Math.max(this.position, records.nextOffset);
     const error = records.error(`Reading ${this.topic}-${this.partition}`);
