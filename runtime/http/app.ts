@@ -9,7 +9,7 @@ import type { RoutableBroker } from "../routable-broker.ts";
 import { InflightBudget } from "./body.ts";
 import { type ConfluentDoor, confluentDoor } from "./confluent/routes.ts";
 import { exposedHeaders } from "./durable-streams/answer-headers.ts";
-import { durableStreamRoutes } from "./durable-streams/routes.ts";
+import { durableStreamRoutes, streamRoute } from "./durable-streams/routes.ts";
 import { errorAnswer, HttpError, isUnexpected } from "./error.ts";
 import { fetchRoutes } from "./fetch.ts";
 import { groupRoutes } from "./groups.ts";
@@ -102,10 +102,18 @@ export function createHttpApp(options: HttpAppOptions): Hono {
   app.notFound((context) => failed(notFound(context, routes), context, report));
   if (config.corsOrigins.length > 0) app.use(crossOrigin(config.corsOrigins));
   for (const route of routes) {
-    app.on(route.method, route.path, handlerOf(route, options));
+    app.on(route.method, registeredPath(route), handlerOf(route, options));
   }
   registerLate(app, confluent, options);
   return app;
+}
+
+/**
+ * Hono's fast router refuses `/v1/stream/:path{.+}` beside fixed paths below the same root, and the other one costs a small
+ * append a tenth of its time. To it a wildcard is the same, but that it takes the bare root too: the handler refuses that.
+ */
+function registeredPath({ path }: Route): string {
+  return path === streamRoute ? streamRoute.replace(":path{.+}", "*") : path;
 }
 
 /** Routes of an API that most servers never hear are made by the first request below their paths. */

@@ -52,6 +52,8 @@ const docs: { readonly [method in "GET" | "PUT" | "POST" | "DELETE" | "OPTIONS"]
   },
 };
 
+export const streamRoute = `${streamRoot}:path{.+}`;
+
 export function durableStreamRoutes(door: Door): Route[] {
   const table = new StreamTable(door);
   table.life.start(door.closing);
@@ -60,7 +62,7 @@ export function durableStreamRoutes(door: Door): Route[] {
   const changed = () => subscriptions.noticed();
   const route = (method: keyof typeof docs, handle: Route["handle"]): Route => ({
     method: method as Method,
-    path: `${streamRoot}:path{.+}`,
+    path: streamRoute,
     doc: docs[method],
     handle: (context) => answered(context, handle),
   });

@@ -46,6 +46,10 @@ export class StreamLog {
   #underWay: AppendGroup[] = [];
   /** The last of them, while others may still join it. */
   #gathering: AppendGroup | null = null;
+  /** One of this turn was sent at once: the others of the turn wait for each other. */
+  #hasSentAlone = false;
+  /** The last turn brought several: the next one may too. */
+  #isCrowded = false;
   #groupBytesMax: number;
   #failures = 0;
 
@@ -109,7 +113,7 @@ export class StreamLog {
     return this.#state;
   }
 
-  /** Puts an append that is judged into the group of this turn. */
+  /** Puts an append that is judged into the group of this turn; the first of a quiet turn is a group by itself. */
   #join(state: WriterState, { claim, values }: StreamAppend): { group: AppendGroup; end: number } {
     const headers = state.headers(claim);
     const timestampMs = this.#door.platform.clock.nowMs();
@@ -120,7 +124,7 @@ export class StreamLog {
     for (const record of records) bytes += recordBytes(record);
     const group = this.#groupFor(state, bytes);
     const end = group.add(records, bytes, state.apply(claim, records.length));
-    if (group.bytes >= this.#groupBytesMax) this.#send(group);
+    if (group.bytes >= this.#groupBytesMax || group !== this.#gathering) this.#send(group);
     return { group, end };
   }
 
@@ -132,8 +136,20 @@ export class StreamLog {
     }
     const group = new AppendGroup(state.end);
     this.#underWay.push(group);
+    const { clock } = this.#door.platform;
+    if (!this.#isCrowded && !this.#hasSentAlone) {
+      // A writer that is alone would only wait for the turn's end.
+      this.#hasSentAlone = true;
+      clock.soon(() => {
+        this.#hasSentAlone = false;
+      });
+      return group;
+    }
     this.#gathering = group;
-    this.#door.platform.clock.soon(() => this.#send(group));
+    clock.soon(() => {
+      this.#isCrowded = group.appends > 1;
+      this.#send(group);
+    });
     return group;
   }
 

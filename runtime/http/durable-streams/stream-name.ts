@@ -7,6 +7,7 @@ import { internalTopics } from "../../topic-name.ts";
 import { HttpError, invalid } from "../error.ts";
 
 export const streamRoot = "/v1/stream/";
+const bareRoot = streamRoot.slice(0, -1);
 /** First segment of the control routes: no stream lies below it. */
 export const reservedSegment = "__ds";
 
@@ -18,6 +19,7 @@ const partitionPath = /^([a-zA-Z0-9._-]+)\/(\d{1,9})$/;
 
 /** The decoded path below the root, of a request's path or of a header that names a stream. */
 export function streamPath(requestPath: string): string {
+  if (requestPath === bareRoot) throw new HttpError("RESOURCE_NOT_FOUND", "the stream has no name");
   const raw = requestPath.startsWith(streamRoot)
     ? requestPath.slice(streamRoot.length)
     : requestPath.replace(/^\/+/, "");

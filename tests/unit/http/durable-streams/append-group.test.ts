@@ -3,7 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BrokerError } from "../../../../runtime/errors.ts";
-import { call, openDoor, type TestDoor } from "../door.ts";
+import { call, openDoor, platform, type TestDoor } from "../door.ts";
 
 const type = { "content-type": "text/plain" };
 const path = "/v1/stream/s";
@@ -29,6 +29,17 @@ test("AppendGroup stores what came together as one batch, and tells each its own
   );
   const page = await call(door, "GET", `${path}?offset=-1`);
   assert.is(page.text, bodies.join(""));
+});
+
+test("AppendGroup of a writer that is alone does not wait for the turn's end", async () => {
+  let turns = 0;
+  const clock = { ...platform.clock, soon: (_: () => void) => void turns++ };
+  const door = openDoor({ platform: { ...platform, clock } });
+  await call(door, "PUT", path, undefined, type);
+  // Nothing that waits for the end of a turn ever goes on here.
+  const answer = await call(door, "POST", path, "alone", type);
+  assert.is(answer.status, 204);
+  assert.is(turns, 1, "the next one of this turn would wait");
 });
 
 test("AppendGroup that is too large for its topic is stored one by one", async () => {

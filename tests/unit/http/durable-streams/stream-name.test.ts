@@ -43,6 +43,7 @@ test("topicOfPath() refuses what no topic can be", () => {
 test("streamPath() decodes, and keeps the reserved segment free", () => {
   assert.is(streamPath("/v1/stream/a%20b/c"), "a b/c");
   assert.is(streamPath("events/x"), "events/x");
+  assert.throws(() => streamPath("/v1/stream"), /no name/);
   assert.throws(() => streamPath("/v1/stream/%zz"), /valid URL path/);
   assert.throws(() => streamPath("/v1/stream/__ds/x"), /__ds/);
   assert.throws(() => streamPath("/v1/stream/"), /no name/);
