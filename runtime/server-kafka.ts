@@ -1,14 +1,16 @@
 // The server's Kafka door, with what it counts and reports. Its APIs are a third of a broker's code: where the code
 // costs more to load than to wait for, they are loaded by the first connection. Used by `server.ts` only.
 
+import type { ControlPlane } from "../cluster/control-plane.ts";
 import type { BrokerConfig, HostPort } from "./config.ts";
 import type { AnswerPeer } from "./kafka/apis/cluster-question.ts";
-import type { DoorListener, KafkaDoor } from "./kafka/door.ts";
+import type { KafkaDoor } from "./kafka/door.ts";
 import type { DoorLimits } from "./kafka/limits.ts";
 import type { LocalBroker } from "./local-broker.ts";
 import type { Connection, Platform } from "./platform.ts";
 import { kafkaCode } from "./server-code.ts";
 import { asError } from "./server-reports.ts";
+import { createUsers, doorListeners } from "./server-security.ts";
 import { connectionLimits } from "./server-settings.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { ApiMetrics, Metrics } from "./telemetry/metrics.ts";
@@ -17,6 +19,7 @@ export interface ServerKafkaOptions {
   readonly platform: Platform;
   readonly config: BrokerConfig;
   readonly broker: LocalBroker;
+  readonly controlPlane: ControlPlane;
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** Where clients of listeners other than the first are told to connect. */
@@ -68,14 +71,17 @@ export class LateKafkaDoor implements Pick<KafkaDoor, "accept" | "configure" | "
   }
 
   async #load(): Promise<KafkaDoor> {
-    const { platform, config, broker, metrics, logger, listeners, answerPeer } = this.#options;
+    const { platform, config, broker, controlPlane, metrics, logger } = this.#options;
+    const { listeners, answerPeer } = this.#options;
     const { createKafkaDoor } = await kafkaCode();
+    const users = createUsers(platform, config, controlPlane);
     const log = logger.child("kafka");
     this.#door = createKafkaDoor({
       platform,
       broker,
       listener: config.kafkaListeners[0]!.name,
-      others: doorListeners(config, listeners),
+      listeners: doorListeners(config, users, listeners),
+      users,
       ...(answerPeer && { answerPeer }),
       report: (error, context) => log.error("request-failed", context, { error: asError(error) }),
       notice: (message) => log.warn("connection", message),
@@ -96,13 +102,6 @@ function observing(metrics: Metrics): (api: { readonly name: string }, durationM
     }
     found.done(durationMs);
   };
-}
-
-function doorListeners(
-  _config: BrokerConfig,
-  told: ReadonlyMap<string, HostPort>,
-): ReadonlyMap<string, DoorListener> {
-  return new Map([...told].map(([name, advertised]) => [name, { advertised }] as const));
 }
 
 function doorLimits(config: BrokerConfig): Partial<DoorLimits> {

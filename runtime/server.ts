@@ -315,6 +315,7 @@ class RunningServer implements Server {
       metrics: this.metrics,
       logger,
       listeners: this.#kafkaListener!.others,
+      controlPlane: this.#controlPlane!,
       ...(peers && { answerPeer: (question, connection) => peers.answer(question, connection) }),
     });
   }

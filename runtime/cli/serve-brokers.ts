@@ -101,7 +101,9 @@ function planBrokers(count: number, config: BrokerConfig, root: string): Planned
   const first = isNumbered ? config.nodeId : 0;
   const { port: kafkaPort, protocol } = config.kafkaListeners[0]!;
   if (config.kafkaListeners.length > 1 || protocol !== "PLAINTEXT") {
-    throw usageError("--brokers takes one PLAINTEXT listener: start brokers with others one by one");
+    throw usageError(
+      "--brokers takes one PLAINTEXT listener: start brokers with others one by one",
+    );
   }
   const { advertised, httpListener } = config;
   checkPorts(count, kafkaPort, httpListener?.port ?? 0);

@@ -103,10 +103,8 @@ function unprepared(
   const asksClients = needsKey && config.text("ssl.client.auth") !== "none";
   const trusts = has("ssl.truststore.location") || has("ssl.truststore.certificates");
   const isShared = config.list("timberline.nats.servers").length > 0;
-  const isMuteAmongBrokers = isShared && listeners[0]!.protocol !== "PLAINTEXT";
-  const hasUnready = listeners.some(({ protocol }) => hasSasl(protocol));
+  const isPlain = listeners.length === 1 && listeners[0]!.protocol === "PLAINTEXT";
   return [
-    hasUnready ? wants("listeners", "SASL is not served yet", "PLAINTEXT and SSL") : undefined,
     isKeyless
       ? wants(
           "listeners",
@@ -121,11 +119,11 @@ function unprepared(
           "ssl.truststore.location with a PEM file, or ssl.truststore.certificates",
         )
       : undefined,
-    isMuteAmongBrokers
+    isShared && !isPlain
       ? wants(
           "listeners",
-          "brokers of a cluster talk to each other over a PLAINTEXT listener in this version",
-          "a PLAINTEXT listener on a private address beside the others",
+          "brokers of a cluster have one PLAINTEXT listener in this version",
+          "one PLAINTEXT listener on a private address; a broker that is alone may have any",
         )
       : undefined,
   ];

@@ -4,6 +4,7 @@
 import type { ConfigChanges } from "../../cluster/control-plane.ts";
 import type { ConfigOperation } from "../broker.ts";
 import { BrokerError } from "../errors.ts";
+import { credentialPrefix } from "../security/user-names.ts";
 import type { BrokerConfig } from "./broker-config.ts";
 import { groupValue, validateGroupConfigs } from "./group-config.ts";
 import type { GroupConfigKeyName } from "./group-config-keys.ts";
@@ -31,6 +32,7 @@ export function applyOperations(
   const changes = new Map<string, string | null>();
   for (const operation of operations) {
     if (operation.op === "delete") {
+      if (operation.name.startsWith(credentialPrefix)) continue;
       requireDynamic(operation.name, target.scope, { unknownAllowed: true });
       changes.set(operation.name, null);
     } else {
@@ -48,7 +50,9 @@ export function replaceConfigs(
   configs: ReadonlyMap<string, string>,
 ): ConfigChanges {
   const changes = new Map<string, string | null>();
-  for (const name of target.current.keys()) changes.set(name, null);
+  // Users are not configs: who replaces all of these does not mean them.
+  const kept = [...target.current.keys()].filter((name) => !name.startsWith(credentialPrefix));
+  for (const name of kept) changes.set(name, null);
   for (const [name, value] of configs) {
     const key = requireDynamic(name, target.scope, { unknownAllowed: false })!;
     changes.set(name, checked(key, value));

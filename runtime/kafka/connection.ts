@@ -4,7 +4,9 @@
 
 import type { HostPort } from "../config.ts";
 import type { Connection, Platform } from "../platform.ts";
+import type { SaslServer } from "../security/sasl.ts";
 import { apiVersions, unknownVersionAnswer } from "./apis/api-versions.ts";
+import { Authentication } from "./authentication.ts";
 import type { Door } from "./door.ts";
 import { FrameAssembler } from "./frames.ts";
 import type { ClientConnection, HandlerContext, Registration } from "./handler.ts";
@@ -19,6 +21,7 @@ export class KafkaConnection implements ClientConnection {
   readonly remotePort: number;
   readonly listener: string;
   readonly advertised: HostPort | undefined;
+  readonly authentication: Authentication | undefined;
   readonly #door: Door;
   readonly #connection: Connection;
   readonly #frames: FrameAssembler;
@@ -38,12 +41,13 @@ export class KafkaConnection implements ClientConnection {
     this.remoteAddress = connection.remoteAddress;
     this.remotePort = connection.remotePort;
     this.listener = listener;
-    this.advertised = door.other(listener)?.advertised;
+    this.advertised = door.listenerOf(listener)?.advertised;
+    this.authentication = this.#authenticationBy(door.listenerOf(listener)?.sasl);
     this.#activeMs = this.#platform.clock.monotonicMs();
     this.#frames = new FrameAssembler({
       memory: this.#platform.core,
       budget: door.budget,
-      requestBytesMax: door.limits.requestBytesMax,
+      requestBytesMax: () => this.#requestBytesMax,
       handle: (frame) => this.#handle(frame),
       ready: () => this.#continueSoon(),
     });
@@ -62,6 +66,29 @@ export class KafkaConnection implements ClientConnection {
 
   get #platform(): Platform {
     return this.#door.platform;
+  }
+
+  get #requestBytesMax(): number {
+    const { requestBytesMax } = this.#door.limits;
+    const authentication = this.authentication;
+    if (authentication === undefined || authentication.isDone) return requestBytesMax;
+    return Math.min(requestBytesMax, authentication.requestBytesMax);
+  }
+
+  #authenticationBy(sasl: SaslServer | undefined): Authentication | undefined {
+    return (
+      sasl &&
+      new Authentication({
+        platform: this.#platform,
+        sasl,
+        late: (reason) => this.close(reason),
+        refused: (reason) => {
+          this.#door.notice(`refused ${this.#name}: ${reason}`);
+          this.#ending = true;
+          if (this.#paused) this.#connection.resume();
+        },
+      })
+    );
   }
 
   get signal(): AbortSignal {
@@ -137,12 +164,14 @@ export class KafkaConnection implements ClientConnection {
     const registration = this.#door.registration(prefix.apiKey);
     if (!registration) throw new MalformedRequest(`unknown API key ${prefix.apiKey}`);
     const { api } = registration;
+    this.authentication?.admit(api.key, api.name);
     const startedMs = this.#door.observes ? this.#platform.clock.monotonicMs() : 0;
     if (prefix.apiVersion >= api.versions.min && prefix.apiVersion <= api.versions.max) {
       this.#serve(registration, prefix, frame, startedMs);
     } else {
       this.#refuseVersion(registration, prefix, startedMs);
     }
+    if (this.authentication?.isBusy) return false;
     return !this.#ending && this.#outbox.depth < this.#door.limits.pipelinedRequestsMax;
   }
 
@@ -213,6 +242,7 @@ export class KafkaConnection implements ClientConnection {
       this.#endIfDone();
       return;
     }
+    if (this.authentication?.isBusy) return;
     if (this.#outbox.depth > this.#door.limits.pipelinedRequestsMax / 2) return;
     this.#frames.resume();
     if (this.#frames.stopped || !this.#paused) return;
@@ -242,6 +272,7 @@ export class KafkaConnection implements ClientConnection {
   #gone(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.authentication?.close();
     this.#frames.close();
     this.#outbox.close();
     this.#abort.abort();

@@ -4,6 +4,8 @@
 import type { Broker } from "../broker.ts";
 import type { HostPort } from "../config.ts";
 import type { Connection, Platform, Timer } from "../platform.ts";
+import type { CredentialKeeper } from "../security/credential-keeper.ts";
+import type { SaslServer } from "../security/sasl.ts";
 import type { AnswerPeer } from "./apis/cluster-question.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { KafkaConnection } from "./connection.ts";
@@ -25,8 +27,10 @@ export interface KafkaDoorOptions {
   readonly notice: (message: string) => void;
   /** Name of the first listener, for logs and for connections that come by no other. */
   readonly listener?: string;
-  /** What is different on other listeners, by name. */
-  readonly others?: ReadonlyMap<string, DoorListener>;
+  /** What is different on listeners, by name. */
+  readonly listeners?: ReadonlyMap<string, DoorListener>;
+  /** Whose credentials clients may see and change. */
+  readonly users?: CredentialKeeper;
   readonly limits?: Partial<DoorLimits>;
   /** Called per answered request: from its last byte read to its answer encoded. */
   readonly observe?: (api: Api, durationMs: number) => void;
@@ -37,7 +41,9 @@ export interface KafkaDoorOptions {
 /** What connections of one listener get besides what all get. */
 export interface DoorListener {
   /** Where its clients find this broker; undefined: where metadata says. */
-  readonly advertised?: HostPort;
+  readonly advertised?: HostPort | undefined;
+  /** Whoever does not authenticate may ask nothing; undefined: nobody is asked. */
+  readonly sasl?: SaslServer | undefined;
 }
 
 export interface KafkaDoorStats {
@@ -83,7 +89,7 @@ export class Door implements KafkaDoor {
   readonly budget: ByteBudget;
   readonly buffers: PumpBuffers;
   readonly writers: WriterPool;
-  readonly #others: ReadonlyMap<string, DoorListener>;
+  readonly #listeners: ReadonlyMap<string, DoorListener>;
   readonly #observe: ((api: Api, durationMs: number) => void) | undefined;
   readonly #sessions: FetchSessions;
   /** Index = API key. */
@@ -105,7 +111,7 @@ export class Door implements KafkaDoor {
     this.report = options.report;
     this.notice = options.notice;
     this.listener = options.listener ?? "PLAINTEXT";
-    this.#others = options.others ?? new Map();
+    this.#listeners = options.listeners ?? new Map();
     this.limits = { ...defaultDoorLimits, ...options.limits };
     this.budget = new ByteBudget(
       Math.max(this.limits.pendingBytesMax, this.limits.requestBytesMax),
@@ -116,8 +122,8 @@ export class Door implements KafkaDoor {
     const { fetchBytesMax, fetchSessionsMax: sessionsMax } = this.limits;
     const sessionLimits = { ...defaultFetchSessionLimits, sessionsMax };
     this.#sessions = new FetchSessions(options.platform, sessionLimits);
-    const { answerPeer } = options;
-    for (const registration of registrations(this.#sessions, fetchBytesMax, answerPeer)) {
+    const { answerPeer, users } = options;
+    for (const registration of registrations(this.#sessions, fetchBytesMax, answerPeer, users)) {
       this.#registrations[registration.api.key] = registration;
     }
   }
@@ -180,9 +186,9 @@ export class Door implements KafkaDoor {
     return this.#observe !== undefined;
   }
 
-  /** Absent: as the first. */
-  other(listener: string): DoorListener | undefined {
-    return this.#others.get(listener);
+  /** Absent: nothing is different there. */
+  listenerOf(name: string): DoorListener | undefined {
+    return this.#listeners.get(name);
   }
 
   registration(apiKey: number): Registration | undefined {

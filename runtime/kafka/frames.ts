@@ -17,7 +17,7 @@ export interface FrameMemory {
 export interface FrameOptions {
   readonly memory: FrameMemory;
   readonly budget: ByteBudget;
-  readonly requestBytesMax: number;
+  readonly requestBytesMax: number | (() => number);
   /** Handles one frame; false stops the assembler until `resume`. Throws to end the connection. */
   readonly handle: (frame: Reader) => boolean;
   /** The budget had no room and now has: call `resume`. */
@@ -127,7 +127,8 @@ export class FrameAssembler {
   }
 
   #checkedSize(): number {
-    const { requestBytesMax } = this.#options;
+    const { requestBytesMax: given } = this.#options;
+    const requestBytesMax = typeof given === "number" ? given : given();
     const size = this.#size;
     if (size >= frameBytesMin && size <= requestBytesMax) return size;
     const hint = otherProtocol(size);

@@ -4,6 +4,7 @@
 import type { Broker } from "../broker.ts";
 import type { HostPort } from "../config.ts";
 import type { Platform } from "../platform.ts";
+import type { Authentication } from "./authentication.ts";
 import type { Api, RequestOf, ResponseInput } from "./schema.ts";
 
 /** Says where an unexpected error was met; such an error is a bug or a broken disk, never a client's fault. */
@@ -19,6 +20,8 @@ export interface ClientConnection {
   readonly listener: string;
   /** Where clients of that listener find this broker, if it is not where metadata says. */
   readonly advertised?: HostPort | undefined;
+  /** Of a SASL listener. */
+  readonly authentication?: Authentication | undefined;
   /** Aborted when the connection is gone: long polls end. */
   readonly signal: AbortSignal;
   /** Ends the connection where the protocol leaves no other way to say that something failed. */

@@ -1,6 +1,7 @@
 // Registry: every API this broker serves on the Kafka door. ApiVersions is derived from this list, so an API
 // that is not here is neither served nor advertised.
 
+import type { CredentialKeeper } from "../security/credential-keeper.ts";
 import { addOffsetsToTxn, handleAddOffsetsToTxn } from "./apis/add-offsets-to-txn.ts";
 import { addPartitionsToTxn, handleAddPartitionsToTxn } from "./apis/add-partitions-to-txn.ts";
 import { alterConfigs, handleAlterConfigs } from "./apis/alter-configs.ts";
@@ -9,6 +10,10 @@ import {
   handleAlterPartitionReassignments,
 } from "./apis/alter-partition-reassignments.ts";
 import { alterReplicaLogDirs, handleAlterReplicaLogDirs } from "./apis/alter-replica-log-dirs.ts";
+import {
+  alterUserScramCredentials,
+  alterUsersHandler,
+} from "./apis/alter-user-scram-credentials.ts";
 import { answerApiVersions, apiVersions } from "./apis/api-versions.ts";
 import {
   type AnswerPeer,
@@ -39,6 +44,10 @@ import {
   handleDescribeTopicPartitions,
 } from "./apis/describe-topic-partitions.ts";
 import { describeTransactions, handleDescribeTransactions } from "./apis/describe-transactions.ts";
+import {
+  describeUserScramCredentials,
+  describeUsersHandler,
+} from "./apis/describe-user-scram-credentials.ts";
 import { electLeaders, handleElectLeaders } from "./apis/elect-leaders.ts";
 import { endTxn, handleEndTxn } from "./apis/end-txn.ts";
 import { createFetchHandler, fetch } from "./apis/fetch.ts";
@@ -68,6 +77,8 @@ import {
   offsetForLeaderEpoch,
 } from "./apis/offset-for-leader-epoch.ts";
 import { handleProduce, produce } from "./apis/produce.ts";
+import { handleSaslAuthenticate, saslAuthenticate } from "./apis/sasl-authenticate.ts";
+import { handleSaslHandshake, saslHandshake } from "./apis/sasl-handshake.ts";
 import { handleSyncGroup, syncGroup } from "./apis/sync-group.ts";
 import { handleTxnOffsetCommit, txnOffsetCommit } from "./apis/txn-offset-commit.ts";
 import { handleUnregisterBroker, unregisterBroker } from "./apis/unregister-broker.ts";
@@ -81,6 +92,7 @@ export function registrations(
   sessions: FetchSessions,
   fetchBytesMax?: number,
   answerPeer?: AnswerPeer,
+  users?: CredentialKeeper,
 ): readonly Registration[] {
   const all: readonly Registration[] = [
     register(produce, handleProduce),
@@ -96,6 +108,7 @@ export function registrations(
     register(syncGroup, handleSyncGroup),
     register(describeGroups, handleDescribeGroups),
     register(listGroups, handleListGroups),
+    register(saslHandshake, handleSaslHandshake),
     register(
       apiVersions,
       answerApiVersions(() => all.map(({ api }) => api).filter(({ isPrivate }) => !isPrivate)),
@@ -114,6 +127,7 @@ export function registrations(
     register(alterConfigs, handleAlterConfigs),
     register(alterReplicaLogDirs, handleAlterReplicaLogDirs),
     register(describeLogDirs, handleDescribeLogDirs),
+    register(saslAuthenticate, handleSaslAuthenticate),
     register(createPartitions, handleCreatePartitions),
     register(deleteGroups, handleDeleteGroups),
     register(electLeaders, handleElectLeaders),
@@ -122,6 +136,8 @@ export function registrations(
     register(listPartitionReassignments, handleListPartitionReassignments),
     register(offsetDelete, handleOffsetDelete),
     register(describeQuorum, handleDescribeQuorum),
+    ...(users ? [register(describeUserScramCredentials, describeUsersHandler(users))] : []),
+    ...(users ? [register(alterUserScramCredentials, alterUsersHandler(users))] : []),
     register(describeCluster, handleDescribeCluster),
     register(describeProducers, handleDescribeProducers),
     register(updateFeatures, handleUpdateFeatures),

@@ -3,6 +3,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Kafka, logLevel, type SASLOptions } from "kafkajs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createPlatform } from "#platform";
@@ -23,6 +24,12 @@ const openssl = findTool("openssl");
 let certificates: Certificates;
 let server: TestServer;
 let ssl = "";
+let saslSsl = "";
+let saslPlaintext = "";
+const user = { username: "alice", password: "a secret and =more" } as const;
+const mechanisms = ["plain", "scram-sha-256", "scram-sha-512"] as const;
+/** A session lasts so long. */
+const sessionMs = 1_500;
 
 const kcatMsMax = 15_000;
 
@@ -30,8 +37,13 @@ test.before(async () => {
   if (openssl === undefined) return;
   certificates = await makeCertificates();
   ssl = `127.0.0.1:${await freePort()}`;
+  saslSsl = `127.0.0.1:${await freePort()}`;
+  saslPlaintext = `127.0.0.1:${await freePort()}`;
+  const secured = `SSL://${ssl},SASL_SSL://${saslSsl},SASL_PLAINTEXT://${saslPlaintext}`;
   const settings = [
-    `listeners=PLAINTEXT://127.0.0.1:0,SSL://${ssl}`,
+    `listeners=PLAINTEXT://127.0.0.1:0,${secured}`,
+    `timberline.sasl.users=${user.username}:${user.password}`,
+    `connections.max.reauth.ms=${sessionMs}`,
     `ssl.keystore.location=${certificates.serverFile}`,
   ];
   server = await TestServer.start({ args: settings.flatMap((each) => ["--set", each]) });
@@ -84,7 +96,103 @@ if (openssl !== undefined) {
   });
 }
 
+function faultOf(bootstrap: string, own: object): Promise<string> {
+  const client = clientAt(bootstrap, { operationTimeoutMs: 3_000, ...own });
+  const asked = client.admin().cluster();
+  const code = asked.then(
+    () => "",
+    (error: ClientError) => error.code,
+  );
+  return code.finally(() => client.close());
+}
+
+if (openssl !== undefined) {
+  test("sasl: our client by every mechanism over TLS, by SCRAM without", async () => {
+    for (const mechanism of mechanisms) {
+      assert.is(await faultOf(saslSsl, { sasl: { mechanism, ...user } }), "", mechanism);
+      const wanted = mechanism === "plain" ? "UNSUPPORTED_SASL_MECHANISM" : "";
+      const plain = { tls: undefined, sasl: { mechanism, ...user } };
+      assert.is(await faultOf(saslPlaintext, plain), wanted, mechanism);
+    }
+  });
+
+  test("sasl: wrong passwords and unknown users get Kafka's error, and the same one", async () => {
+    for (const mechanism of mechanisms) {
+      for (const wrong of [
+        { ...user, password: "wrong" },
+        { username: "nobody", password: "x" },
+      ]) {
+        const sasl = { mechanism, ...wrong };
+        assert.is(await faultOf(saslSsl, { sasl }), "SASL_AUTHENTICATION_FAILED", mechanism);
+      }
+    }
+    assert.is.not(await faultOf(saslSsl, {}), "", "without SASL nothing is answered");
+  });
+
+  test("sasl: a session that ends is begun anew, and nobody notices", async () => {
+    const client = clientAt(saslSsl, { sasl: { mechanism: "scram-sha-256", ...user } });
+    const producer = client.producer();
+    const endMs = Date.now() + 2 * sessionMs;
+    let sent = 0;
+    while (Date.now() < endMs) {
+      await producer.send({ topic: "sessions", value: "x" });
+      sent++;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.ok(sent > 5);
+    await client.close();
+  });
+
+  test("sasl: kafkajs by every mechanism, and refused by each", async () => {
+    for (const mechanism of mechanisms) {
+      const ca = [readFileSync(certificates.caFile, "utf8")];
+      const described = async (password: string) => {
+        const own = { username: user.username, password };
+        const kafka = new Kafka({
+          brokers: [saslSsl],
+          ssl: { ca },
+          sasl: { mechanism, ...own } as SASLOptions,
+          logLevel: logLevel.NOTHING,
+          retry: { retries: 0 },
+        });
+        const admin = kafka.admin();
+        try {
+          await admin.connect();
+          return (await admin.describeCluster()).brokers.map(({ host, port }) => `${host}:${port}`);
+        } finally {
+          await admin.disconnect();
+        }
+      };
+      assert.equal(await described(user.password), [saslSsl], mechanism);
+      const refused = await described("wrong").catch((error: Error) => error.message);
+      assert.match(String(refused), /[Aa]uthentication failed/, mechanism);
+    }
+  });
+}
+
 if (openssl !== undefined && kcat !== undefined) {
+  test("sasl: kcat by every mechanism, and refused with what Kafka says", async () => {
+    for (const mechanism of mechanisms) {
+      const asked = (password: string) => {
+        const settings = [
+          "security.protocol=sasl_ssl",
+          `ssl.ca.location=${certificates.caFile}`,
+          `sasl.mechanism=${mechanism.toUpperCase()}`,
+          `sasl.username=${user.username}`,
+          `sasl.password=${password}`,
+        ].flatMap((each) => ["-X", each]);
+        return runProcess([kcat, "-b", saslSsl, ...settings, "-L", "-m", "5"], {
+          limitMs: kcatMsMax,
+        });
+      };
+      const listed = await asked(user.password);
+      assert.match(listed.stdout, `broker 1 at ${saslSsl}`, listed.stderr);
+      const refused = await asked("wrong");
+      assert.match(refused.stderr, /Authentication failed/);
+      assert.is.not(refused.code, 0);
+    }
+  });
+
   test("ssl: kcat produces over TLS what a plaintext consumer reads", async () => {
     const tls = ["-X", "security.protocol=ssl", "-X", `ssl.ca.location=${certificates.caFile}`];
     const lines = join(tempFolder("lines"), "one");

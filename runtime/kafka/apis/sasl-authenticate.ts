@@ -1,5 +1,7 @@
 // SaslAuthenticate (36): one token of the mechanism, and its answer. v1 says how long the session lasts (KIP-368).
 
+import { errorCodes } from "../error-codes.ts";
+import type { Handler } from "../handler.ts";
 import { bytes, defineApi, int16, int64, string, struct } from "../schema.ts";
 
 export const saslAuthenticate = defineApi({
@@ -16,3 +18,13 @@ export const saslAuthenticate = defineApi({
     sessionLifetimeMs: int64({ since: 1, default: 0 }),
   }),
 });
+
+export const handleSaslAuthenticate: Handler<typeof saslAuthenticate> = (
+  { authBytes },
+  { connection },
+) =>
+  connection.authentication?.authenticate(authBytes) ?? {
+    errorCode: errorCodes.ILLEGAL_SASL_STATE,
+    errorMessage: "This listener asks for no SASL authentication",
+    authBytes: new Uint8Array(0),
+  };
