@@ -2,11 +2,12 @@
 
 import process from "node:process";
 import type { Platform } from "../platform.ts";
-import { freeChunk } from "./chunk-memory.ts";
+import { freeChunk, keepFreedMemory } from "./chunk-memory.ts";
 import { listenHttp } from "./node-http.ts";
 import { platformWithNodeModules } from "./node-modules.ts";
 
 export function createPlatform(): Platform {
+  keepFreedMemory();
   return platformWithNodeModules({
     runtime: "node",
     runtimeVersion: process.versions.node,
