@@ -45,19 +45,30 @@ export class Leaders {
   at<T>(place: TopicPartition, ask: (at: Lead) => T | Promise<T>): Promise<T> {
     return this.retried(
       () => this.#askNow(place, ask),
-      () => this.#mayChange(place) && this.record(place) !== undefined,
+      (error) => this.#mayChange(place) && this.#mayAnswerOtherwise(place, error),
     );
   }
 
+  /** A disk that refuses is answered for by another replica; where there is none, whoever asks is told at once. */
+  #mayAnswerOtherwise(place: TopicPartition, error: unknown): boolean {
+    const record = this.record(place);
+    if (record === undefined) return false;
+    const isRefused = error instanceof BrokerError && error.code === "KAFKA_STORAGE_ERROR";
+    return !isRefused || record.replicas.length > 1;
+  }
+
   /** `run` again while it fails for want of the right leader, and `goesOn`. */
-  async retried<T>(run: () => T | Promise<T>, goesOn: () => boolean = () => true): Promise<T> {
+  async retried<T>(
+    run: () => T | Promise<T>,
+    goesOn: (error: unknown) => boolean = () => true,
+  ): Promise<T> {
     const startMs = this.#clock.monotonicMs();
     for (let pauseMs = retryMs; ; pauseMs = Math.min(2 * pauseMs, retryMsMax)) {
       try {
         return await run();
       } catch (error) {
         const isLate = this.#clock.monotonicMs() + pauseMs - startMs > leaderWaitMsMax;
-        if (isLate || !isStale(error) || !goesOn()) throw error;
+        if (isLate || !isStale(error) || !goesOn(error)) throw error;
         await wait(this.#clock, pauseMs);
       }
     }
