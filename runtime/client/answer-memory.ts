@@ -1,6 +1,6 @@
-// AnswerMemory: the memory of one consumer's Fetch answers, read into again once nobody looks at it any more. Memory
-// that is new for each answer costs a third of the CPU of reading large records: the system clears every page of it,
-// and takes it back. Only with `reuseMemory`, because records are views of it. `fetcher.ts` fills it.
+// AnswerMemory: the memory of one consumer's Fetch answers, read into again once nobody looks at it any more. Memory that
+// is new for each answer has its pages cleared, and is taken back, where the runtime does not keep what was freed. Only
+// with `reuseMemory`, because records are views of it. `fetcher.ts` fills it.
 
 /** Smaller answers cost little, larger ones are rare: both get memory of their own. */
 const reusedBytesMin = 64 * 1024;
