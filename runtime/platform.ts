@@ -111,6 +111,8 @@ export interface HttpContext {
   push?(source: BodySource): void;
   /** Calls `done` once the answer's body is the kernel's; never, if the client goes before that. Absent: nobody knows. */
   whenSent?(done: () => void): void;
+  /** Takes the whole body if all `bytes` of it have come. Undefined: not yet, and the request's own body is read. */
+  takeBody?(bytes: number): Uint8Array | undefined;
   /** Of a GET that came with a body, which a web request cannot have. */
   readonly bodyOfGet?: AsyncIterable<Uint8Array> | undefined;
 }

@@ -42,6 +42,16 @@ class RequestContext implements HttpContext {
     this.to.once("finish", done);
   }
 
+  takeBody(bytes: number): Uint8Array | undefined {
+    const { req } = this.to;
+    if (bytes === 0 || req.readableLength !== bytes) return undefined;
+    const body = req.read() as Buffer | null;
+    if (body === null) return undefined;
+    // Its end is still to be read.
+    req.resume();
+    return new Uint8Array(body.buffer, body.byteOffset, body.length);
+  }
+
   get bodyOfGet(): AsyncIterable<Uint8Array> | undefined {
     const { headers, method } = this.to.req;
     const length = headers["content-length"] ?? headers["transfer-encoding"];

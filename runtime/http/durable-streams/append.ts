@@ -49,6 +49,7 @@ export async function appendToStream(
 }
 
 function isSameType({ config }: Stream, contentType: string): boolean {
+  if (contentType === config.contentType) return true;
   return mediaType(contentType) === mediaType(config.contentType ?? contentTypeDefault);
 }
 
