@@ -1,10 +1,8 @@
 // createHttpApp: the HTTP door as a Hono app over any broker. Web standards only, so that it runs wherever
 // Hono does. Registers the routes, and turns everything thrown into the one error answer.
 
-import type { Context } from "hono";
+import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import { HonoBase as Hono } from "hono/hono-base";
-import { TrieRouter } from "hono/router/trie-router";
 import { BrokerError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
 import type { RoutableBroker } from "../routable-broker.ts";
@@ -98,7 +96,8 @@ export function createHttpApp(options: HttpAppOptions): Hono {
     ...(options.kafka ? kafkaTunnelRoutes(door, options.kafka) : []),
     ...operations,
   ];
-  const app = newApp();
+  // A slash at the end of a path is no other resource.
+  const app = new Hono({ strict: false });
   app.onError((error, context) => failed(error, context, report));
   app.notFound((context) => failed(notFound(context, routes), context, report));
   if (config.corsOrigins.length > 0) app.use(crossOrigin(config.corsOrigins));
@@ -117,19 +116,11 @@ function registeredPath({ path }: Route): string {
   return path === streamRoute ? streamRoute.replace(":path{.+}", "*") : path;
 }
 
-/**
- * A slash at the end of a path is no other resource. Hono's default first builds a router that cannot hold the streams'
- * paths, and then this one: each start would pay for both.
- */
-function newApp(): Hono {
-  return new Hono({ strict: false, router: new TrieRouter() });
-}
-
 /** Routes of an API that most servers never hear are made by the first request below their paths. */
 function registerLate(app: Hono, door: ConfluentDoor, options: HttpAppOptions): void {
   let late: Hono | undefined;
   const make = () => {
-    const made = newApp();
+    const made = new Hono({ strict: false });
     made.onError((error, context) => door.failed(error, context));
     made.notFound((context) => door.failed(notFound(context, door.routes()), context));
     for (const route of door.routes()) made.on(route.method, route.path, handlerOf(route, options));
