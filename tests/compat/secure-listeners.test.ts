@@ -3,6 +3,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { Kafka, logLevel, type SASLOptions } from "kafkajs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -74,6 +75,37 @@ if (openssl !== undefined) {
     );
     await client.close();
     await plain.close();
+  });
+
+  test("ssl: with ssl.client.auth=required only a client with a certificate comes in", async () => {
+    const strict = `127.0.0.1:${await freePort()}`;
+    const settings = [
+      `listeners=PLAINTEXT://127.0.0.1:0,SSL://${strict}`,
+      `ssl.keystore.location=${certificates.serverFile}`,
+      `ssl.truststore.location=${certificates.caFile}`,
+      "ssl.client.auth=required",
+    ];
+    const own = await TestServer.start({ args: settings.flatMap((each) => ["--set", each]) });
+    const isAnswered = (own: object) =>
+      new Promise<boolean>((resolve) => {
+        const [host, port] = strict.split(":");
+        const ca = readFileSync(certificates.caFile);
+        const socket = connectTls({ host: host!, port: Number(port), ca, ...own });
+        // ApiVersions v0, correlation id 1, no client id.
+        const ask = new Uint8Array([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 255, 255]);
+        let answered = false;
+        socket.on("error", () => {});
+        socket.once("secureConnect", () => socket.write(ask));
+        socket.once("data", () => {
+          answered = true;
+          socket.destroy();
+        });
+        socket.once("close", () => resolve(answered));
+      });
+    const pem = readFileSync(certificates.clientFile);
+    assert.is(await isAnswered({ key: pem, cert: pem }), true);
+    assert.is(await isAnswered({}), false);
+    await own.stop();
   });
 
   test("ssl: a client that trusts another authority is refused by itself, plain bytes by the server", async () => {
@@ -173,7 +205,7 @@ if (openssl !== undefined) {
 if (openssl !== undefined && kcat !== undefined) {
   test("sasl: kcat by every mechanism, and refused with what Kafka says", async () => {
     for (const mechanism of mechanisms) {
-      const asked = (password: string) => {
+      const asked = (password: string, seconds: number) => {
         const settings = [
           "security.protocol=sasl_ssl",
           `ssl.ca.location=${certificates.caFile}`,
@@ -181,13 +213,13 @@ if (openssl !== undefined && kcat !== undefined) {
           `sasl.username=${user.username}`,
           `sasl.password=${password}`,
         ].flatMap((each) => ["-X", each]);
-        return runProcess([kcat, "-b", saslSsl, ...settings, "-L", "-m", "5"], {
+        return runProcess([kcat, "-b", saslSsl, ...settings, "-L", "-m", `${seconds}`], {
           limitMs: kcatMsMax,
         });
       };
-      const listed = await asked(user.password);
+      const listed = await asked(user.password, 5);
       assert.match(listed.stdout, `broker 1 at ${saslSsl}`, listed.stderr);
-      const refused = await asked("wrong");
+      const refused = await asked("wrong", 1);
       assert.match(refused.stderr, /Authentication failed/);
       assert.is.not(refused.code, 0);
     }

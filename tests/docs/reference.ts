@@ -137,12 +137,14 @@ function metricsPage(): string {
   );
 }
 
+const noUsers = { describe: () => new Map(), isKept: () => false, alter: async () => {} };
+
 function protocolPage(): string {
   const sessions = new FetchSessions({
     clock: { nowMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel() {} }), soon() {} },
     random: { integer: () => 0, bytes: (length) => new Uint8Array(length) },
   });
-  const apis = registrations(sessions).map(({ api }) => api);
+  const apis = registrations(sessions, undefined, undefined, noUsers).map(({ api }) => api);
   return page(
     "Protocol versions",
     "The APIs of the Kafka door. A client asks for this list (ApiVersions) and picks the newest version both sides " +

@@ -20,7 +20,9 @@ import { Writer } from "../../../runtime/kafka/writer.ts";
 import { joined } from "./bytes.ts";
 import { fakePlatform } from "./fakes.ts";
 
-const apis = registrations(new FetchSessions(fakePlatform().platform)).map(({ api }) => api);
+const noUsers = { describe: () => new Map(), isKept: () => false, alter: async () => {} };
+const sessions = new FetchSessions(fakePlatform().platform);
+const apis = registrations(sessions, undefined, undefined, noUsers).map(({ api }) => api);
 
 function integers(bits: number, signed: boolean): fc.Arbitrary<number> {
   const span = 2 ** bits;
