@@ -65,12 +65,12 @@ test("withBody() counts what a body without length really brings, and gives it b
 test("withBody() and withText() take what the platform has, and read the request where it has not", async () => {
   const door = openDoor();
   const asked: number[] = [];
-  const send = (path: string, here: Uint8Array | undefined) => {
+  const send = (path: string, here: Uint8Array | undefined, type = "text/plain") => {
     const takeBody = (bytes: number) => {
       asked.push(bytes);
       return here;
     };
-    const headers = { "content-type": "text/plain", "content-length": "3" };
+    const headers = { "content-type": type, "content-length": "3" };
     const request = new Request(`http://test${path}`, { method: "POST", headers, body: "off" });
     return door.app.fetch(request, { takeBody });
   };
@@ -83,7 +83,13 @@ test("withBody() and withText() take what the platform has, and read the request
   assert.is((await send("/v1/stream/s", undefined)).status, 204);
   assert.is(await (await door.app.request("/v1/stream/s?offset=-1")).text(), "nowoff");
   assert.is((await send("/v1/topics/s/records", here)).status, 200);
-  assert.is((await send("/v1/topics/s/records", Uint8Array.of(0x61, 0xff, 0x62))).status, 400);
+  const refused = await send(
+    "/v1/topics/s/records",
+    Uint8Array.of(34, 0xff, 34),
+    "application/json",
+  );
+  assert.is(refused.status, 400);
+  assert.match(await refused.text(), "not UTF-8");
   assert.equal(asked, [3, 3, 3, 3]);
   assert.is(door.counters.inflightBytes, 0);
 });
